@@ -1,0 +1,112 @@
+/**
+ * The port to an under-store ("UFS"): S3, HDFS or a directory. One instance serves one mount target.
+ *
+ * Errors: `UFS_UNAVAILABLE` (cannot be reached, timed out before it was sent, 5xx), `UFS_THROTTLED`,
+ * `UFS_DENIED` (403, bad credentials), `UFS_REJECTED` (any other permanent refusal), `UFS_CONFLICT` (a condition did
+ * not hold), `UFS_UNKNOWN_OUTCOME` (the answer of a write was lost), `NO_SUCH_BUCKET`, `NO_SUCH_KEY`,
+ * `CLOSED`. Nothing else is thrown. A call whose `signal` aborts rejects soon after.
+ */
+import type { ObjectHeaders } from './object.js';
+
+export interface ObjectStore {
+  /** For messages: `directory /path`, `s3 https://host/bucket`. */
+  readonly description: string;
+  /** Resolves when the store answers; otherwise rejects with a clear `UFS_UNAVAILABLE` or `UFS_DENIED`. */
+  check(signal?: AbortSignal): Promise<void>;
+  /** Sorted names of the buckets (directories) that can be seen. */
+  listBuckets(signal?: AbortSignal): Promise<StoredBucket[]>;
+  bucketExists(bucket: string, signal?: AbortSignal): Promise<boolean>;
+  /** Nothing happens when it exists. Durable on return. */
+  createBucket(bucket: string, signal?: AbortSignal): Promise<void>;
+  /** Rejects with `BUCKET_NOT_EMPTY` unless it is empty; nothing happens when there is none. */
+  deleteBucket(bucket: string, signal?: AbortSignal): Promise<void>;
+  /** Stores an object, all or nothing: a reader sees the old or the new one, whole. Durable on return. */
+  put(request: StorePutRequest, signal?: AbortSignal): Promise<StoredObject>;
+  /** Undefined when there is no such object. */
+  head(bucket: string, key: string, signal?: AbortSignal): Promise<StoredObject | undefined>;
+  /** Undefined when there is no such object. Always consume or destroy `body`. */
+  get(
+    bucket: string,
+    key: string,
+    range?: ByteRange,
+    signal?: AbortSignal,
+  ): Promise<StoreGetResult | undefined>;
+  /** Nothing happens when there is no such object. Durable on return. */
+  delete(bucket: string, key: string, signal?: AbortSignal): Promise<void>;
+  /** One page, in the order of the keys' UTF-8 bytes. */
+  list(request: StoreListRequest, signal?: AbortSignal): Promise<StoreListPage>;
+  close(): Promise<void>;
+}
+
+export interface StoredBucket {
+  readonly name: string;
+  readonly createdMs: number;
+}
+
+/** First and last byte, both inclusive, already cut to the object's size. */
+export interface ByteRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface StorePutRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly size: number;
+  /** Called once per attempt; yields exactly `size` bytes. */
+  readonly open: () => AsyncIterable<Uint8Array>;
+  /** The whole body when it is small and already in memory; the same bytes that `open` yields. */
+  readonly bytes?: Uint8Array;
+  readonly headers: ObjectHeaders;
+  /** Our ETag, unquoted: 32 hex digits or `<hex>-<parts>`. Kept beside the object and returned ever after. */
+  readonly etag: string;
+  /** Our last-modified time, kept beside the object and returned ever after. */
+  readonly lastModifiedMs: number;
+  /** Sizes of the parts of a multipart object, to upload with the same boundaries. */
+  readonly partSizes?: readonly number[];
+}
+
+export interface StoredObject {
+  readonly size: number;
+  /** Headrace's ETag where it was kept beside the object, else the store's own; unquoted. */
+  readonly etag: string;
+  /** The store's own identity of this version, unquoted; differs from `etag` where the store does not use MD5. */
+  readonly storeEtag: string;
+  readonly lastModifiedMs: number;
+  readonly headers: ObjectHeaders;
+}
+
+export interface StoreGetResult {
+  readonly object: StoredObject;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface StoreListRequest {
+  readonly bucket: string;
+  readonly prefix: string;
+  /** Keys strictly after this one, in UTF-8 byte order; '' for the start. */
+  readonly startAfter: string;
+  /** '' for none. A common prefix counts as one entry. */
+  readonly delimiter: string;
+  readonly limit: number;
+}
+
+export interface StoreListPage {
+  /** Keys and common prefixes, merged, in UTF-8 byte order. */
+  readonly entries: readonly StoreListEntry[];
+  /**
+   * Where the next page starts (its `startAfter`), or undefined at the end. After a common prefix this is a
+   * string that sorts after every key below that prefix.
+   */
+  readonly nextStartAfter: string | undefined;
+}
+
+export type StoreListEntry =
+  | {
+      readonly kind: 'object';
+      readonly key: string;
+      readonly size: number;
+      readonly etag: string;
+      readonly lastModifiedMs: number;
+    }
+  | { readonly kind: 'prefix'; readonly prefix: string };

@@ -1,0 +1,138 @@
+/**
+ * What the engine offers to operators: the admin API and the command line are thin covers of it.
+ */
+import type { PersistState, PolicyMode } from '../core/object.js';
+import type { PathConfigDocument, PathRule } from './path-config.js';
+
+export interface AdminService {
+  status(): Promise<EngineStatus>;
+  /** The effective document, and the control offset that it stands at. `atOffset` reads back an older one. */
+  pathConfig(atOffset?: number): Promise<{ document: PathConfigDocument; offset: number }>;
+  /** Validates and logs a new document; `expectedOffset` refuses it (`PRECONDITION_FAILED`) when it changed meanwhile. */
+  setPathConfig(document: unknown, expectedOffset?: number): Promise<{ offset: number }>;
+  testPath(path: string): PathTest;
+  /** Everything pending, in progress or quarantined, oldest first, a page at a time. */
+  persistList(request: { after?: number; limit: number; state?: PersistPhase }): Promise<PersistEntry[]>;
+  /** Undefined when the cache does not hold the object. */
+  persistStat(bucket: string, key: string): Promise<ObjectStat | undefined>;
+  /** Frees persisted data and abandoned writes at once; never un-persisted data. */
+  free(request: { path?: string; onProgress?: (freed: FreeResult) => void }): Promise<FreeResult>;
+  list(request: { path: string; startAfter: string; limit: number; recursive: boolean }): Promise<FsEntry[]>;
+  logHead(): Promise<LogHead[]>;
+  /** Events from an offset, as plain JSON-ready values. */
+  logRead(request: { partition: number; from: number; limit: number }): Promise<LoggedEvent[]>;
+  /** Events from an offset on, as they become durable, until the signal aborts. */
+  logTail(request: { partition: number; from: number; signal: AbortSignal }): AsyncIterable<LoggedEvent>;
+  /** Re-reads every frame, refolds from the oldest checkpoint and compares; with `data`, also every extent's checksum. */
+  verify(request: {
+    data: boolean;
+    onProgress?: (done: number, total: number) => void;
+  }): Promise<VerifyReport>;
+  mounts(): Promise<MountInfo[]>;
+  addMount(mount: { path: string; ufs: string; options: Record<string, string> }): Promise<void>;
+  removeMount(path: string, options: { force: boolean }): Promise<void>;
+}
+
+export interface PathTest {
+  readonly path: string;
+  readonly policyMode: PolicyMode;
+  readonly rule: PathRule;
+  /** `default` when no path rule matched. */
+  readonly matched: string;
+}
+
+export interface EngineStatus {
+  readonly version: string;
+  readonly startedMs: number;
+  readonly dataDirectory: string;
+  readonly ufs: string;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly pinnedBytes: number;
+  readonly pinnedLimitBytes: number;
+  readonly objects: number;
+  readonly pendingObjects: number;
+  readonly quarantinedObjects: number;
+  readonly oldestPendingMs: number | undefined;
+  readonly openWrites: number;
+  readonly log: readonly LogHead[];
+}
+
+export type PersistPhase = 'PENDING' | 'UPLOADING' | 'WAITING' | 'QUARANTINED';
+
+export interface PersistEntry {
+  readonly bucket: string;
+  readonly key: string;
+  readonly kind: 'put' | 'delete';
+  readonly version: number;
+  readonly size: number;
+  readonly phase: PersistPhase;
+  readonly sinceMs: number;
+  readonly attempt: number;
+  readonly nextAttemptAtMs?: number;
+  readonly cause?: string;
+  readonly message?: string;
+}
+
+export interface ObjectStat {
+  readonly bucket: string;
+  readonly key: string;
+  readonly version: number;
+  readonly size: number;
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+  readonly policy: PolicyMode;
+  readonly state: PersistState | 'DELETING';
+  readonly persist?: PersistEntry;
+  readonly ufsEtag?: string;
+  readonly extents: readonly { segment: number; position: number; size: number; checksum: string }[];
+}
+
+export interface FreeResult {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly abandonedWrites: number;
+}
+
+export interface FsEntry {
+  readonly path: string;
+  readonly directory: boolean;
+  readonly size: number;
+  readonly lastModifiedMs: number;
+  readonly persisted: boolean;
+}
+
+export interface LogHead {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly oldestOffset: number;
+  readonly durableOffset: number;
+  readonly checkpointOffset: number;
+}
+
+export interface LoggedEvent {
+  readonly partition: number;
+  readonly offset: number;
+  readonly epoch: number;
+  readonly event: Readonly<Record<string, unknown>>;
+}
+
+export interface VerifyReport {
+  readonly ok: boolean;
+  readonly frames: number;
+  readonly events: number;
+  readonly fromOffset: number;
+  readonly toOffset: number;
+  readonly stateHash: string;
+  readonly refoldedHash: string;
+  readonly extents: number;
+  readonly extentBytes: number;
+  /** One line per finding. */
+  readonly problems: readonly string[];
+}
+
+export interface MountInfo {
+  readonly path: string;
+  readonly ufs: string;
+  readonly options: Readonly<Record<string, string>>;
+}

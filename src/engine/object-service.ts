@@ -1,0 +1,252 @@
+/**
+ * What the engine offers to the S3 routes: objects, buckets and multipart uploads, without HTTP.
+ *
+ * Every write is durable, in the sense of its path's policy, when its promise resolves. Errors are `HeadraceError`s;
+ * the codes a method adds to the common ones (`NO_SUCH_BUCKET`, `UFS_*`, `IO_FAILED`, `CLOSED`) are named with it.
+ */
+import type { ByteRange } from '../core/object-store.js';
+import type { ChecksumAlgorithm, ObjectChecksum, ObjectHeaders, ObjectVersion } from '../core/object.js';
+
+export interface ObjectService {
+  listBuckets(): Promise<BucketSummary[]>;
+  /** `INVALID_BUCKET_NAME`, `BUCKET_EXISTS`. */
+  createBucket(bucket: string): Promise<void>;
+  /** `BUCKET_NOT_EMPTY`. */
+  deleteBucket(bucket: string): Promise<void>;
+  headBucket(bucket: string): Promise<BucketSummary>;
+
+  /**
+   * Stores an object. `BAD_DIGEST` when `md5` differs from the body's, `INCOMPLETE_BODY` when the body is shorter or longer than
+   * `size`, `PRECONDITION_FAILED`, `READ_ONLY_PATH`, `KEY_TOO_LONG`, `OUT_OF_SPACE`, `SLOW_DOWN`, `DISK_FULL`.
+   */
+  putObject(request: PutObjectRequest): Promise<WriteReceipt>;
+  /** `NO_SUCH_KEY`, `INVALID_RANGE`, `PRECONDITION_FAILED`, `NOT_MODIFIED`, `CORRUPT_EXTENT`. */
+  getObject(request: GetObjectRequest): Promise<GetObjectResult>;
+  /** As `getObject`, without a body. */
+  headObject(request: GetObjectRequest): Promise<ObjectVersion>;
+  /** Deleting what is not there succeeds. `PRECONDITION_FAILED`, `READ_ONLY_PATH`. */
+  deleteObject(bucket: string, key: string, conditions?: WriteConditions): Promise<{ offset?: Offset }>;
+  /** One append for all. The result has one entry per key, in order; undefined for success. */
+  deleteObjects(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]>;
+  copyObject(request: CopyObjectRequest): Promise<WriteReceipt>;
+  listObjects(request: ListObjectsRequest): Promise<ListObjectsResult>;
+
+  createUpload(request: CreateUploadRequest): Promise<{ uploadId: string }>;
+  /** As `putObject`, and `NO_SUCH_UPLOAD`. */
+  putPart(request: PutPartRequest): Promise<PartReceipt>;
+  copyPart(request: CopyPartRequest): Promise<PartReceipt>;
+  /** `NO_SUCH_UPLOAD`, `INVALID_PART`, `INVALID_PART_ORDER`, `PART_TOO_SMALL`, `PRECONDITION_FAILED`. */
+  completeUpload(request: CompleteUploadRequest): Promise<WriteReceipt>;
+  /** `NO_SUCH_UPLOAD`. */
+  abortUpload(bucket: string, key: string, uploadId: string): Promise<void>;
+  listParts(request: ListPartsRequest): Promise<ListPartsResult>;
+  listUploads(request: ListUploadsRequest): Promise<ListUploadsResult>;
+}
+
+/** Where an event stands: `<partition>:<offset>`. */
+export type Offset = string;
+
+export interface BucketSummary {
+  readonly name: string;
+  readonly createdMs: number;
+}
+
+/**
+ * A body, in the form that costs least. `chunks`: it is small and already here, as read from the socket, and is copied once.
+ * `stream`: it is read as it is stored; an iterator that throws means the client went away or a checksum failed,
+ * and nothing is stored.
+ */
+export type Body =
+  | { readonly kind: 'chunks'; readonly chunks: readonly Uint8Array[]; readonly size: number }
+  | {
+      readonly kind: 'stream';
+      readonly stream: AsyncIterable<Uint8Array>;
+      readonly size: number | undefined;
+    };
+
+/** Largest body that comes as `chunks`. */
+export const SMALL_BODY_BYTES_MAX = 256 * 1024;
+
+/** All must hold, decided atomically with the write. ETags are unquoted; `*` means any. */
+export interface WriteConditions {
+  readonly ifMatch?: readonly string[];
+  readonly ifNoneMatch?: readonly string[];
+}
+
+export interface ReadConditions extends WriteConditions {
+  readonly ifModifiedSinceMs?: number;
+  readonly ifUnmodifiedSinceMs?: number;
+}
+
+export interface PutObjectRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly body: Body;
+  readonly headers: ObjectHeaders;
+  /** What the client says the MD5 is: 16 bytes. */
+  readonly md5?: Uint8Array;
+  /** The verified checksum to keep; asked for once the body was read to its end. */
+  readonly checksum?: () => ObjectChecksum | undefined;
+  readonly conditions?: WriteConditions;
+}
+
+export interface WriteReceipt {
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+  readonly size: number;
+  readonly checksum?: ObjectChecksum;
+  /** Absent where nothing was logged (NO_CACHE). */
+  readonly offset?: Offset;
+}
+
+/** As in the Range header: `last` undefined reads to the end; a `suffix` counts from the end. */
+export type RangeRequest = { readonly first: number; readonly last?: number } | { readonly suffix: number };
+
+export interface GetObjectRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly range?: RangeRequest;
+  readonly partNumber?: number;
+  readonly conditions?: ReadConditions;
+}
+
+export interface GetObjectResult {
+  readonly object: ObjectVersion;
+  /** Set when a range or a part was asked for. */
+  readonly range?: ByteRange;
+  readonly body: ReadBody;
+}
+
+/** `bytes` stays valid until `release` is called, which must happen exactly once. A stream that is left early is closed with `return`. */
+export type ReadBody =
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array; readonly release: () => void }
+  | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array>; readonly size: number };
+
+export interface CopySource {
+  readonly bucket: string;
+  readonly key: string;
+  readonly conditions?: ReadConditions;
+}
+
+export interface CopyObjectRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly source: CopySource;
+  /** Undefined keeps the source's headers (COPY); tags inside follow `tags`. */
+  readonly headers?: ObjectHeaders;
+  /** Undefined keeps the source's tags. */
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly conditions?: WriteConditions;
+}
+
+export interface ListObjectsRequest {
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly delimiter: string;
+  /** Only keys (and common prefixes) after this, in UTF-8 byte order; '' for the start. */
+  readonly startAfter: string;
+  readonly maxKeys: number;
+}
+
+export interface ListObjectsResult {
+  /** Objects and common prefixes, merged, in UTF-8 byte order. */
+  readonly entries: readonly ListEntry[];
+  readonly truncated: boolean;
+  /** The `startAfter` of the next page, when truncated. Opaque to clients. */
+  readonly nextStartAfter?: string;
+}
+
+export type ListEntry =
+  | {
+      readonly kind: 'object';
+      readonly key: string;
+      readonly size: number;
+      readonly etag: string;
+      readonly lastModifiedMs: number;
+      /** PERSISTED also for what only the UFS holds. */
+      readonly persisted: boolean;
+    }
+  | { readonly kind: 'prefix'; readonly prefix: string };
+
+export interface CreateUploadRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly headers: ObjectHeaders;
+  readonly checksumAlgorithm?: ChecksumAlgorithm;
+  readonly checksumType?: ObjectChecksum['type'];
+}
+
+export interface PutPartRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly uploadId: string;
+  readonly partNumber: number;
+  readonly body: Body;
+  readonly md5?: Uint8Array;
+  readonly checksum?: () => ObjectChecksum | undefined;
+}
+
+export interface PartReceipt {
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+  readonly size: number;
+  readonly checksum?: ObjectChecksum;
+  readonly offset?: Offset;
+}
+
+export interface CopyPartRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly uploadId: string;
+  readonly partNumber: number;
+  readonly source: CopySource;
+  readonly range?: RangeRequest;
+}
+
+export interface CompleteUploadRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly uploadId: string;
+  readonly parts: readonly { readonly number: number; readonly etag: string; readonly checksum?: string }[];
+  readonly conditions?: WriteConditions;
+  /** What the client says the whole object's checksum is (base64, as in `ObjectChecksum.value`). */
+  readonly checksum?: ObjectChecksum;
+  /** What the client says the whole size is (`x-amz-mp-object-size`). */
+  readonly size?: number;
+}
+
+export interface ListPartsRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly uploadId: string;
+  readonly partNumberMarker: number;
+  readonly maxParts: number;
+}
+
+export interface ListPartsResult {
+  readonly parts: readonly {
+    readonly number: number;
+    readonly size: number;
+    readonly etag: string;
+    readonly lastModifiedMs: number;
+    readonly checksum?: ObjectChecksum;
+  }[];
+  readonly truncated: boolean;
+  readonly checksumAlgorithm?: ChecksumAlgorithm;
+  readonly checksumType?: ObjectChecksum['type'];
+}
+
+export interface ListUploadsRequest {
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly delimiter: string;
+  readonly keyMarker: string;
+  readonly uploadIdMarker: string;
+  readonly maxUploads: number;
+}
+
+export interface ListUploadsResult {
+  readonly uploads: readonly { readonly key: string; readonly uploadId: string; readonly openedMs: number }[];
+  readonly prefixes: readonly string[];
+  readonly truncated: boolean;
+}
