@@ -87,6 +87,7 @@ export interface ObjectPersisted {
   readonly key: string;
   readonly version: number;
   readonly size: number;
+  readonly extents: readonly Extent[];
   readonly ufsEtag: string;
 }
 
