@@ -65,6 +65,8 @@ export interface ObjectCommitted {
   readonly uploadBytes?: number;
   readonly discarded?: readonly Extent[];
   readonly replaced?: Replaced;
+  /** A pending delete that this version makes needless, because its upload takes its place. */
+  readonly replacedDelete?: number;
 }
 
 /** The current version is gone. With `ufsDelete` the UFS may still hold one: a pending delete stays in the index. */
@@ -136,6 +138,8 @@ export interface ExtentsMoved {
   /** Set when the bytes belong to a part of an open multipart upload. */
   readonly uploadId?: string;
   readonly partNumber?: number;
+  /** Whether the bytes are un-persisted. */
+  readonly pinned: boolean;
   readonly from: readonly Extent[];
   readonly to: readonly Extent[];
 }
