@@ -1,5 +1,11 @@
-/** Path rules: which write policy applies to a path (`/<bucket>/<key>`). Types; matching is in this file too. */
+/**
+ * Path rules: which write policy applies to a path (`/<bucket>/<key>`). Types, limits and the default document.
+ *
+ * Reading a document is in `path-config-document.ts`, globs and their order in `path-config-pattern.ts`, finding the rule
+ * of a path in `path-config-matcher.ts`. What operators read is `docs/policies.md`.
+ */
 import type { PolicyMode } from '../core/object.js';
+import { KIB } from '../core/units.js';
 
 export interface PathRuleProperties {
   /** Copies on different workers before the acknowledgement (WRITE_BACK, TRANSIENT). */
@@ -22,3 +28,21 @@ export interface PathConfigDocument {
   readonly defaultRule: DefaultRule;
   readonly pathRules: readonly PathRule[];
 }
+
+/** In force until an operator sets another one: nothing is acknowledged before the UFS holds it. */
+export const DEFAULT_PATH_CONFIG: PathConfigDocument = {
+  apiVersion: 'v1.0',
+  defaultRule: {
+    description: 'Default: write to the cache and the UFS',
+    policyMode: 'WRITE_THROUGH',
+    properties: { writeReplicas: 1 },
+  },
+  pathRules: [],
+};
+
+/** Largest document, as JSON without white space: it travels in one event, whose size every log backend bounds. */
+export const PATH_CONFIG_BYTES_MAX = 64 * KIB;
+export const PATH_RULES_MAX = 512;
+export const PATTERN_CHARACTERS_MAX = 2048;
+export const DESCRIPTION_CHARACTERS_MAX = 1024;
+export const WRITE_REPLICAS_MAX = 16;
