@@ -111,34 +111,35 @@ const HIGH = 4;
 function assemble(): Uint8Array {
   const pages = Math.ceil((INPUT_POSITION + INPUT_BYTES_MAX) / PAGE_BYTES);
   const body = [1, 2, I64, ...updateCode(), END];
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [1, 0x60, 3, I64, I32, I32, 1, I64]),
-    ...section(3, [1, 0]),
-    ...section(5, [1, 0, pages]),
-    ...section(7, [2, ...name('memory'), 2, 0, ...name('update'), 0, 0]),
-    ...section(10, [1, ...unsigned(body.length), ...body]),
-  ]);
+  const module = [
+    [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    section(1, [1, 0x60, 3, I64, I32, I32, 1, I64]),
+    section(3, [1, 0]),
+    section(5, [1, 0, pages]),
+    section(7, [2, ...name('memory'), 2, 0, ...name('update'), 0, 0]),
+    section(10, [1, ...unsigned(body.length), ...body]),
+  ];
+  return Uint8Array.from(module.flat());
 }
 
 function updateCode(): number[] {
   const sixteen = [
     // Leave the loop when fewer than 16 bytes are left.
-    ...[LOCAL_GET, POSITION, I32_CONST, ...signed(16), I32_ADD, LOCAL_GET, LIMIT, I32_GT_U, BR_IF, 1],
-    ...[LOCAL_GET, POSITION, I64_LOAD, 0, 0, LOCAL_GET, CRC, I64_XOR, LOCAL_SET, LOW],
-    ...[LOCAL_GET, POSITION, I64_LOAD, 0, 8, LOCAL_SET, HIGH],
-    ...lookUps(LOW, 15),
-    ...lookUps(HIGH, 7),
-    ...Array.from({ length: 15 }, () => I64_XOR),
-    ...[LOCAL_SET, CRC, ...advance(16), BR, 0],
-  ];
+    [LOCAL_GET, POSITION, I32_CONST, ...signed(16), I32_ADD, LOCAL_GET, LIMIT, I32_GT_U, BR_IF, 1],
+    [LOCAL_GET, POSITION, I64_LOAD, 0, 0, LOCAL_GET, CRC, I64_XOR, LOCAL_SET, LOW],
+    [LOCAL_GET, POSITION, I64_LOAD, 0, 8, LOCAL_SET, HIGH],
+    lookUps(LOW, 15),
+    lookUps(HIGH, 7),
+    Array.from({ length: 15 }, () => I64_XOR),
+    [LOCAL_SET, CRC, ...advance(16), BR, 0],
+  ].flat();
   const one = [
-    ...[LOCAL_GET, POSITION, LOCAL_GET, LIMIT, I32_GE_U, BR_IF, 1],
-    ...[LOCAL_GET, POSITION, I64_LOAD8_U, 0, 0, LOCAL_GET, CRC, I64_XOR, LOCAL_SET, LOW],
-    ...lookUp(LOW, 0, 0),
-    ...[LOCAL_GET, CRC, I64_CONST, ...signed(8), I64_SHR_U, I64_XOR, LOCAL_SET, CRC],
-    ...[...advance(1), BR, 0],
-  ];
+    [LOCAL_GET, POSITION, LOCAL_GET, LIMIT, I32_GE_U, BR_IF, 1],
+    [LOCAL_GET, POSITION, I64_LOAD8_U, 0, 0, LOCAL_GET, CRC, I64_XOR, LOCAL_SET, LOW],
+    lookUp(LOW, 0, 0),
+    [LOCAL_GET, CRC, I64_CONST, ...signed(8), I64_SHR_U, I64_XOR, LOCAL_SET, CRC],
+    [...advance(1), BR, 0],
+  ].flat();
   return [...loopOf(sixteen), ...loopOf(one), LOCAL_GET, CRC];
 }
 
@@ -159,10 +160,10 @@ function lookUp(local: number, byte: number, table: number): number[] {
   // The byte times the size of an entry, in one shift.
   const shift = byte * 8 - 3;
   return [
-    ...[LOCAL_GET, local, I64_CONST, ...signed(Math.abs(shift)), shift < 0 ? I64_SHL : I64_SHR_U],
-    ...[I32_WRAP_I64, I32_CONST, ...signed(255 * ENTRY_BYTES), I32_AND],
-    ...[I64_LOAD, 3, ...unsigned(table * TABLE_BYTES)],
-  ];
+    [LOCAL_GET, local, I64_CONST, ...signed(Math.abs(shift)), shift < 0 ? I64_SHL : I64_SHR_U],
+    [I32_WRAP_I64, I32_CONST, ...signed(255 * ENTRY_BYTES), I32_AND],
+    [I64_LOAD, 3, ...unsigned(table * TABLE_BYTES)],
+  ].flat();
 }
 
 function section(id: number, content: number[]): number[] {
