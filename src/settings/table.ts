@@ -1,0 +1,288 @@
+/**
+ * Every setting there is. Parsing, `conf list`, `conf get`, the flags of the command line and `docs/settings.md` all
+ * come from this table, so that a setting is described in one place.
+ *
+ * The keys are those of the product whose settings files are read unchanged (with `alluxio.` in front), and for the
+ * rest in the same manner. The environment variable of `a.b.c` is `HEADRACE_A_B_C`.
+ */
+import { DAY_MS, GIB, HOUR_MS, KIB, MIB, TIB } from '../core/units.js';
+import {
+  choice,
+  derived,
+  duration,
+  flagValue,
+  integer,
+  list,
+  optional,
+  path,
+  ratio,
+  setting,
+  size,
+  text,
+  url,
+  type Setting,
+} from './setting.js';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The plain values: durations in milliseconds, sizes in bytes. */
+export interface SettingValues {
+  readonly dataDirectory: string;
+  readonly s3Enabled: boolean;
+  readonly s3Host: string;
+  /** 0 takes any free port. */
+  readonly s3Port: number;
+  readonly s3Domain: string | undefined;
+  readonly s3TlsPort: number;
+  readonly s3TlsCertificateFile: string | undefined;
+  readonly s3TlsKeyFile: string | undefined;
+  readonly adminHost: string;
+  readonly adminPort: number;
+  readonly adminAllowedHosts: readonly string[];
+  readonly ufs: string;
+  readonly ufsS3Endpoint: string | undefined;
+  readonly ufsS3Region: string;
+  readonly ufsS3PathStyle: boolean;
+  readonly ufsS3AccessKeyId: string | undefined;
+  readonly ufsS3SecretAccessKey: string | undefined;
+  readonly ufsRequestTimeoutMs: number;
+  readonly writeCacheEnabled: boolean;
+  /** Undefined: 80 % of the file system's free space at the start. */
+  readonly cacheCapacityBytes: number | undefined;
+  readonly pinnedRatio: number;
+  readonly persistConcurrency: number;
+  readonly persistRetryInitialMs: number;
+  readonly persistRetryMaxMs: number;
+  readonly orphanTimeoutMs: number;
+  readonly orphanScanPeriodMs: number;
+  readonly danglingWriteTimeoutMs: number;
+  readonly foundationdbClusterFile: string | undefined;
+  readonly logSegmentBytes: number;
+  readonly logRetentionBytes: number;
+  readonly logRetentionMs: number;
+  readonly indexCheckpointChanges: number;
+  readonly logLevel: LogLevel;
+}
+
+export type SettingName = keyof SettingValues;
+export type SettingTable = { readonly [Name in SettingName]: Setting<SettingValues[Name]> };
+
+const host = text('a host name or an IP address', /^[A-Za-z0-9_.:-]{1,255}$/);
+const domain = text('a domain name', /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/);
+const port = integer(0, 65_535);
+/** No scheme at all, or one that has a connector. */
+const UFS_PATTERN =
+  /^(?![A-Za-z][A-Za-z0-9+.-]*:\/\/)[^\0\r\n]{1,4096}$|^file:\/\/\/[^\0\r\n]{0,4096}$|^s3:\/\/[^\0\s]{0,1100}$/;
+const ufs = text(
+  'a directory, file:///<directory>, or s3:// with an optional bucket and prefix',
+  UFS_PATTERN,
+);
+
+const PLACES = {
+  dataDirectory: setting(path, {
+    key: 'data.dir',
+    default: './data',
+    flag: '--data-dir',
+    description: 'Where the log, the index and the cached bytes are; one process at a time.',
+  }),
+  s3Enabled: setting(flagValue, {
+    key: 'worker.s3.api.enabled',
+    default: 'true',
+    description: 'Whether the S3 endpoint is served.',
+  }),
+  s3Host: setting(host, {
+    key: 's3.host',
+    default: '127.0.0.1',
+    description: 'Address that the S3 endpoint listens on; `0.0.0.0` for all.',
+  }),
+  s3Port: setting(port, {
+    key: 's3.port',
+    default: '29998',
+    flag: '--s3-port',
+    description: 'Port of the S3 endpoint; 0 takes any free one.',
+  }),
+  s3Domain: optional(domain, {
+    key: 's3.domain',
+    description: 'Domain whose subdomains are bucket names (virtual-hosted style).',
+  }),
+  s3TlsPort: setting(port, {
+    key: 's3.tls.port',
+    default: '29996',
+    description: 'Port of the S3 endpoint over TLS, served when a certificate is given.',
+  }),
+  s3TlsCertificateFile: optional(path, {
+    key: 's3.tls.certificate',
+    description: 'File with the certificate chain (PEM).',
+  }),
+  s3TlsKeyFile: optional(path, { key: 's3.tls.key', description: 'File with the private key (PEM).' }),
+  adminHost: setting(host, {
+    key: 'admin.host',
+    default: '127.0.0.1',
+    description: 'Address that the admin API listens on. It has no authentication: keep it private.',
+  }),
+  adminPort: setting(port, {
+    key: 'admin.port',
+    default: '19999',
+    flag: '--admin-port',
+    description: 'Port of the admin API; 0 takes any free one.',
+  }),
+  adminAllowedHosts: setting(list('host names', /^[A-Za-z0-9_.-]{1,255}$|^\*$/), {
+    key: 'admin.allowed.hosts',
+    default: 'none',
+    description:
+      'Names, besides `localhost`, `admin.host` and IP addresses, under which the admin API may be called; `*` for any.',
+  }),
+} as const;
+
+const UFS = {
+  ufs: derived(ufs, {
+    key: 'ufs',
+    defaultText: '<data.dir>/ufs',
+    fallback: (ofKey) => `${ofKey('data.dir').replace(/(.)\/+$/, '$1')}/ufs`,
+    flag: '--ufs',
+    description:
+      'The store behind the cache. A bucket is the directory or the bucket with the same name in it.',
+  }),
+  ufsS3Endpoint: optional(url, {
+    key: 'ufs.s3.endpoint',
+    description: 'Endpoint of the S3 store behind the cache; none: that of AWS for the region.',
+  }),
+  ufsS3Region: setting(text('a region name', /^[A-Za-z0-9-]{1,64}$/), {
+    key: 'ufs.s3.region',
+    default: 'us-east-1',
+    description: 'Region of the S3 store behind the cache.',
+  }),
+  ufsS3PathStyle: setting(flagValue, {
+    key: 'ufs.s3.path.style',
+    default: 'false',
+    description:
+      'Put the bucket in the path instead of the host name, as most stores other than AWS want it.',
+  }),
+  ufsS3AccessKeyId: optional(text('an access key', /^\S{1,256}$/), {
+    key: 'ufs.s3.access.key.id',
+    description: 'Access key of the S3 store; none: the usual AWS environment and files.',
+  }),
+  ufsS3SecretAccessKey: optional(text('a secret key', /^\S{1,256}$/), {
+    key: 'ufs.s3.secret.access.key',
+    secret: true,
+    description: 'Secret key that belongs to the access key.',
+  }),
+  ufsRequestTimeoutMs: setting(duration(100, HOUR_MS), {
+    key: 'ufs.request.timeout',
+    default: '1min',
+    description: 'How long a request to the UFS may go without an answer.',
+  }),
+} as const;
+
+const CACHE = {
+  writeCacheEnabled: setting(flagValue, {
+    key: 'write.cache.enabled',
+    default: 'true',
+    description: 'false: a read cache, whose writes are all WRITE_THROUGH.',
+  }),
+  cacheCapacityBytes: optional(size(MIB, 1024 * TIB), {
+    key: 'worker.page.store.size',
+    none: 'auto',
+    description: 'Capacity of the cache; auto: 80 % of the free space of the file system at the start.',
+  }),
+  pinnedRatio: setting(ratio(0.01, 1), {
+    key: 'worker.page.store.pinned.file.capacity.limit.ratio',
+    default: '0.3',
+    description: 'Largest share of the capacity that un-persisted (pinned) bytes may take.',
+  }),
+  persistConcurrency: setting(integer(1, 1024), {
+    key: 'write.cache.async.persist.thread.pool.size',
+    default: '16',
+    description: 'Concurrent uploads to the UFS.',
+  }),
+  persistRetryInitialMs: setting(duration(1, DAY_MS), {
+    key: 'worker.write.cache.async.persist.retry.initial.interval',
+    default: '1s',
+    description: 'Delay before the first retry of a failed upload; it doubles with each.',
+  }),
+  persistRetryMaxMs: setting(duration(1, 30 * DAY_MS), {
+    key: 'worker.write.cache.async.persist.retry.max.interval',
+    default: '1h',
+    description: 'Largest delay before a retry.',
+  }),
+  orphanTimeoutMs: setting(duration(10, 365 * DAY_MS), {
+    key: 'write.cache.async.check.orphan.timeout',
+    default: '1h',
+    description: 'A write opened and not committed for this long is abandoned and its space freed.',
+  }),
+  orphanScanPeriodMs: setting(duration(10, 30 * DAY_MS), {
+    key: 'write.cache.async.file.check.period',
+    default: '10min',
+    description: 'How often abandoned writes are looked for.',
+  }),
+  danglingWriteTimeoutMs: setting(duration(10, 365 * DAY_MS), {
+    key: 'worker.mark.writing.files.duration',
+    default: '10min',
+    description:
+      'An open write that received no data for this long joins the clean-up; every write resets it.',
+  }),
+} as const;
+
+const LOG = {
+  foundationdbClusterFile: optional(path, {
+    key: 'foundationdb.cluster.file.path',
+    description: 'FoundationDB cluster file; none: the embedded log.',
+  }),
+  logSegmentBytes: setting(size(64 * KIB, 4 * GIB), {
+    key: 'log.segment.size',
+    default: '64MiB',
+    description: 'Size of a file of the embedded log.',
+  }),
+  logRetentionBytes: setting(size(0, 1024 * TIB), {
+    key: 'log.retention.size',
+    default: '1GiB',
+    description: 'Log kept for reading back, beyond what recovery needs: at most this much …',
+  }),
+  logRetentionMs: setting(duration(0, 3650 * DAY_MS), {
+    key: 'log.retention.time',
+    default: '7d',
+    description: '… and at most this old.',
+  }),
+  indexCheckpointChanges: setting(integer(100, 100_000_000), {
+    key: 'index.checkpoint.changes',
+    default: '100000',
+    description:
+      'Changes of the index after which a checkpoint is taken: what a restart replays at most, roughly.',
+  }),
+  logLevel: setting(choice(LOG_LEVELS), {
+    key: 'log.level',
+    default: 'info',
+    flag: '--log-level',
+    description: 'Least severe message that is written to the process log.',
+  }),
+} as const;
+
+/** In the order of the documentation; a derived default refers only to settings above it. */
+export const SETTINGS: SettingTable = { ...PLACES, ...UFS, ...CACHE, ...LOG };
+
+/** The groups under which the documentation shows the settings. */
+export const SETTING_GROUPS: readonly { readonly title: string; readonly names: readonly string[] }[] = [
+  { title: 'Places', names: Object.keys(PLACES) },
+  { title: 'Under-store', names: Object.keys(UFS) },
+  { title: 'Cache', names: Object.keys(CACHE) },
+  { title: 'Log and index', names: Object.keys(LOG) },
+];
+
+export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTINGS).filter(isSettingName);
+
+function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(SETTINGS, name);
+}
+
+/** `s3.port` → `HEADRACE_S3_PORT`. */
+export function environmentName(key: string): string {
+  return `HEADRACE_${key.toUpperCase().replaceAll('.', '_')}`;
+}
+
+export const ALIAS_PREFIX = 'alluxio.';
+
+/** The native key of a spelling: itself, or without `alluxio.` in front. */
+export function nativeKey(spelling: string): string {
+  return spelling.startsWith(ALIAS_PREFIX) ? spelling.slice(ALIAS_PREFIX.length) : spelling;
+}
