@@ -1,0 +1,41 @@
+/** Each suite of the bench runs here in its smallest form: its figures mean nothing, but it cannot rot. */
+import t, { type Test } from 'tap';
+import { TINY_SCALE, type Suite } from '../../bench/context.js';
+import { renderTable, type Row } from '../../bench/report.js';
+import { benchGet } from '../../bench/suites/get.js';
+import { benchGrowth } from '../../bench/suites/growth.js';
+import { benchMemory } from '../../bench/suites/memory.js';
+import { benchPut } from '../../bench/suites/put.js';
+import { benchWriteAmplification } from '../../bench/suites/write-amplification.js';
+
+/** Scenarios (by how they begin) that a suite must have measured. */
+const SUITES: readonly (readonly [name: string, suite: Suite, scenarios: readonly string[]])[] = [
+  ['put', benchPut, ['PUT 10 KiB', 'PUT 10 KiB', 'PUT 1 MiB']],
+  ['get', benchGet, ['GET 10 KiB', 'GET 1 MiB']],
+  ['growth', benchGrowth, ['PUT 10 KiB as the cache grows', 'Restart after kill -9']],
+  ['memory', benchMemory, ['Peak RSS', 'RSS over']],
+  ['write-amplification', benchWriteAmplification, ['Bytes written per byte stored']],
+];
+
+for (const [name, suite, scenarios] of SUITES) {
+  void t.test(`bench: the suite ${name} measures what it promises`, async (t) => {
+    const rows = await suite({ scale: TINY_SCALE, directory: t.testdir(), progress: () => {} });
+    for (const scenario of scenarios)
+      t.ok(
+        rows.some((row) => row.scenario.startsWith(scenario)),
+        scenario,
+      );
+    for (const row of rows) checkRow(t, row);
+    const table = renderTable([{ suite: name, elapsedMs: 1, rows }]);
+    for (const row of rows) t.match(table, row.side);
+  });
+}
+
+function checkRow(t: Test, row: Row): void {
+  const what = `${row.scenario}, ${row.side}`;
+  if (row.measurement !== undefined) {
+    t.ok(row.measurement.operationsPerSecond > 0, `${what}: operations were counted`);
+    t.ok(row.measurement.p50Ms <= row.measurement.p999Ms, `${what}: percentiles ascend`);
+  }
+  for (const check of row.checks) t.notMatch(check.value, /NaN|Infinity|undefined/, `${what}: ${check.what}`);
+}
