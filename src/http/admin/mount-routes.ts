@@ -1,0 +1,55 @@
+/** Mounts: which part of the name space is kept in which under-store. */
+import type { FastifyInstance } from 'fastify';
+import type { MountInfo } from '../../engine/admin-service.js';
+import { query, type AdminRouteContext } from './route-context.js';
+
+interface MountBody {
+  readonly path: string;
+  readonly ufs: string;
+  readonly options: Record<string, string>;
+}
+
+const path = { type: 'string', minLength: 2, maxLength: 2048, pattern: '^/' };
+const MOUNT_SCHEMA = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['path', 'ufs'],
+  properties: {
+    path,
+    ufs: { type: 'string', minLength: 1, maxLength: 4096 },
+    options: {
+      type: 'object',
+      maxProperties: 64,
+      additionalProperties: { type: 'string', maxLength: 4096 },
+      default: {},
+    },
+  },
+};
+
+export function addMountRoutes(server: FastifyInstance, { admin }: AdminRouteContext): void {
+  server.get('/api/v1/mounts', async () => ({ mounts: (await admin.mounts()).map(withoutSecrets) }));
+  server.post<{ Body: MountBody }>(
+    '/api/v1/mounts',
+    { schema: { body: MOUNT_SCHEMA } },
+    async (request, reply) => {
+      await admin.addMount(request.body);
+      return reply.code(201).send({ path: request.body.path });
+    },
+  );
+  server.delete<{ Querystring: { path: string; force: boolean } }>(
+    '/api/v1/mounts',
+    { schema: { querystring: query({ path, force: { type: 'boolean', default: false } }, ['path']) } },
+    async (request) => {
+      await admin.removeMount(request.query.path, { force: request.query.force });
+      return { path: request.query.path };
+    },
+  );
+}
+
+function withoutSecrets(mount: MountInfo): MountInfo {
+  const options = Object.entries(mount.options).map(([name, value]) => [
+    name,
+    /secret|password|token/i.test(name) ? '****' : value,
+  ]);
+  return { ...mount, options: Object.fromEntries(options) };
+}

@@ -1,0 +1,80 @@
+/** What the cache holds: listings, one object's state, and what waits to be persisted. */
+import type { FastifyInstance } from 'fastify';
+import { HeadraceError } from '../../core/errors.js';
+import type { ObjectStat, PersistPhase } from '../../engine/admin-service.js';
+import { query, type AdminRouteContext } from './route-context.js';
+
+const PAGE_DEFAULT = 100;
+const PAGE_MAX = 1000;
+const PHASES: readonly PersistPhase[] = ['PENDING', 'UPLOADING', 'WAITING', 'QUARANTINED'];
+const limit = { type: 'integer', minimum: 1, maximum: PAGE_MAX, default: PAGE_DEFAULT };
+const path = { type: 'string', maxLength: 4096 };
+
+export function addObjectRoutes(server: FastifyInstance, { admin }: AdminRouteContext): void {
+  server.get<{ Querystring: { after?: number; limit: number; state?: PersistPhase } }>(
+    '/api/v1/persist',
+    {
+      schema: {
+        querystring: query({
+          after: { type: 'integer' },
+          limit,
+          state: { type: 'string', enum: PHASES },
+        }),
+      },
+    },
+    async (request) => {
+      const entries = await admin.persistList(request.query);
+      const last = entries.at(-1);
+      const more = last !== undefined && entries.length >= request.query.limit;
+      return { entries, nextAfter: more ? last.version : undefined };
+    },
+  );
+
+  const stat = async (text: string): Promise<ObjectStat> => {
+    const { bucket, key } = splitPath(text);
+    const found = await admin.persistStat(bucket, key);
+    if (found !== undefined) return found;
+    throw new HeadraceError('NO_SUCH_KEY', `the cache does not hold ${JSON.stringify(text)}`);
+  };
+  // A client that resolves `..` and `//` in URLs cannot name every key in the path; the query takes any.
+  server.get<{ Querystring: { path: string } }>(
+    '/api/v1/objects',
+    { schema: { querystring: query({ path }, ['path']) } },
+    async (request) => stat(request.query.path),
+  );
+  server.get<{ Params: { '*': string } }>(
+    '/api/v1/objects/*',
+    { schema: { querystring: query({}) } },
+    async (request) => stat(`/${request.params['*']}`),
+  );
+
+  server.get<{ Querystring: { path: string; startAfter: string; limit: number; recursive: boolean } }>(
+    '/api/v1/fs',
+    {
+      schema: {
+        querystring: query({
+          path: { ...path, default: '/' },
+          startAfter: { ...path, default: '' },
+          limit,
+          recursive: { type: 'boolean', default: false },
+        }),
+      },
+    },
+    async (request) => {
+      const entries = await admin.list(request.query);
+      const last = entries.at(-1);
+      const more = last !== undefined && entries.length >= request.query.limit;
+      return { entries, nextStartAfter: more ? last.path : undefined };
+    },
+  );
+}
+
+function splitPath(text: string): { bucket: string; key: string } {
+  const match = /^\/([^/]+)\/(.+)$/s.exec(text);
+  if (match === null)
+    throw new HeadraceError(
+      'INVALID_ARGUMENT',
+      `${JSON.stringify(text)} is not the path of an object: write /<bucket>/<key>`,
+    );
+  return { bucket: match[1] ?? '', key: match[2] ?? '' };
+}

@@ -1,0 +1,226 @@
+/** An admin service without an engine behind it, for the tests of the admin API and the command line. */
+import { EventEmitter, on } from 'node:events';
+import { HeadraceError } from '../../src/core/errors.js';
+import type {
+  AdminService,
+  EngineStatus,
+  FreeResult,
+  FsEntry,
+  LoggedEvent,
+  LogHead,
+  MountInfo,
+  ObjectStat,
+  PathTest,
+  PersistEntry,
+  VerifyReport,
+} from '../../src/engine/admin-service.js';
+import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from '../../src/engine/path-config.js';
+import { parsePathConfig } from '../../src/engine/path-config-document.js';
+import { PathMatcher } from '../../src/engine/path-config-matcher.js';
+
+const PARTITIONS = 2;
+export const START_MS = Date.UTC(2024, 0, 2, 3, 4, 5);
+
+export class MemoryAdminService implements AdminService {
+  /** Objects that `list` and `persistStat` show. */
+  readonly objects: ObjectStat[] = [];
+  readonly pending: PersistEntry[] = [];
+  readonly frees: (string | undefined)[] = [];
+  verifyProblems: string[] = [];
+  /** Offsets below are gone, in every partition. */
+  oldestOffset = 0;
+  openTails = 0;
+  readonly #mounts = new Map<string, MountInfo>();
+  readonly #events: LoggedEvent[][] = Array.from({ length: PARTITIONS }, () => []);
+  readonly #documents: { offset: number; document: PathConfigDocument }[] = [
+    { offset: 0, document: DEFAULT_PATH_CONFIG },
+  ];
+  readonly #emitter = new EventEmitter();
+
+  append(partition: number, event: Record<string, unknown>): LoggedEvent {
+    const events = this.#partition(partition);
+    const logged = { partition, offset: events.length, epoch: 1, event: { atMs: START_MS, ...event } };
+    events.push(logged);
+    this.#emitter.emit(`partition-${partition}`, logged);
+    return logged;
+  }
+
+  async status(): Promise<EngineStatus> {
+    return {
+      version: '0.0.0-test',
+      startedMs: START_MS,
+      dataDirectory: '/data',
+      ufs: 'directory /data/ufs',
+      capacityBytes: 10 * 1024 ** 3,
+      usedBytes: 1024 ** 3,
+      pinnedBytes: 1024 ** 2,
+      pinnedLimitBytes: 3 * 1024 ** 3,
+      objects: this.objects.length,
+      pendingObjects: this.pending.length,
+      quarantinedObjects: 0,
+      oldestPendingMs: this.pending[0]?.sinceMs,
+      openWrites: 0,
+      log: await this.logHead(),
+    };
+  }
+
+  async pathConfig(atOffset?: number): Promise<{ document: PathConfigDocument; offset: number }> {
+    const found = this.#documents.findLast(({ offset }) => atOffset === undefined || offset <= atOffset);
+    if (found === undefined) throw new HeadraceError('LOG_TRIMMED', `offset ${atOffset} is no longer kept`);
+    return found;
+  }
+
+  async setPathConfig(document: unknown, expectedOffset?: number): Promise<{ offset: number }> {
+    const parsed = parsePathConfig(document);
+    const current = await this.pathConfig();
+    if (expectedOffset !== undefined && expectedOffset !== current.offset)
+      throw new HeadraceError(
+        'PRECONDITION_FAILED',
+        `the path configuration changed meanwhile: it stands at offset ${current.offset}, not ${expectedOffset}`,
+      );
+    const { offset } = this.append(0, { type: 'PathConfigChanged', document: JSON.stringify(parsed) });
+    // Offset 0 is where the default stands.
+    this.#documents.push({ offset: offset + 1, document: parsed });
+    return { offset: offset + 1 };
+  }
+
+  testPath(path: string): PathTest {
+    const document = this.#documents.at(-1)?.document ?? DEFAULT_PATH_CONFIG;
+    return new PathMatcher(document).test(path);
+  }
+
+  async persistList(request: Parameters<AdminService['persistList']>[0]): Promise<PersistEntry[]> {
+    return this.pending
+      .filter(({ version, phase }) => version > (request.after ?? -1) && (request.state ?? phase) === phase)
+      .slice(0, request.limit);
+  }
+
+  async persistStat(bucket: string, key: string): Promise<ObjectStat | undefined> {
+    return this.objects.find((object) => object.bucket === bucket && object.key === key);
+  }
+
+  async free(request: Parameters<AdminService['free']>[0]): Promise<FreeResult> {
+    this.frees.push(request.path);
+    request.onProgress?.({ objects: 1, bytes: 10, abandonedWrites: 0 });
+    return { objects: 2, bytes: 2048, abandonedWrites: 1 };
+  }
+
+  async list(request: Parameters<AdminService['list']>[0]): Promise<FsEntry[]> {
+    return this.objects
+      .map(({ bucket, key, size, lastModifiedMs, state }) => ({
+        path: `/${bucket}/${key}`,
+        directory: false,
+        size,
+        lastModifiedMs,
+        persisted: state === 'PERSISTED',
+      }))
+      .filter(({ path }) => path.startsWith(request.path) && path > request.startAfter)
+      .sort((a, b) => (a.path < b.path ? -1 : 1))
+      .slice(0, request.limit);
+  }
+
+  async logHead(): Promise<LogHead[]> {
+    return this.#events.map((events, partition) => ({
+      partition,
+      epoch: 1,
+      oldestOffset: this.oldestOffset,
+      durableOffset: events.length,
+      checkpointOffset: 0,
+    }));
+  }
+
+  async logRead(request: Parameters<AdminService['logRead']>[0]): Promise<LoggedEvent[]> {
+    return this.#partition(request.partition).slice(request.from, request.from + request.limit);
+  }
+
+  async *logTail(request: Parameters<AdminService['logTail']>[0]): AsyncIterable<LoggedEvent> {
+    const { partition, from, signal } = request;
+    // Subscribed before the past is read, so that nothing falls between the two.
+    const live = on(this.#emitter, `partition-${partition}`, { signal });
+    this.openTails++;
+    try {
+      yield* this.#partition(partition).slice(from);
+      for await (const [event] of live) yield event as LoggedEvent;
+    } finally {
+      this.openTails--;
+      this.#emitter.emit('tail-closed');
+    }
+  }
+
+  /** Resolves when a tail has ended. */
+  async tailClosed(): Promise<void> {
+    for await (const _ of on(this.#emitter, 'tail-closed')) return;
+  }
+
+  async verify(request: Parameters<AdminService['verify']>[0]): Promise<VerifyReport> {
+    request.onProgress?.(1, 2);
+    request.onProgress?.(2, 2);
+    return {
+      ok: this.verifyProblems.length === 0,
+      frames: 3,
+      events: 7,
+      fromOffset: 0,
+      toOffset: 7,
+      stateHash: 'abcd',
+      refoldedHash: 'abcd',
+      extents: request.data ? 5 : 0,
+      extentBytes: request.data ? 5000 : 0,
+      problems: this.verifyProblems,
+    };
+  }
+
+  async mounts(): Promise<MountInfo[]> {
+    return Array.from(this.#mounts.values());
+  }
+
+  async addMount(mount: MountInfo): Promise<void> {
+    if (this.#mounts.has(mount.path))
+      throw new HeadraceError('BUCKET_EXISTS', `${mount.path} is mounted already: remove it first`);
+    this.#mounts.set(mount.path, mount);
+  }
+
+  async removeMount(path: string): Promise<void> {
+    if (!this.#mounts.delete(path))
+      throw new HeadraceError('NO_SUCH_BUCKET', `nothing is mounted at ${path}`);
+  }
+
+  #partition(partition: number): LoggedEvent[] {
+    const events = this.#events[partition];
+    if (events === undefined)
+      throw new HeadraceError('INVALID_ARGUMENT', `there is no partition ${partition}`);
+    return events;
+  }
+}
+
+/** An object as `persistStat` shows it. */
+export function objectStat(bucket: string, key: string, fields: Partial<ObjectStat> = {}): ObjectStat {
+  return {
+    bucket,
+    key,
+    version: 1,
+    size: 10_240,
+    etag: 'd41d8cd98f00b204e9800998ecf8427e',
+    lastModifiedMs: START_MS,
+    policy: 'WRITE_BACK',
+    state: 'PENDING',
+    extents: [{ segment: 1, position: 4096, size: 10_240, checksum: '00000000000000ff' }],
+    ...fields,
+  };
+}
+
+/** An entry as `persistList` shows it. */
+export function persistEntry(key: string, version: number, fields: Partial<PersistEntry> = {}): PersistEntry {
+  return {
+    bucket: 'b',
+    key,
+    kind: 'put',
+    version,
+    size: 10_240,
+    phase: 'WAITING',
+    sinceMs: START_MS,
+    attempt: 2,
+    nextAttemptAtMs: START_MS + 60_000,
+    message: 'connection refused',
+    ...fields,
+  };
+}
