@@ -22,12 +22,12 @@ export class SystemClock implements Clock {
 
   schedule(delayMs: number, callback: () => void): Cancel {
     assert(delayMs >= 0, `a delay of ${delayMs} ms is not possible`);
-    const dueMs = performance.now() + delayMs;
+    const startMs = performance.now();
     let timer: NodeJS.Timeout;
     const arm = (leftMs: number): void => {
       timer = setTimeout(
         () => {
-          const restMs = dueMs - performance.now();
+          const restMs = delayMs - (performance.now() - startMs);
           if (restMs > 0) arm(restMs);
           else callback();
         },
