@@ -17,7 +17,9 @@ const STOP_MS_MAX = 30_000;
 const OUTPUT_CHARACTERS_MAX = 1024 * 1024;
 
 export interface HeadraceOptions {
-  readonly dataDirectory: string;
+  /** The server's default (in its working directory) when absent. */
+  readonly dataDirectory?: string;
+  readonly workingDirectory?: string;
   /** A directory, or `s3://…`; the server's default when absent. */
   readonly ufs?: string;
   /** More environment, over the inherited one without any `HEADRACE_` variable. */
@@ -55,13 +57,14 @@ export class HeadraceProcess {
     this.#process = spawn(process.execPath, [HEADRACE_ENTRY, 'start', ...(options.flags ?? [])], {
       env: {
         ...environmentWithoutHeadrace(),
-        HEADRACE_DATA_DIR: options.dataDirectory,
         HEADRACE_S3_PORT: String(s3Port),
         HEADRACE_ADMIN_PORT: String(adminPort),
+        ...(options.dataDirectory === undefined ? {} : { HEADRACE_DATA_DIR: options.dataDirectory }),
         ...(options.ufs === undefined ? {} : { HEADRACE_UFS: options.ufs }),
         ...options.environment,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.workingDirectory === undefined ? {} : { cwd: options.workingDirectory }),
     });
     RUNNING.add(this.#process);
     this.#exited = once(this.#process, 'exit').then(() => void RUNNING.delete(this.#process));
@@ -171,15 +174,6 @@ export class HeadraceProcess {
   respawn(): Promise<HeadraceProcess> {
     return HeadraceProcess.spawn(this.options, this);
   }
-
-  /** Runs a command of the CLI against this server. */
-  async cli(...commandArguments: string[]): Promise<CliResult> {
-    return runCli(commandArguments, {
-      HEADRACE_DATA_DIR: this.options.dataDirectory,
-      HEADRACE_S3_PORT: String(this.s3Port),
-      HEADRACE_ADMIN_PORT: String(this.adminPort),
-    });
-  }
 }
 
 export interface AdminResponse {
@@ -187,29 +181,7 @@ export interface AdminResponse {
   readonly text: string;
 }
 
-export interface CliResult {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the `headrace` command to its end. */
-export async function runCli(
-  commandArguments: readonly string[],
-  environment: Readonly<Record<string, string>>,
-): Promise<CliResult> {
-  const child = spawn(process.execPath, [HEADRACE_ENTRY, ...commandArguments], {
-    env: { ...environmentWithoutHeadrace(), ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  await once(child, 'close');
-  return { code: child.exitCode ?? -1, stdout, stderr };
-}
-
-function environmentWithoutHeadrace(): NodeJS.ProcessEnv {
+/** What a server or command is started with: nothing of the caller's own Headrace settings. */
+export function environmentWithoutHeadrace(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HEADRACE_')));
 }
