@@ -3,7 +3,7 @@
  *
  * Invariants: an extent that was returned is durable and never changes; bytes that no event mentions are garbage and go
  * with their segment; a segment's file is removed only after every event that mentions it was superseded durably.
- * The implementation is `segment-files.ts`; the byte layout is in `docs/on-disk-format.md`.
+ * The implementation is `segments/segment-files.ts`; the byte layout is in `docs/on-disk-format.md`.
  */
 import type { Extent } from '../core/object.js';
 
@@ -32,6 +32,8 @@ export interface SegmentStore {
   drop(segment: number): Promise<void>;
   /** All segments there are, ascending, with the bytes their files take, and whether bytes are still being appended. */
   segments(): readonly { readonly id: number; readonly fileBytes: number; readonly open: boolean }[];
+  /** Small bodies appended from now on go to this segment or to one with a higher id. */
+  readonly smallSegment: number;
   /** Bytes all segment files take on disk, those kept for reuse included. */
   readonly fileBytes: number;
   /** Bytes written to disk since the start (headers and tables included), and payload bytes stored. */
