@@ -1,0 +1,137 @@
+/**
+ * What a reader sees: the current memtable over the one being written, if any, over the runs, the newest first.
+ *
+ * The newest layer that knows a key decides; a deletion hides what is below it.
+ */
+import { assert } from '../../core/assert.js';
+import type { IndexCodec } from '../../core/index-store.js';
+import type { BlockCache } from './block-cache.js';
+import { BlockCursor } from './block-cursor.js';
+import { KeyHash } from './bloom-filter.js';
+import { DELETED, type Deleted, Memtable } from './memtable.js';
+import { MergeHeap } from './merge-heap.js';
+import type { Run } from './run.js';
+import { MemtableCursor, RunCursor } from './scan-cursors.js';
+
+export class Layers<Value> {
+  readonly #codec: IndexCodec<Value>;
+  readonly #cache: BlockCache;
+  readonly #hash = new KeyHash();
+  readonly #cursor = new BlockCursor();
+  #current = new Memtable<Value>();
+  #frozen: Memtable<Value> | undefined;
+  #runs: readonly Run[];
+  /** Goes up with each change, so that a scan can see that it is no longer valid. */
+  #generation = 0;
+
+  constructor(codec: IndexCodec<Value>, cache: BlockCache, runs: readonly Run[]) {
+    this.#codec = codec;
+    this.#cache = cache;
+    this.#runs = runs;
+  }
+
+  /** Newest first. */
+  get runs(): readonly Run[] {
+    return this.#runs;
+  }
+
+  set runs(runs: readonly Run[]) {
+    this.#runs = runs;
+    this.#generation++;
+  }
+
+  get changes(): number {
+    return this.#current.changes;
+  }
+
+  /** `CORRUPT_CHECKPOINT`, `IO_FAILED`. */
+  get(key: string): Value | undefined {
+    let value = this.#current.get(key);
+    if (value === undefined && this.#frozen !== undefined) value = this.#frozen.get(key);
+    if (value === undefined && this.#runs.length > 0) value = this.#getFromRuns(key);
+    return value === DELETED ? undefined : value;
+  }
+
+  set(key: string, value: Value | Deleted): void {
+    assert(value !== undefined, 'undefined cannot be stored in the index: it means that there is nothing');
+    this.#current.set(key, value);
+    this.#generation++;
+  }
+
+  /** See `IndexStore.scan`. Asserts that nothing was changed since the scan began. */
+  *scan(from: string, to: string): IterableIterator<readonly [key: string, value: Value]> {
+    const generation = this.#generation;
+    const sources = this.#openCursors(from, to);
+    const heap = new MergeHeap(sources);
+    let lastKey: string | undefined;
+    for (let top = heap.top; top !== undefined && top.key < to; top = heap.top) {
+      const { key } = top;
+      if (key !== lastKey) {
+        lastKey = key;
+        const value = top.value();
+        if (value !== DELETED) yield [key, value];
+        assert(
+          generation === this.#generation,
+          'the index was changed during a scan: take a page, then scan again',
+        );
+      }
+      if (top.advance()) heap.sink();
+      else heap.pop();
+    }
+  }
+
+  /** Puts the current changes aside and returns them; new ones go to a fresh memtable. */
+  freeze(): Memtable<Value> {
+    assert(this.#frozen === undefined, 'a memtable is already frozen');
+    this.#frozen = this.#current;
+    this.#current = new Memtable();
+    this.#generation++;
+    return this.#frozen;
+  }
+
+  /** The frozen changes are in the runs now. */
+  dropFrozen(): void {
+    this.#frozen = undefined;
+    this.#generation++;
+  }
+
+  /** The frozen changes could not be written: they become current again, under those made since. */
+  thaw(): void {
+    assert(this.#frozen !== undefined, 'no memtable is frozen');
+    this.#frozen.absorb(this.#current);
+    this.#current = this.#frozen;
+    this.#frozen = undefined;
+    this.#generation++;
+  }
+
+  #getFromRuns(key: string): Value | Deleted | undefined {
+    const hash = this.#hash.of(key);
+    const cursor = this.#cursor;
+    for (const run of this.#runs) {
+      if (!run.mayContain(hash)) continue;
+      const block = run.blockOf(key);
+      cursor.open(this.#cache.load(run, block), 0, run.entriesEnd(block));
+      if (!cursor.find(key)) continue;
+      return cursor.isDeleted ? DELETED : this.#codec.decode(key, cursor.copyValue());
+    }
+    return undefined;
+  }
+
+  /** A cursor on the first entry in range of each layer that has one. */
+  #openCursors(from: string, to: string): (MemtableCursor<Value> | RunCursor<Value>)[] {
+    const cursors: (MemtableCursor<Value> | RunCursor<Value>)[] = [];
+    if (from >= to) return cursors;
+    let age = 0;
+    for (const memtable of [this.#current, this.#frozen]) {
+      if (memtable === undefined || memtable.size === 0) continue;
+      const cursor = new MemtableCursor(memtable.from(from), age++);
+      if (cursor.advance()) cursors.push(cursor);
+    }
+    for (const run of this.#runs) {
+      if (run.lastKey < from) continue;
+      const cursor = new RunCursor(run, age++, this.#codec, this.#cache);
+      if (cursor.seek(from)) cursors.push(cursor);
+    }
+    return cursors;
+  }
+}
