@@ -1,12 +1,6 @@
 /** The model that the end-to-end tests judge by, judged itself. */
 import t from 'tap';
-import {
-  matchContent,
-  makeBody,
-  multipartContent,
-  ObjectModel,
-  singleContent,
-} from './object-model.js';
+import { matchContent, makeBody, multipartContent, ObjectModel, singleContent } from './object-model.js';
 
 const A = singleContent(1, 10);
 const B = singleContent(2, 10);
