@@ -126,8 +126,8 @@ export interface ExtentsMovedMessage extends ObjectMessage {
 export interface UploadOpenedMessage extends ObjectMessage {
   uploadId: string;
   headers: Optional<HeadersMessage>;
-  checksumAlgorithm?: Optional<EnumValue>;
-  checksumType?: Optional<EnumValue>;
+  checksumAlgorithm?: EnumValue | undefined;
+  checksumType?: EnumValue | undefined;
 }
 
 export interface PartStoredMessage extends ObjectMessage {
@@ -192,6 +192,7 @@ export const headrace: {
   readonly log: {
     /** For tests: the whole event as protobufjs sees it. */
     readonly FramePayload: MessageType<{ events: readonly Readonly<Record<string, unknown>>[] }>;
+    readonly ObjectVersion: MessageType<ObjectVersionMessage>;
     readonly ObjectCommitted: MessageType<ObjectCommittedMessage>;
     readonly ObjectPersisted: MessageType<ObjectPersistedMessage>;
     readonly ObjectEvicted: MessageType<ObjectEvictedMessage>;

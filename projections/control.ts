@@ -1,0 +1,97 @@
+/**
+ * Projection of the control stream: buckets, mounts, path configuration and users. The control stream is never trimmed, so
+ * that the path configuration in force at any offset can be read back; its state is folded from the start.
+ */
+import { unreachable } from '../src/core/assert.js';
+import type { ControlEvent } from '../log/events.js';
+
+export interface Bucket {
+  readonly name: string;
+  readonly createdMs: number;
+  /** Configuration documents by name: cors, tagging, policy, … */
+  readonly documents: ReadonlyMap<string, string>;
+}
+
+export interface Mount {
+  readonly path: string;
+  readonly ufs: string;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+export interface ControlState {
+  readonly buckets: Map<string, Bucket>;
+  readonly mounts: Map<string, Mount>;
+  readonly users: Map<string, string>;
+  /** JSON of the path configuration; undefined before the first change. */
+  pathConfig: string | undefined;
+  /** Offset of the event that set it. */
+  pathConfigOffset: number;
+}
+
+export function emptyControlState(): ControlState {
+  return {
+    buckets: new Map(),
+    mounts: new Map(),
+    users: new Map(),
+    pathConfig: undefined,
+    pathConfigOffset: 0,
+  };
+}
+
+/** Folds one event into the state, in place. */
+export function foldControl(state: ControlState, event: ControlEvent, offset: number): void {
+  switch (event.type) {
+    case 'BucketCreated':
+      state.buckets.set(event.bucket, {
+        name: event.bucket,
+        createdMs: event.atMs,
+        documents: new Map(),
+      });
+      return;
+    case 'BucketDeleted':
+      state.buckets.delete(event.bucket);
+      return;
+    case 'BucketConfigured': {
+      const bucket = state.buckets.get(event.bucket);
+      if (bucket === undefined) return;
+      const documents = new Map(bucket.documents);
+      if (event.document === '') documents.delete(event.name);
+      else documents.set(event.name, event.document);
+      state.buckets.set(event.bucket, { ...bucket, documents });
+      return;
+    }
+    case 'PathConfigChanged':
+      state.pathConfig = event.document;
+      state.pathConfigOffset = offset;
+      return;
+    case 'MountAdded':
+      state.mounts.set(event.path, { path: event.path, ufs: event.ufs, options: event.options });
+      return;
+    case 'MountRemoved':
+      state.mounts.delete(event.path);
+      return;
+    case 'UserChanged':
+      state.users.set(event.name, event.document);
+      return;
+    case 'UserRemoved':
+      state.users.delete(event.name);
+      return;
+    default:
+      unreachable(event);
+  }
+}
+
+const CONTROL_TYPES: ReadonlySet<string> = new Set<ControlEvent['type']>([
+  'BucketCreated',
+  'BucketDeleted',
+  'BucketConfigured',
+  'PathConfigChanged',
+  'MountAdded',
+  'MountRemoved',
+  'UserChanged',
+  'UserRemoved',
+]);
+
+export function isControlEvent(event: { readonly type: string }): event is ControlEvent {
+  return CONTROL_TYPES.has(event.type);
+}

@@ -1,0 +1,65 @@
+/**
+ * Index records to and from bytes.
+ *
+ * | field   | offset | size | meaning                                                                          |
+ * |---------|--------|------|----------------------------------------------------------------------------------|
+ * | kind    | 0      | 1    | 1 object, 2 deleting, 3 upload, 4 part, 5 queued                                 |
+ * | version | 1      | 8    | kind 1 only: version, little endian                                              |
+ * | body    | 9 or 1 | rest | kind 1: `ObjectVersion` of `log/events.proto`; others: UTF-8 JSON                |
+ *
+ * The index store's blocks carry checksums, so bytes that arrive here are those that were written.
+ */
+import { HeadraceError } from '../src/core/errors.js';
+import type { IndexCodec } from '../src/core/index-store.js';
+import { decodeObject, encodeObject } from '../log/event-parts.js';
+import { headrace } from '../log/events.generated.js';
+import { NumberReader, NumberWriter } from '../log/protobuf-scalars.js';
+import type { IndexRecord, ObjectRecord } from './records.js';
+
+const KINDS = ['object', 'deleting', 'upload', 'part', 'queued'] as const;
+const OBJECT_KIND = 1;
+const OBJECT_BODY_AT = 9;
+/** Its buffer is recycled. */
+const scratch = new NumberWriter();
+
+export const RECORD_CODEC: IndexCodec<IndexRecord> = {
+  encode: (_key, record) => (record.kind === 'object' ? encodeObjectRecord(record) : encodeOther(record)),
+  decode: (_key, bytes) => (bytes[0] === OBJECT_KIND ? decodeObjectRecord(bytes) : decodeOther(bytes)),
+};
+
+function encodeObjectRecord(record: ObjectRecord): Uint8Array {
+  scratch.rewind(0);
+  headrace.log.ObjectVersion.encode(encodeObject(record), scratch);
+  const bytes = Buffer.allocUnsafe(OBJECT_BODY_AT + scratch.pos);
+  bytes[0] = OBJECT_KIND;
+  bytes.writeBigUInt64LE(BigInt(record.version), 1);
+  bytes.set(scratch.buf.subarray(0, scratch.pos), OBJECT_BODY_AT);
+  return bytes;
+}
+
+function decodeObjectRecord(bytes: Uint8Array): ObjectRecord {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const version = Number(buffer.readBigUInt64LE(1));
+  const message = headrace.log.ObjectVersion.decode(new NumberReader(buffer.subarray(OBJECT_BODY_AT)));
+  return { kind: 'object', version, ...decodeObject(message) };
+}
+
+function encodeOther(record: Exclude<IndexRecord, ObjectRecord>): Uint8Array {
+  const json = JSON.stringify(record, (_name, value: unknown) =>
+    typeof value === 'bigint' ? `0x${value.toString(16)}` : value,
+  );
+  return Buffer.from(String.fromCharCode(KINDS.indexOf(record.kind) + 1) + json);
+}
+
+function decodeOther(bytes: Uint8Array): IndexRecord {
+  const kind = KINDS[(bytes[0] ?? 0) - 1];
+  if (kind === undefined) {
+    throw new HeadraceError(
+      'UNSUPPORTED_FORMAT',
+      `the index holds a record of kind ${bytes[0]}: it is of a newer version`,
+    );
+  }
+  return JSON.parse(Buffer.from(bytes).toString('utf8', 1), (name, value: unknown) =>
+    name === 'checksum' && typeof value === 'string' && value.startsWith('0x') ? BigInt(value) : value,
+  ) as IndexRecord;
+}

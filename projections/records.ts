@@ -1,0 +1,147 @@
+/**
+ * What the object index, the multipart uploads and the upload stream keep in the ordered index store.
+ *
+ * | key (byte string)                                  | value          | lifetime                                  |
+ * |----------------------------------------------------|----------------|-------------------------------------------|
+ * | `o` bucket NUL key                                 | ObjectRecord   | while the cache holds the object          |
+ * | `o` bucket NUL key                                 | DeletingRecord | until the UFS has deleted it              |
+ * | `u` bucket NUL key NUL upload id (32)              | UploadRecord   | until completed or aborted                |
+ * | `p` bucket NUL key NUL upload id (32) number (2)   | PartRecord     | as its upload                             |
+ * | `q` version (7, big endian)                        | QueueRecord    | until persisted, replaced or deleted      |
+ *
+ * Bucket names hold no NUL and upload ids have a fixed length, so that keys with a NUL are no trouble.
+ */
+import { fromByteString, toByteString } from '../src/core/key.js';
+import type { Extent, ObjectChecksum, ObjectHeaders, ObjectVersion } from '../src/core/object.js';
+
+/** The current version of an object that the cache holds. */
+export interface ObjectRecord extends ObjectVersion {
+  readonly kind: 'object';
+  /** Offset of the event that committed it. */
+  readonly version: number;
+}
+
+/** A deleted object whose UFS copy is still to be deleted. It hides what the UFS says. */
+export interface DeletingRecord {
+  readonly kind: 'deleting';
+  readonly version: number;
+  readonly atMs: number;
+}
+
+export interface UploadRecord {
+  readonly kind: 'upload';
+  readonly openedMs: number;
+  readonly headers: ObjectHeaders;
+  readonly checksumAlgorithm?: ObjectChecksum['algorithm'];
+  readonly checksumType?: ObjectChecksum['type'];
+}
+
+export interface PartRecord {
+  readonly kind: 'part';
+  readonly number: number;
+  readonly size: number;
+  /** MD5 in hex. */
+  readonly etag: string;
+  readonly storedMs: number;
+  readonly extents: readonly Extent[];
+  readonly checksum?: ObjectChecksum;
+}
+
+/** Something the UFS has yet to learn. Its version is in its key. */
+export interface QueueRecord {
+  readonly kind: 'queued';
+  readonly action: 'put' | 'delete';
+  readonly bucket: string;
+  readonly key: string;
+  readonly size: number;
+  readonly sinceMs: number;
+  /** Failed attempts so far. */
+  readonly attempt: number;
+  /** 0 before the first attempt. */
+  readonly nextAttemptAtMs: number;
+  readonly cause: string;
+  readonly message: string;
+  readonly quarantined: boolean;
+}
+
+export type IndexRecord = ObjectRecord | DeletingRecord | UploadRecord | PartRecord | QueueRecord;
+
+/** What a fold needs of the index store; an overlay of queued decisions offers the same. */
+export interface RecordMap {
+  get(key: string): IndexRecord | undefined;
+  set(key: string, value: IndexRecord): void;
+  delete(key: string): void;
+  /** Keys with `from ≤ key < to`; complete, and safe to use while they are changed. */
+  keys(from: string, to: string): string[];
+}
+
+const SEPARATOR = '\0';
+const UPLOAD_ID_LENGTH = 32;
+const VERSION_BYTES = 7;
+
+export function objectKey(bucket: string, key: string): string {
+  return `o${bucket}${SEPARATOR}${toByteString(key)}`;
+}
+
+export function uploadKey(bucket: string, key: string, uploadId: string): string {
+  return `u${bucket}${SEPARATOR}${toByteString(key)}${SEPARATOR}${uploadId}`;
+}
+
+export function partKey(bucket: string, key: string, uploadId: string, number: number): string {
+  return `${partPrefix(bucket, key, uploadId)}${String.fromCharCode(number >> 8, number & 0xff)}`;
+}
+
+export function partPrefix(bucket: string, key: string, uploadId: string): string {
+  return `p${bucket}${SEPARATOR}${toByteString(key)}${SEPARATOR}${uploadId}`;
+}
+
+/** Keys of all parts of an upload lie from its prefix (inclusive) to this (exclusive). */
+export function partPrefixEnd(prefix: string): string {
+  return `${prefix}\xff\xff\xff`;
+}
+
+/** Queue keys sort by version, which is the order of the log. */
+export function queueKey(version: number): string {
+  let text = '';
+  let rest = version;
+  for (let i = 0; i < VERSION_BYTES; i++) {
+    text = String.fromCharCode(rest % 256) + text;
+    rest = Math.floor(rest / 256);
+  }
+  return `q${text}`;
+}
+
+export function queueVersion(key: string): number {
+  let version = 0;
+  for (let i = 1; i <= VERSION_BYTES; i++) version = version * 256 + key.charCodeAt(i);
+  return version;
+}
+
+/** Bucket and object key of an `o` key. */
+export function parseObjectKey(indexKey: string): { bucket: string; key: string } {
+  const end = indexKey.indexOf(SEPARATOR);
+  return { bucket: indexKey.slice(1, end), key: fromByteString(indexKey.slice(end + 1)) };
+}
+
+/** Bucket, object key and upload id of a `u` key. */
+export function parseUploadKey(indexKey: string): { bucket: string; key: string; uploadId: string } {
+  const end = indexKey.indexOf(SEPARATOR);
+  const keyEnd = indexKey.length - UPLOAD_ID_LENGTH - SEPARATOR.length;
+  return {
+    bucket: indexKey.slice(1, end),
+    key: fromByteString(indexKey.slice(end + 1, keyEnd)),
+    uploadId: indexKey.slice(keyEnd + 1),
+  };
+}
+
+/** Upload id and part number of a `p` key. */
+export function parsePartKey(indexKey: string): {
+  bucket: string;
+  key: string;
+  uploadId: string;
+  number: number;
+} {
+  const owner = parseUploadKey(indexKey.slice(0, -2));
+  const last = indexKey.length - 1;
+  return { ...owner, number: indexKey.charCodeAt(last - 1) * 256 + indexKey.charCodeAt(last) };
+}

@@ -1,0 +1,165 @@
+/**
+ * Wires the production adapters to the engine, as the settings say. Used by the server, and without one by the commands that
+ * look at a log offline.
+ */
+import path from 'node:path';
+import { DATA_FORMAT_VERSION, openDataDirectory, type DataDirectory } from '../adapters/data-directory.js';
+import { openIndexStore } from '../adapters/index-store/open-index-store.js';
+import { NodeDisk } from '../adapters/node-disk.js';
+import { SystemClock } from '../adapters/system-clock.js';
+import { SystemRandom } from '../adapters/system-random.js';
+import { openMountedStore, openObjectStore, type ObjectStoreSettings } from '../adapters/ufs/open.js';
+import type { IndexStore } from '../core/index-store.js';
+import type { Logger } from '../core/logger.js';
+import type { Clock, Disk, Random } from '../core/ports.js';
+import { MIB } from '../core/units.js';
+import { Engine } from '../engine/engine.js';
+import type { EngineOptions } from '../engine/engine-core.js';
+import { openSegmentStore } from '../engine/segments/segment-files.js';
+import { EmbeddedLogStore } from '../../log/embedded/log-store.js';
+import { RECORD_CODEC } from '../../projections/record-codec.js';
+import type { IndexRecord } from '../../projections/records.js';
+import type { Settings } from '../settings/settings.js';
+
+/** One data partition: on one machine everything shares one log, so that group commit gathers all writers. */
+const DATA_PARTITIONS = 1;
+/** Share of the free space that the cache takes when its size is not set. */
+const AUTOMATIC_SHARE = 0.8;
+const SMALL_SEGMENT_BYTES_MAX = 64 * MIB;
+const SMALL_SEGMENT_BYTES_MIN = 8 * MIB;
+/** A small cache still has this many segments, so that eviction has something to choose from. */
+const SEGMENTS_MIN = 16;
+
+export interface OpenedEngine {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Stops the engine and gives the data directory up. */
+  close(): Promise<void>;
+}
+
+/** `DATA_DIRECTORY_*`, `UNSUPPORTED_FORMAT`, `CORRUPT_*`, `INVALID_SETTING`, `IO_FAILED`. */
+export async function openEngine(settings: Settings, version: string, logger: Logger): Promise<OpenedEngine> {
+  const data = await openDataDirectory(settings.dataDirectory, { formatVersion: DATA_FORMAT_VERSION });
+  try {
+    return await openOn(data, settings, version, logger);
+  } catch (error) {
+    await data.release();
+    throw error;
+  }
+}
+
+async function openOn(
+  data: DataDirectory,
+  settings: Settings,
+  version: string,
+  logger: Logger,
+): Promise<OpenedEngine> {
+  const disk = new NodeDisk(data.path);
+  const clock = new SystemClock();
+  const random = new SystemRandom();
+  const capacityBytes = settings.cacheCapacityBytes ?? (await automaticCapacity(disk));
+  const storeId = Buffer.from(data.storeId.replaceAll('-', ''), 'hex');
+  const segments = await openSegmentStore({
+    disk,
+    clock,
+    logger,
+    options: { storeId, smallSegmentBytes: smallSegmentBytes(capacityBytes) },
+  });
+  const logStore = new EmbeddedLogStore({
+    disk,
+    clock,
+    random,
+    logger,
+    options: {
+      segmentBytes: settings.logSegmentBytes,
+      retention: { bytes: settings.logRetentionBytes, timeMs: settings.logRetentionMs },
+    },
+  });
+  const indexes: IndexStore<IndexRecord>[] = [];
+  for (let at = 0; at < DATA_PARTITIONS; at++) {
+    const directory = `index/p${String(at + 1).padStart(4, '0')}`;
+    const { store } = await openIndexStore<IndexRecord>({
+      disk,
+      directory,
+      codec: RECORD_CODEC,
+      clock,
+      logger,
+    });
+    indexes.push(store);
+  }
+  const stores = storeSettings(settings);
+  const root = await openObjectStore(settings.ufs, stores, { clock, random, logger });
+  const engine = await Engine.open({
+    options: engineOptions(settings, version, data.path, capacityBytes),
+    clock,
+    random,
+    disk,
+    logger,
+    logStore,
+    segments,
+    indexes,
+    root,
+    openMount: (mount) =>
+      openMountedStore(mount.ufs, { ...stores, ...mount.options }, { clock, random, logger }),
+  });
+  return {
+    engine,
+    clock,
+    random,
+    close: async () => {
+      try {
+        await engine.close();
+      } finally {
+        await data.release();
+      }
+    },
+  };
+}
+
+/** Counts what the cache already holds as free, so that the capacity does not shrink from start to start. */
+async function automaticCapacity(disk: Disk): Promise<number> {
+  const { freeBytes } = await disk.space();
+  let heldBytes = 0;
+  for (const name of await disk.list('segments')) heldBytes += (await disk.sizeOf(`segments/${name}`)) ?? 0;
+  return Math.floor((freeBytes + heldBytes) * AUTOMATIC_SHARE);
+}
+
+function smallSegmentBytes(capacityBytes: number): number {
+  const share = Math.floor(capacityBytes / SEGMENTS_MIN / MIB) * MIB;
+  return Math.min(Math.max(share, SMALL_SEGMENT_BYTES_MIN), SMALL_SEGMENT_BYTES_MAX);
+}
+
+function storeSettings(settings: Settings): ObjectStoreSettings {
+  return {
+    endpoint: settings.ufsS3Endpoint,
+    region: settings.ufsS3Region,
+    pathStyle: settings.ufsS3PathStyle,
+    accessKeyId: settings.ufsS3AccessKeyId,
+    secretAccessKey: settings.ufsS3SecretAccessKey,
+    requestTimeoutMs: settings.ufsRequestTimeoutMs,
+  };
+}
+
+function engineOptions(
+  settings: Settings,
+  version: string,
+  dataDirectory: string,
+  capacityBytes: number,
+): EngineOptions {
+  return {
+    version,
+    dataDirectory: path.resolve(dataDirectory),
+    capacityBytes,
+    pinnedRatio: settings.pinnedRatio,
+    writeCacheEnabled: settings.writeCacheEnabled,
+    persistConcurrency: settings.persistConcurrency,
+    persistRetryInitialMs: settings.persistRetryInitialMs,
+    persistRetryMaxMs: settings.persistRetryMaxMs,
+    orphanTimeoutMs: settings.orphanTimeoutMs,
+    orphanScanPeriodMs: settings.orphanScanPeriodMs,
+    danglingAfterMs: settings.danglingWriteTimeoutMs,
+    ufsTimeoutMs: settings.ufsRequestTimeoutMs,
+    checkpointChanges: settings.indexCheckpointChanges,
+  };
+}

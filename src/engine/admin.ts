@@ -1,0 +1,371 @@
+/** `AdminService`: what operators see and steer. Reads folded state; every change is an event. */
+import { HeadraceError } from '../core/errors.js';
+import { afterPrefix, byteLength } from '../core/key.js';
+import { eventToJson } from '../../log/event-json.js';
+import type { PartitionLog } from '../../log/log-store.js';
+import {
+  objectKey,
+  parseObjectKey,
+  queueKey,
+  queueVersion,
+  type QueueRecord,
+} from '../../projections/records.js';
+import type {
+  AdminService,
+  EngineStatus,
+  FreeResult,
+  FsEntry,
+  LoggedEvent,
+  LogHead,
+  MountInfo,
+  ObjectStat,
+  PathTest,
+  PersistEntry,
+  PersistPhase,
+  VerifyReport,
+} from './admin-service.js';
+import type { Buckets } from './buckets.js';
+import { decideEvict } from './decide.js';
+import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
+import { tailLog } from './log-tail.js';
+import type { ListPath } from './list-path.js';
+import { parseMountPath } from './mount-table.js';
+import type { Partition } from './partition.js';
+import { parsePathConfig, parsePathConfigText } from './path-config-document.js';
+import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
+import type { Persister } from './persister.js';
+import type { Reaper } from './reaper.js';
+import type { Reclaimer } from './reclaimer.js';
+import { verifyStore } from './verify.js';
+
+const FREE_BATCH = 256;
+
+export interface AdminParts {
+  readonly lists: ListPath;
+  readonly buckets: Buckets;
+  readonly persister: Persister;
+  readonly reaper: Reaper;
+  readonly reclaimer: Reclaimer;
+}
+
+export class Admin implements AdminService {
+  readonly #core: EngineCore;
+  readonly #parts: AdminParts;
+  readonly #startedMs: number;
+
+  constructor(core: EngineCore, parts: AdminParts) {
+    this.#core = core;
+    this.#parts = parts;
+    this.#startedMs = core.clock.wallTimeMs();
+  }
+
+  async status(): Promise<EngineStatus> {
+    const { options, admission, mounts, partitions, segments } = this.#core;
+    const sum = (of: (partition: Partition) => number): number =>
+      partitions.reduce((total, partition) => total + of(partition), 0);
+    return {
+      version: options.version,
+      startedMs: this.#startedMs,
+      dataDirectory: options.dataDirectory,
+      ufs: mounts.root.description,
+      capacityBytes: admission.capacityBytes,
+      usedBytes: segments.fileBytes,
+      pinnedBytes: admission.pinnedBytes,
+      pinnedLimitBytes: admission.pinnedLimitBytes,
+      objects: sum(({ state }) => state.cache.objects),
+      pendingObjects: sum(({ state }) => state.uploads.pending - state.uploads.quarantined),
+      quarantinedObjects: sum(({ state }) => state.uploads.quarantined),
+      oldestPendingMs: this.#oldestPendingMs(),
+      openWrites: sum(({ state }) => state.orphans.size),
+      log: await this.logHead(),
+    };
+  }
+
+  async pathConfig(atOffset?: number): Promise<{ document: PathConfigDocument; offset: number }> {
+    const state =
+      atOffset === undefined ? this.#core.control.state : await this.#core.control.stateAt(atOffset);
+    const document =
+      state.pathConfig === undefined ? DEFAULT_PATH_CONFIG : parsePathConfigText(state.pathConfig);
+    return { document, offset: state.pathConfigOffset };
+  }
+
+  async setPathConfig(document: unknown, expectedOffset?: number): Promise<{ offset: number }> {
+    const parsed = parsePathConfig(document);
+    const offset = await this.#core.control.submit((state, atMs) => {
+      if (expectedOffset !== undefined && expectedOffset !== state.pathConfigOffset) {
+        throw new HeadraceError(
+          'PRECONDITION_FAILED',
+          `the path configuration was changed at offset ${state.pathConfigOffset}, after the one you edited ` +
+            `(${expectedOffset}): read it again`,
+        );
+      }
+      return { type: 'PathConfigChanged', atMs, document: JSON.stringify(parsed) };
+    });
+    this.#core.policies.use(parsed);
+    return { offset: offset ?? this.#core.control.state.pathConfigOffset };
+  }
+
+  testPath(path: string): PathTest {
+    return this.#core.policies.matcher.test(path);
+  }
+
+  async persistList(request: {
+    after?: number;
+    limit: number;
+    state?: PersistPhase;
+  }): Promise<PersistEntry[]> {
+    const entries: PersistEntry[] = [];
+    const from = request.after === undefined ? 'q' : `${queueKey(request.after)}\0`;
+    for (const partition of this.#core.partitions) {
+      for (const [key, record] of partition.index.scan(from, 'r')) {
+        if (entries.length >= request.limit) break;
+        if (record.kind !== 'queued') continue;
+        const entry = this.#persistEntry(partition, queueVersion(key), record);
+        if (request.state === undefined || request.state === entry.phase) entries.push(entry);
+      }
+    }
+    return entries;
+  }
+
+  async persistStat(bucket: string, key: string): Promise<ObjectStat | undefined> {
+    const record = durableRecord(this.#core, bucket, key);
+    if (record?.kind !== 'object' && record?.kind !== 'deleting') return undefined;
+    const partition = partitionOf(this.#core, bucket, key);
+    const queued = partition.index.get(queueKey(record.version));
+    const persist =
+      queued?.kind === 'queued' ? this.#persistEntry(partition, record.version, queued) : undefined;
+    if (record.kind === 'deleting') {
+      return {
+        bucket,
+        key,
+        version: record.version,
+        size: 0,
+        etag: '',
+        lastModifiedMs: record.atMs,
+        policy: this.#core.policies.modeOf(bucket, key),
+        state: 'DELETING',
+        persist,
+        extents: [],
+      };
+    }
+    const { version, size, etag, lastModifiedMs, policy, state, ufsEtag } = record;
+    const extents = record.extents.map(({ checksum, ...extent }) => ({
+      ...extent,
+      checksum: checksum.toString(16).padStart(16, '0'),
+    }));
+    return { bucket, key, version, size, etag, lastModifiedMs, policy, state, persist, ufsEtag, extents };
+  }
+
+  async free(request: { path?: string; onProgress?: (freed: FreeResult) => void }): Promise<FreeResult> {
+    const reaped = await this.#parts.reaper.reap();
+    let freed: FreeResult = { objects: 0, bytes: reaped.bytes, abandonedWrites: reaped.writes };
+    const { bucket, key } = splitPath(request.path ?? '/');
+    const from = bucket === '' ? 'o' : objectKey(bucket, key);
+    const to = bucket === '' ? 'p' : (afterPrefix(from) ?? 'p');
+    for (const partition of this.#core.partitions) {
+      let next = from;
+      for (;;) {
+        const batch = evictablePage(partition, next, to);
+        if (batch.last === undefined) break;
+        next = `${batch.last}\0`;
+        const { result } = await partition.submit((view) => decideEvict(view, batch.targets, 'REQUEST'));
+        freed = { ...freed, objects: freed.objects + result.objects, bytes: freed.bytes + result.bytes };
+        request.onProgress?.(freed);
+      }
+    }
+    await this.#parts.reclaimer.compact();
+    return freed;
+  }
+
+  async list(request: {
+    path: string;
+    startAfter: string;
+    limit: number;
+    recursive: boolean;
+  }): Promise<FsEntry[]> {
+    const { bucket, key } = splitPath(request.path);
+    if (bucket === '') {
+      const buckets = await this.#parts.buckets.list();
+      return buckets.map(({ name, createdMs }) => ({
+        path: `/${name}/`,
+        directory: true,
+        size: 0,
+        lastModifiedMs: createdMs,
+        persisted: true,
+      }));
+    }
+    await this.#parts.buckets.require(bucket);
+    const { entries } = await this.#parts.lists.list({
+      bucket,
+      prefix: key,
+      delimiter: request.recursive ? '' : '/',
+      startAfter: request.startAfter === '' ? '' : splitPath(request.startAfter).key,
+      maxKeys: request.limit,
+    });
+    return entries.map((entry) =>
+      entry.kind === 'prefix'
+        ? { path: `/${bucket}/${entry.prefix}`, directory: true, size: 0, lastModifiedMs: 0, persisted: true }
+        : {
+            path: `/${bucket}/${entry.key}`,
+            directory: false,
+            size: entry.size,
+            lastModifiedMs: entry.lastModifiedMs,
+            persisted: entry.persisted,
+          },
+    );
+  }
+
+  async logHead(): Promise<LogHead[]> {
+    const { control, partitions } = this.#core;
+    const head = (
+      { partition, epoch, oldestOffset, durableOffset }: PartitionLog,
+      checkpointOffset: number,
+    ): LogHead => ({
+      partition,
+      epoch,
+      oldestOffset,
+      durableOffset,
+      checkpointOffset,
+    });
+    return [
+      head(control.log, 0),
+      ...partitions.map(({ log, checkpointOffset }) => head(log, checkpointOffset)),
+    ];
+  }
+
+  async logRead(request: { partition: number; from: number; limit: number }): Promise<LoggedEvent[]> {
+    const log = this.#log(request.partition);
+    const events: LoggedEvent[] = [];
+    if (request.limit === 0 || request.from >= log.durableOffset) return events;
+    for await (const batch of log.read(request.from)) {
+      for (const [at, event] of batch.events.entries()) {
+        const offset = batch.firstOffset + at;
+        if (offset < request.from) continue;
+        events.push({ partition: log.partition, offset, epoch: batch.epoch, event: eventToJson(event) });
+        if (events.length >= request.limit) return events;
+      }
+    }
+    return events;
+  }
+
+  logTail(request: { partition: number; from: number; signal: AbortSignal }): AsyncIterable<LoggedEvent> {
+    return tailLog(this.#log(request.partition), request.from, request.signal);
+  }
+
+  verify(request: {
+    data: boolean;
+    onProgress?: (done: number, total: number) => void;
+  }): Promise<VerifyReport> {
+    return verifyStore(this.#core, request);
+  }
+
+  async mounts(): Promise<MountInfo[]> {
+    return [...this.#core.control.state.mounts.values()];
+  }
+
+  async addMount(mount: { path: string; ufs: string; options: Record<string, string> }): Promise<void> {
+    parseMountPath(mount.path);
+    await this.#core.mounts.add(mount);
+    await this.#core.control.submit((_state, atMs) => ({ type: 'MountAdded', atMs, ...mount }));
+  }
+
+  async removeMount(path: string, options: { force: boolean }): Promise<void> {
+    if (!this.#core.control.state.mounts.has(path)) {
+      throw new HeadraceError('INVALID_ARGUMENT', `there is no mount at "${path}"`);
+    }
+    const { bucket, prefix } = parseMountPath(path);
+    const dirty = this.#dirtyBelow(bucket, prefix);
+    if (dirty !== undefined && !options.force) {
+      throw new HeadraceError(
+        'INVALID_ARGUMENT',
+        `the mount "${path}" has data that is not persisted yet, such as "${dirty}": wait for it, or use force`,
+      );
+    }
+    await this.#core.control.submit((_state, atMs) => ({ type: 'MountRemoved', atMs, path }));
+    await this.#core.mounts.remove(path);
+  }
+
+  #dirtyBelow(bucket: string, prefix: string): string | undefined {
+    for (const partition of this.#core.partitions) {
+      for (const [, record] of partition.index.scan('q', 'r')) {
+        if (record.kind === 'queued' && record.bucket === bucket && record.key.startsWith(prefix))
+          return record.key;
+      }
+    }
+    return undefined;
+  }
+
+  #log(partition: number): PartitionLog {
+    const { control, partitions } = this.#core;
+    if (partition === control.log.partition) return control.log;
+    const found = partitions.find(({ number }) => number === partition);
+    if (found === undefined) {
+      throw new HeadraceError(
+        'INVALID_ARGUMENT',
+        `there is no partition ${partition}: there are ${control.log.partition} to ${partitions.length}`,
+      );
+    }
+    return found.log;
+  }
+
+  #oldestPendingMs(): number | undefined {
+    let oldest: number | undefined;
+    for (const partition of this.#core.partitions) {
+      for (const [, record] of partition.index.scan('q', 'r')) {
+        if (record.kind !== 'queued' || record.quarantined) continue;
+        oldest = Math.min(oldest ?? Number.POSITIVE_INFINITY, record.sinceMs);
+        break;
+      }
+    }
+    return oldest;
+  }
+
+  #persistEntry(partition: Partition, version: number, record: QueueRecord): PersistEntry {
+    const { bucket, key, action, size, sinceMs, attempt, nextAttemptAtMs, cause, message, quarantined } =
+      record;
+    const uploading = this.#parts.persister.isUploading(partition.number, version);
+    const phase = quarantined ? 'QUARANTINED' : uploading ? 'UPLOADING' : attempt > 0 ? 'WAITING' : 'PENDING';
+    return {
+      bucket,
+      key,
+      kind: action,
+      version,
+      size,
+      phase,
+      sinceMs,
+      attempt,
+      ...(phase === 'WAITING' ? { nextAttemptAtMs } : {}),
+      ...(cause === '' ? {} : { cause, message }),
+    };
+  }
+}
+
+function evictablePage(
+  partition: Partition,
+  from: string,
+  to: string,
+): { targets: { bucket: string; key: string; version: number }[]; last: string | undefined } {
+  const targets: { bucket: string; key: string; version: number }[] = [];
+  let last: string | undefined;
+  let looked = 0;
+  for (const [indexKey, record] of partition.index.scan(from, to)) {
+    last = indexKey;
+    if (record.kind === 'object' && record.state === 'PERSISTED') {
+      targets.push({ ...parseObjectKey(indexKey), version: record.version });
+    }
+    looked += 1;
+    if (looked >= FREE_BATCH) break;
+  }
+  return { targets, last };
+}
+
+/** `/bucket/key` taken apart. `INVALID_ARGUMENT` unless it starts with a slash. */
+function splitPath(path: string): { bucket: string; key: string } {
+  if (!path.startsWith('/') || byteLength(path) > 4096) {
+    throw new HeadraceError('INVALID_ARGUMENT', `the path "${path}" is not of the form /<bucket>/<key>`);
+  }
+  const end = path.indexOf('/', 1);
+  return end < 0
+    ? { bucket: path.slice(1), key: '' }
+    : { bucket: path.slice(1, end), key: path.slice(end + 1) };
+}

@@ -1,0 +1,180 @@
+/**
+ * Buckets: those created here (events of the control stream) and those that the UFS already has.
+ *
+ * A bucket that is being deleted takes no writes; the mark is volatile, because the deletion ends with the process.
+ */
+import { HeadraceError, isErrorCode } from '../core/errors.js';
+import { afterPrefix } from '../core/key.js';
+import { parseUploadKey } from '../../projections/records.js';
+import { controlState, type EngineCore } from './engine-core.js';
+import { decideAbortUpload } from './decide-uploads.js';
+import type { KeySettler } from './key-settler.js';
+import type { ListPath } from './list-path.js';
+import type { BucketSummary } from './object-service.js';
+import { ufsCall } from './ufs-calls.js';
+
+/** How long the UFS's answer that it has a bucket is believed. */
+const SEEN_TTL_MS = 10_000;
+const SEEN_MAX = 10_000;
+
+export class Buckets {
+  readonly #core: EngineCore;
+  readonly #list: ListPath;
+  readonly #settler: KeySettler;
+  readonly #seenUntilMs = new Map<string, number>();
+  readonly #deleting = new Set<string>();
+
+  constructor(core: EngineCore, parts: { list: ListPath; settler: KeySettler }) {
+    this.#core = core;
+    this.#list = parts.list;
+    this.#settler = parts.settler;
+  }
+
+  /** Undefined when the bucket is known to exist, so that the usual case waits for nothing. `NO_SUCH_BUCKET` else. */
+  require(bucket: string): Promise<void> | undefined {
+    if (this.#deleting.has(bucket)) throw noSuchBucket(bucket);
+    if (controlState(this.#core).buckets.has(bucket)) return undefined;
+    const seenUntilMs = this.#seenUntilMs.get(bucket);
+    if (seenUntilMs !== undefined && seenUntilMs > this.#core.clock.monotonicTimeMs()) return undefined;
+    return this.#requireInUfs(bucket);
+  }
+
+  async list(): Promise<BucketSummary[]> {
+    const { root } = this.#core.mounts;
+    const byName = new Map<string, BucketSummary>();
+    try {
+      for (const stored of await ufsCall(this.#core, (signal) => root.listBuckets(signal))) {
+        byName.set(stored.name, { name: stored.name, createdMs: stored.createdMs });
+      }
+    } catch (error) {
+      // Listing may not be allowed, or the UFS may be away: what was created here is still there.
+      this.#core.logger.warn({ error, ufs: root.description }, 'the buckets of the UFS cannot be listed');
+    }
+    for (const { name, createdMs } of controlState(this.#core).buckets.values())
+      byName.set(name, { name, createdMs });
+    return [...byName.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async head(bucket: string): Promise<BucketSummary> {
+    await this.require(bucket);
+    return { name: bucket, createdMs: controlState(this.#core).buckets.get(bucket)?.createdMs ?? 0 };
+  }
+
+  /** Durable on return; also in the UFS, unless it is away and the bucket's policy does not insist on it. */
+  async create(bucket: string): Promise<void> {
+    checkBucketName(bucket);
+    if (controlState(this.#core).buckets.has(bucket)) {
+      throw new HeadraceError('BUCKET_EXISTS', `the bucket "${bucket}" exists`);
+    }
+    const policy = this.#core.policies.modeOf(bucket, '');
+    if (policy === 'READ_ONLY') {
+      throw new HeadraceError(
+        'READ_ONLY_PATH',
+        `the path /${bucket} is READ_ONLY: its path rule refuses writes`,
+      );
+    }
+    if (policy !== 'TRANSIENT') {
+      const located = this.#core.mounts.locate(bucket, '');
+      try {
+        await ufsCall(this.#core, (signal) => located.store.createBucket(located.bucket, signal));
+      } catch (error) {
+        if (policy !== 'WRITE_BACK') throw error;
+        this.#core.logger.warn(
+          { bucket, error },
+          'the UFS cannot create the bucket now: it is created with its first object',
+        );
+      }
+    }
+    await this.#core.control.submit((state, atMs) =>
+      state.buckets.has(bucket) ? undefined : { type: 'BucketCreated', atMs, bucket },
+    );
+  }
+
+  /** `BUCKET_NOT_EMPTY`. Open uploads are aborted; pending deletes reach the UFS first. */
+  async delete(bucket: string): Promise<void> {
+    await this.require(bucket);
+    this.#deleting.add(bucket);
+    try {
+      const page = await this.#list.list({ bucket, prefix: '', delimiter: '', startAfter: '', maxKeys: 1 });
+      if (page.entries.length > 0) {
+        throw new HeadraceError('BUCKET_NOT_EMPTY', `the bucket "${bucket}" still holds objects`);
+      }
+      await this.#abortUploads(bucket);
+      await this.#settleDeletes(bucket);
+      await this.#deleteInUfs(bucket);
+      this.#seenUntilMs.delete(bucket);
+      await this.#core.control.submit((state, atMs) =>
+        state.buckets.has(bucket) ? { type: 'BucketDeleted', atMs, bucket } : undefined,
+      );
+    } finally {
+      this.#deleting.delete(bucket);
+    }
+  }
+
+  async #deleteInUfs(bucket: string): Promise<void> {
+    if (this.#core.mounts.isMounted(bucket)) return;
+    const located = this.#core.mounts.locate(bucket, '');
+    try {
+      await ufsCall(this.#core, (signal) => located.store.deleteBucket(located.bucket, signal));
+    } catch (error) {
+      if (!isErrorCode(error, 'NO_SUCH_BUCKET')) throw error;
+    }
+  }
+
+  async #abortUploads(bucket: string): Promise<void> {
+    const start = `u${bucket}\0`;
+    for (const partition of this.#core.partitions) {
+      const keys = Array.from(partition.index.scan(start, afterPrefix(start) ?? start), ([key]) => key);
+      for (const indexKey of keys) {
+        const target = parseUploadKey(indexKey);
+        await partition.submit((view) => decideAbortUpload(view, target, 'CLIENT'));
+      }
+    }
+  }
+
+  async #settleDeletes(bucket: string): Promise<void> {
+    const start = `o${bucket}\0`;
+    for (const partition of this.#core.partitions) {
+      const keys = Array.from(partition.index.scan(start, `o${bucket}\x01`), ([key]) =>
+        key.slice(start.length),
+      );
+      for (const key of keys) {
+        const unlock = await this.#settler.lockClean(bucket, Buffer.from(key, 'latin1').toString('utf8'));
+        unlock();
+      }
+    }
+  }
+
+  async #requireInUfs(bucket: string): Promise<void> {
+    const located = this.#core.mounts.locate(bucket, '');
+    const exists =
+      this.#core.mounts.isMounted(bucket) ||
+      (isBucketName(bucket) &&
+        (await ufsCall(this.#core, (signal) => located.store.bucketExists(located.bucket, signal))));
+    if (!exists) throw noSuchBucket(bucket);
+    if (this.#seenUntilMs.size >= SEEN_MAX) this.#seenUntilMs.clear();
+    this.#seenUntilMs.set(bucket, this.#core.clock.monotonicTimeMs() + SEEN_TTL_MS);
+  }
+}
+
+/** Source: S3 user guide, "Bucket naming rules". */
+function isBucketName(name: string): boolean {
+  return (
+    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&
+    !name.includes('..') &&
+    !/^\d+\.\d+\.\d+\.\d+$/.test(name)
+  );
+}
+
+function checkBucketName(name: string): void {
+  if (isBucketName(name)) return;
+  throw new HeadraceError(
+    'INVALID_BUCKET_NAME',
+    `the bucket name "${name}" is not valid: 3 to 63 lower-case letters, digits, dots and hyphens, beginning and ` +
+      'ending with a letter or digit, and not an IP address',
+  );
+}
+
+function noSuchBucket(bucket: string): HeadraceError {
+  return new HeadraceError('NO_SUCH_BUCKET', `there is no bucket "${bucket}"`);
+}

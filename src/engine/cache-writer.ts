@@ -1,0 +1,194 @@
+/**
+ * Brings a body into segment files: reserved first, hashed on the way, durable on return.
+ *
+ * Whoever gets `StoredBody` must end it exactly once with `settle`, after the event that refers to it was applied or when
+ * there will be none; until then its segments are kept.
+ */
+import { HeadraceError } from '../core/errors.js';
+import type { Extent } from '../core/object.js';
+import { MIB } from '../core/units.js';
+import { partitionOf, type EngineCore, type StreamDigest } from './engine-core.js';
+import { decideAbandonWrite, decideOpenWrite } from './decide.js';
+import type { Body } from './object-service.js';
+import type { LiveWrites } from './live-writes.js';
+import type { ExtentWriter } from './segment-store.js';
+import type { Reservation } from './admission.js';
+import type { AbandonReason } from '../../log/events.js';
+
+/** How much a body of unknown size reserves at a time. */
+const RESERVE_STEP_BYTES = 8 * MIB;
+
+export interface StoredBody {
+  readonly extents: readonly Extent[];
+  readonly size: number;
+  /** 16 bytes. */
+  readonly md5: Uint8Array;
+  /** Set when the write was opened in the log, with what it reserved there. */
+  readonly writeId?: string;
+  readonly reservedBytes?: number;
+  /** Committed: gives the reservation back. Not committed: also abandons the write in the log and drops the bytes. */
+  readonly settle: (outcome: 'COMMITTED' | AbandonReason) => Promise<void>;
+}
+
+export interface BodySource {
+  readonly bucket: string;
+  readonly key: string;
+  /** Index key of the record that will refer to the bytes. */
+  readonly owner: string;
+  readonly body: Body;
+  /** What the client says the MD5 is. */
+  readonly md5?: Uint8Array;
+}
+
+export class CacheWriter {
+  readonly #core: EngineCore;
+  readonly #live: LiveWrites;
+
+  constructor(core: EngineCore, live: LiveWrites) {
+    this.#core = core;
+    this.#live = live;
+  }
+
+  /** `BAD_DIGEST`, `INCOMPLETE_BODY`, `OUT_OF_SPACE`, `DISK_FULL`, `IO_FAILED`, or what the body's stream throws. */
+  store(source: BodySource): Promise<StoredBody> {
+    return source.body.kind === 'chunks'
+      ? this.#storeSmall(source, source.body.chunks, source.body.size)
+      : this.#storeStream(source, source.body.stream, source.body.size);
+  }
+
+  async #storeSmall(source: BodySource, chunks: readonly Uint8Array[], size: number): Promise<StoredBody> {
+    const { admission, segments, guard, digests } = this.#core;
+    const reservation = admission.tryReserve(size) ?? (await admission.reserve(size));
+    const floor = segments.smallSegment;
+    guard.enter(floor);
+    const settle = (): Promise<void> => {
+      guard.leave(floor);
+      reservation.release();
+      return Promise.resolve();
+    };
+    try {
+      const digest = digests.small(chunks, size);
+      const extents = size === 0 ? [] : [await segments.append(source.owner, chunks, size)];
+      const md5 = await digest;
+      checkMd5(source.md5, md5);
+      return { extents, size, md5, settle };
+    } catch (error) {
+      await settle();
+      throw error;
+    }
+  }
+
+  async #storeStream(
+    source: BodySource,
+    stream: AsyncIterable<Uint8Array>,
+    size: number | undefined,
+  ): Promise<StoredBody> {
+    const { admission, digests, guard, segments } = this.#core;
+    const reservation = await admission.reserve(size ?? RESERVE_STEP_BYTES);
+    const opened = this.#open(source, reservation.bytes);
+    let writer: ExtentWriter | undefined;
+    const settle = async (outcome: 'COMMITTED' | AbandonReason): Promise<void> => {
+      this.#live.end(opened.writeId);
+      if (outcome !== 'COMMITTED') {
+        await this.#abandon(source, opened, outcome);
+        await writer?.abandon();
+      }
+      if (writer !== undefined) guard.unpin(writer.segment);
+      reservation.release();
+    };
+    try {
+      writer = await segments.openWriter(source.owner, size);
+      guard.pin(writer.segment);
+      const digest = digests.stream();
+      await this.#pump(source, stream, { size, opened, writer, digest, reservation });
+      const [extent, md5] = await Promise.all([writer.finish(), digest.digest()]);
+      checkMd5(source.md5, md5);
+      await opened.logged;
+      return {
+        extents: extent.size === 0 ? [] : [extent],
+        size: extent.size,
+        md5,
+        writeId: opened.writeId,
+        reservedBytes: opened.reservedBytes,
+        settle,
+      };
+    } catch (error) {
+      await settle(this.#live.reasonOf(opened.writeId) ?? 'FAILED');
+      throw error;
+    }
+  }
+
+  async #pump(
+    source: BodySource,
+    stream: AsyncIterable<Uint8Array>,
+    to: {
+      size: number | undefined;
+      opened: OpenedWrite;
+      writer: ExtentWriter;
+      digest: StreamDigest;
+      reservation: Reservation;
+    },
+  ): Promise<void> {
+    let received = 0;
+    for await (const chunk of stream) {
+      this.#live.received(to.opened.writeId);
+      received += chunk.length;
+      if (to.size !== undefined && received > to.size) {
+        throw new HeadraceError(
+          'INCOMPLETE_BODY',
+          `the body has more than the ${to.size} bytes it announced`,
+        );
+      }
+      while (received > to.reservation.bytes) await to.reservation.grow(RESERVE_STEP_BYTES);
+      const hashed = to.digest.update(chunk);
+      await to.writer.write(chunk);
+      if (hashed !== undefined) await hashed;
+    }
+    if (to.size !== undefined && received < to.size) {
+      throw new HeadraceError(
+        'INCOMPLETE_BODY',
+        `the body of "${source.key}" ended after ${received} of ${to.size} bytes`,
+      );
+    }
+  }
+
+  /** Logs that a write began. Not waited for: the commit comes later in the same log. */
+  #open(source: BodySource, reservedBytes: number): OpenedWrite {
+    const writeId = Buffer.from(this.#core.random.bytes(16)).toString('hex');
+    const { bucket, key } = source;
+    this.#live.begin(writeId, source.owner);
+    const logged = partitionOf(this.#core, bucket, key)
+      .submit((view) => decideOpenWrite(view, { bucket, key, writeId, reservedBytes }))
+      .then(() => undefined);
+    logged.catch(() => undefined);
+    return { writeId, reservedBytes, logged };
+  }
+
+  async #abandon(source: BodySource, opened: OpenedWrite, reason: AbandonReason): Promise<void> {
+    const { bucket, key } = source;
+    const { writeId, reservedBytes } = opened;
+    try {
+      await opened.logged;
+      await partitionOf(this.#core, bucket, key).submit((view) =>
+        decideAbandonWrite(view, { bucket, key, writeId, reservedBytes, reason }),
+      );
+    } catch (error) {
+      // The reaper, or the next start, finds it in the log and abandons it then.
+      this.#core.logger.warn({ bucket, key, writeId, error }, 'a write could not be abandoned in the log');
+    }
+  }
+}
+
+interface OpenedWrite {
+  readonly writeId: string;
+  readonly reservedBytes: number;
+  readonly logged: Promise<void>;
+}
+
+export function checkMd5(expected: Uint8Array | undefined, actual: Uint8Array): void {
+  if (expected === undefined || Buffer.compare(expected, actual) === 0) return;
+  throw new HeadraceError(
+    'BAD_DIGEST',
+    `the body's MD5 is ${Buffer.from(actual).toString('base64')}, not ${Buffer.from(expected).toString('base64')}`,
+  );
+}

@@ -1,0 +1,262 @@
+/**
+ * Decisions: a command and the state it meets become events. Pure: no clock, no disk, no waiting.
+ *
+ * Each function takes the view of one partition (durable state plus what is queued) and either returns events, returns none
+ * because there is nothing left to do, or throws the error that the caller gets. The rules of eviction are here and nowhere else:
+ * only a PERSISTED version may be evicted.
+ */
+import { assert } from '../core/assert.js';
+import { HeadraceError } from '../core/errors.js';
+import type { Extent, ObjectVersion } from '../core/object.js';
+import type { AbandonReason, DataEvent, ObjectEvicted, Replaced } from '../../log/events.js';
+import { objectKey, type IndexRecord, type ObjectRecord } from '../../projections/records.js';
+import type { WriteConditions } from './object-service.js';
+import type { Decision, DecisionView } from './partition.js';
+
+interface Target {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+export interface CommitObject extends Target {
+  readonly object: ObjectVersion;
+  readonly origin: 'WRITE' | 'FILL';
+  readonly conditions?: WriteConditions;
+  /** ETag of what the UFS holds, for conditions on an object that the cache does not hold. */
+  readonly ufsEtag?: string;
+  readonly writeId?: string;
+  readonly reservedBytes?: number;
+  /** Called just before the events are made, for what may have changed while the caller prepared. */
+  readonly guard?: () => void;
+}
+
+/** `PRECONDITION_FAILED`, or `NO_SUCH_KEY` for `If-Match` on an object that is not there. */
+export function decideCommit(view: DecisionView, command: CommitObject): Decision<ObjectVersion | undefined> {
+  command.guard?.();
+  const current = view.records.get(objectKey(command.bucket, command.key));
+  if (command.origin === 'FILL' && current !== undefined) return { events: [], result: undefined };
+  checkConditions(command.conditions, currentEtag(current, command.ufsEtag), command.key);
+  const object = { ...command.object, lastModifiedMs: command.object.lastModifiedMs || view.nowMs };
+  const event: DataEvent = {
+    type: 'ObjectCommitted',
+    atMs: view.nowMs,
+    bucket: command.bucket,
+    key: command.key,
+    object,
+    origin: command.origin,
+    writeId: command.writeId,
+    reservedBytes: command.reservedBytes,
+    replaced: replacedBy(current),
+    replacedDelete: current?.kind === 'deleting' && object.state === 'PENDING' ? current.version : undefined,
+  };
+  return { events: [event], result: object };
+}
+
+export interface DeleteObject extends Target {
+  readonly conditions?: WriteConditions;
+  readonly ufsEtag?: string;
+  /** False for an object that never goes to the UFS. */
+  readonly ufsDelete: boolean;
+}
+
+export function decideDelete(view: DecisionView, command: DeleteObject): Decision<void> {
+  const current = view.records.get(objectKey(command.bucket, command.key));
+  checkConditions(command.conditions, currentEtag(current, command.ufsEtag), command.key);
+  if (current?.kind === 'deleting') return nothing();
+  if (current === undefined && !command.ufsDelete) return nothing();
+  return one({
+    type: 'ObjectDeleted',
+    atMs: view.nowMs,
+    bucket: command.bucket,
+    key: command.key,
+    ufsDelete: command.ufsDelete,
+    replaced: replacedBy(current),
+  });
+}
+
+/** The UFS holds `version`. Nothing happens when that version is no longer current. */
+export function decidePersisted(
+  view: DecisionView,
+  target: Target & { readonly version: number; readonly ufsEtag: string },
+): Decision<void> {
+  const current = view.records.get(objectKey(target.bucket, target.key));
+  if (current?.kind !== 'object' || current.version !== target.version || current.state === 'PERSISTED') {
+    return nothing();
+  }
+  return one({
+    type: 'ObjectPersisted',
+    atMs: view.nowMs,
+    bucket: target.bucket,
+    key: target.key,
+    version: target.version,
+    size: current.size,
+    extents: current.extents,
+    ufsEtag: target.ufsEtag,
+  });
+}
+
+export function decideDeletePersisted(
+  view: DecisionView,
+  target: Target & { readonly version: number },
+): Decision<void> {
+  return one({
+    type: 'DeletePersisted',
+    atMs: view.nowMs,
+    bucket: target.bucket,
+    key: target.key,
+    version: target.version,
+  });
+}
+
+export interface FailPersist extends Target {
+  readonly version: number;
+  readonly attempt: number;
+  readonly cause: string;
+  readonly message: string;
+  readonly delayMs: number;
+  readonly quarantined: boolean;
+}
+
+export function decidePersistFailed(view: DecisionView, command: FailPersist): Decision<void> {
+  return one({
+    type: 'PersistFailed',
+    atMs: view.nowMs,
+    bucket: command.bucket,
+    key: command.key,
+    version: command.version,
+    attempt: command.attempt,
+    cause: command.cause,
+    message: command.message,
+    nextAttemptAtMs: view.nowMs + command.delayMs,
+    quarantined: command.quarantined,
+  });
+}
+
+/** Whether a version may lose its local copy: the UFS holds it. Nothing else is ever evicted. */
+export function evictable(record: IndexRecord | undefined): record is ObjectRecord {
+  return record?.kind === 'object' && record.state === 'PERSISTED';
+}
+
+/** Evicts the current version if it is (still) `version` (any, when undefined) and may be evicted. */
+export function decideEvict(
+  view: DecisionView,
+  targets: readonly (Target & { readonly version?: number })[],
+  reason: ObjectEvicted['reason'],
+): Decision<{ objects: number; bytes: number }> {
+  const events: DataEvent[] = [];
+  let bytes = 0;
+  for (const { bucket, key, version } of targets) {
+    const current = view.records.get(objectKey(bucket, key));
+    if (!evictable(current) || (version !== undefined && current.version !== version)) continue;
+    bytes += current.size;
+    events.push({
+      type: 'ObjectEvicted',
+      atMs: view.nowMs,
+      bucket,
+      key,
+      version: current.version,
+      size: current.size,
+      extents: current.extents,
+      reason,
+    });
+  }
+  return { events, result: { objects: events.length, bytes } };
+}
+
+export interface OpenWriteCommand extends Target {
+  readonly writeId: string;
+  readonly reservedBytes: number;
+}
+
+export function decideOpenWrite(view: DecisionView, command: OpenWriteCommand): Decision<void> {
+  return one({ type: 'WriteOpened', atMs: view.nowMs, ...command });
+}
+
+export function decideAbandonWrite(
+  view: DecisionView,
+  command: OpenWriteCommand & { readonly reason: AbandonReason },
+): Decision<void> {
+  return one({ type: 'WriteAbandoned', atMs: view.nowMs, ...command });
+}
+
+/** The version that an event makes obsolete, as events name it. */
+export function replacedBy(current: IndexRecord | undefined): Replaced | undefined {
+  if (current?.kind !== 'object') return undefined;
+  return { version: current.version, size: current.size, state: current.state, extents: current.extents };
+}
+
+export function currentEtag(
+  current: IndexRecord | undefined,
+  ufsEtag: string | undefined,
+): string | undefined {
+  if (current?.kind === 'object') return current.etag;
+  return current?.kind === 'deleting' ? undefined : ufsEtag;
+}
+
+/** S3's rules for conditional writes: user guide, "Conditional writes". */
+export function checkConditions(
+  conditions: WriteConditions | undefined,
+  etag: string | undefined,
+  key: string,
+): void {
+  if (conditions === undefined) return;
+  const { ifMatch, ifNoneMatch } = conditions;
+  if (ifMatch !== undefined) {
+    if (etag === undefined) throw new HeadraceError('NO_SUCH_KEY', `there is no object "${key}" to match`);
+    if (!ifMatch.includes('*') && !ifMatch.includes(etag)) {
+      throw new HeadraceError('PRECONDITION_FAILED', `the object's ETag is "${etag}"`, {
+        details: { condition: 'If-Match' },
+      });
+    }
+  }
+  if (ifNoneMatch !== undefined && etag !== undefined) {
+    if (ifNoneMatch.includes('*') || ifNoneMatch.includes(etag)) {
+      throw new HeadraceError('PRECONDITION_FAILED', `the object exists with ETag "${etag}"`, {
+        details: { condition: 'If-None-Match' },
+      });
+    }
+  }
+}
+
+/** Bytes were copied from one segment to another; the move counts only if the record still refers to all of them. */
+export function decideMove(
+  view: DecisionView,
+  target: Target & { readonly version: number },
+  from: readonly Extent[],
+  to: readonly Extent[],
+): Decision<boolean> {
+  assert(from.length === to.length, 'each moved extent has one new place');
+  const current = view.records.get(objectKey(target.bucket, target.key));
+  const stillThere =
+    current?.kind === 'object' &&
+    current.version === target.version &&
+    from.every((old) => current.extents.some((extent) => sameExtent(extent, old)));
+  if (!stillThere) return { events: [], result: false };
+  return {
+    events: [
+      {
+        type: 'ExtentsMoved',
+        atMs: view.nowMs,
+        bucket: target.bucket,
+        key: target.key,
+        version: target.version,
+        pinned: current.state !== 'PERSISTED',
+        from,
+        to,
+      },
+    ],
+    result: true,
+  };
+}
+
+export function sameExtent(a: Extent, b: Extent): boolean {
+  return a.segment === b.segment && a.position === b.position;
+}
+
+function one(event: DataEvent): Decision<void> {
+  return { events: [event], result: undefined };
+}
+
+function nothing(): Decision<void> {
+  return { events: [], result: undefined };
+}

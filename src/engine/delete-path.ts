@@ -1,0 +1,138 @@
+/**
+ * Deleting objects, by policy. WRITE_BACK: a pending delete hides the object at once and reaches the UFS behind earlier uploads.
+ * TRANSIENT: only the cache knows it. WRITE_THROUGH and NO_CACHE: the local copy goes first, then the UFS's, so that a
+ * crash in between leaves the UFS as the truth.
+ */
+import { HeadraceError } from '../core/errors.js';
+import type { PolicyMode } from '../core/object.js';
+import { checkConditions, currentEtag, decideDelete, decideEvict } from './decide.js';
+import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
+import type { KeySettler } from './key-settler.js';
+import type { WriteConditions } from './object-service.js';
+import type { Partition } from './partition.js';
+import { ufsCall, type UfsKnowledge } from './ufs-calls.js';
+import type { WritePath } from './write-path.js';
+
+/** UFS deletes of one DeleteObjects call that run at the same time. */
+const CONCURRENT_DELETES = 16;
+
+export class DeletePath {
+  readonly #core: EngineCore;
+  readonly #writes: WritePath;
+  readonly #settler: KeySettler;
+  readonly #ufs: UfsKnowledge;
+
+  constructor(core: EngineCore, parts: { writes: WritePath; settler: KeySettler; ufs: UfsKnowledge }) {
+    this.#core = core;
+    this.#writes = parts.writes;
+    this.#settler = parts.settler;
+    this.#ufs = parts.ufs;
+  }
+
+  /** As `ObjectService.deleteObject`. */
+  async delete(bucket: string, key: string, conditions?: WriteConditions): Promise<{ offset?: string }> {
+    const policy = this.#policyFor(bucket, key);
+    if (policy === 'WRITE_THROUGH' || policy === 'NO_CACHE') {
+      await this.#deleteThrough(bucket, key, conditions);
+      return {};
+    }
+    const partition = partitionOf(this.#core, bucket, key);
+    const ufsDelete = policy === 'WRITE_BACK';
+    const { offset } = await this.#ufs.decideKnowing(
+      bucket,
+      key,
+      conditions === undefined ? 'TRANSIENT' : policy,
+      (known) =>
+        partition.submit((view) => {
+          known.stillTrue();
+          return decideDelete(view, { bucket, key, conditions, ufsEtag: known.etag, ufsDelete });
+        }),
+    );
+    return { offset: `${partition.number}:${offset}` };
+  }
+
+  /** As `ObjectService.deleteObjects`: what needs no UFS call is one append per partition. */
+  async deleteMany(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]> {
+    const results: (Error | undefined)[] = keys.map(() => undefined);
+    const logged = new Map<Partition, { at: number; key: string; ufsDelete: boolean }[]>();
+    const through: number[] = [];
+    for (const [at, key] of keys.entries()) {
+      try {
+        const policy = this.#policyFor(bucket, key);
+        if (policy === 'WRITE_THROUGH' || policy === 'NO_CACHE') through.push(at);
+        else {
+          const partition = partitionOf(this.#core, bucket, key);
+          const batch = logged.get(partition) ?? [];
+          logged.set(partition, batch);
+          batch.push({ at, key, ufsDelete: policy === 'WRITE_BACK' });
+        }
+      } catch (error) {
+        results[at] = asError(error);
+      }
+    }
+    const appends = [...logged].map(async ([partition, batch]) => {
+      try {
+        await partition.submit((view) => {
+          const seen = new Set<string>();
+          const events = batch.flatMap(({ key, ufsDelete }) => {
+            if (seen.has(key)) return [];
+            seen.add(key);
+            return [...decideDelete(view, { bucket, key, ufsDelete }).events];
+          });
+          return { events, result: undefined };
+        });
+      } catch (error) {
+        for (const { at } of batch) results[at] = asError(error);
+      }
+    });
+    const next = through.values();
+    const workers = Array.from({ length: CONCURRENT_DELETES }, async () => {
+      for (const at of next) {
+        try {
+          await this.#deleteThrough(bucket, keys[at] ?? '', undefined);
+        } catch (error) {
+          results[at] = asError(error);
+        }
+      }
+    });
+    await Promise.all([...appends, ...workers]);
+    return results;
+  }
+
+  /** What is TRANSIENT stays so until it is deleted, whatever the rule says now. `READ_ONLY_PATH`, `KEY_TOO_LONG`. */
+  #policyFor(bucket: string, key: string): Exclude<PolicyMode, 'READ_ONLY'> {
+    const policy = this.#writes.writablePolicy(bucket, key);
+    const record = durableRecord(this.#core, bucket, key);
+    if (record?.kind === 'object' && record.state === 'TRANSIENT') return 'TRANSIENT';
+    // An object that never went to the UFS under an older rule, on a path that is TRANSIENT now, is still queued for it.
+    if (policy === 'TRANSIENT' && record !== undefined) return 'WRITE_BACK';
+    return policy;
+  }
+
+  async #deleteThrough(bucket: string, key: string, conditions: WriteConditions | undefined): Promise<void> {
+    const unlock = await this.#settler.lockClean(bucket, key);
+    try {
+      const record = durableRecord(this.#core, bucket, key);
+      if (conditions !== undefined) {
+        const ufsEtag = record === undefined ? await this.#ufs.headEtag(bucket, key) : undefined;
+        checkConditions(conditions, currentEtag(record, ufsEtag), key);
+      }
+      this.#ufs.forgetFills(bucket, key);
+      const partition = partitionOf(this.#core, bucket, key);
+      if (record?.kind === 'object' && record.state === 'PERSISTED') {
+        await partition.submit((view) => decideEvict(view, [{ bucket, key }], 'CHANGED'));
+      }
+      const located = this.#core.mounts.locate(bucket, key);
+      await ufsCall(this.#core, (signal) => located.store.delete(located.bucket, located.key, signal));
+      if (record?.kind === 'object' && record.state !== 'PERSISTED') {
+        await partition.submit((view) => decideDelete(view, { bucket, key, ufsDelete: false }));
+      }
+    } finally {
+      unlock();
+    }
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new HeadraceError('IO_FAILED', String(error));
+}

@@ -1,0 +1,95 @@
+/**
+ * What the engine's parts share: state, ports and limits. Built once by `engine.ts`.
+ */
+import type { Logger } from '../core/logger.js';
+import type { Clock, Random } from '../core/ports.js';
+import type { ControlState } from '../../projections/control.js';
+import type { IndexRecord } from '../../projections/records.js';
+import { objectKey } from '../../projections/records.js';
+import type { Admission } from './admission.js';
+import type { ControlPartition } from './control-partition.js';
+import type { KeyLocks } from './key-locks.js';
+import type { MountTable } from './mount-table.js';
+import type { Partition } from './partition.js';
+import type { PathPolicies } from './path-policies.js';
+import type { Recency } from './recency.js';
+import type { RemovalJournal } from './removal-journal.js';
+import type { SegmentGuard } from './segment-guard.js';
+import type { SegmentStore } from './segment-store.js';
+
+/** Plain values; durations in milliseconds, sizes in bytes. */
+export interface EngineOptions {
+  readonly version: string;
+  readonly dataDirectory: string;
+  readonly capacityBytes: number;
+  readonly pinnedRatio: number;
+  /** False: a read cache; every write goes through. */
+  readonly writeCacheEnabled: boolean;
+  readonly persistConcurrency: number;
+  readonly persistRetryInitialMs: number;
+  readonly persistRetryMaxMs: number;
+  readonly orphanTimeoutMs: number;
+  readonly orphanScanPeriodMs: number;
+  readonly danglingAfterMs: number;
+  readonly ufsTimeoutMs: number;
+  readonly checkpointChanges: number;
+}
+
+export interface EngineCore {
+  readonly options: EngineOptions;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly partitions: readonly Partition[];
+  readonly control: ControlPartition;
+  readonly segments: SegmentStore;
+  readonly guard: SegmentGuard;
+  readonly admission: Admission;
+  readonly locks: KeyLocks;
+  readonly mounts: MountTable;
+  readonly policies: PathPolicies;
+  readonly recency: Recency;
+  readonly removals: RemovalJournal;
+  readonly digests: Digests;
+}
+
+/** MD5 of bodies, in the cheapest way for their size. */
+export interface Digests {
+  /** MD5 of a small body: 16 bytes. */
+  small(chunks: readonly Uint8Array[], size: number): Promise<Uint8Array>;
+  stream(): StreamDigest;
+}
+
+export interface StreamDigest {
+  /** The chunk may be reused when it resolves, or at once when nothing is returned. */
+  update(chunk: Uint8Array): Promise<void> | void;
+  digest(): Promise<Uint8Array>;
+}
+
+/** Partition number 0 is the control stream; data partitions follow. One hash decides for good where a key lives. */
+export function partitionOf(core: EngineCore, bucket: string, key: string): Partition {
+  const { partitions } = core;
+  const only = partitions[0];
+  if (partitions.length === 1 && only !== undefined) return only;
+  const partition = partitions[fnv1a(`${bucket}/${key}`) % partitions.length];
+  if (partition === undefined) throw new RangeError('there are no partitions');
+  return partition;
+}
+
+export function durableRecord(core: EngineCore, bucket: string, key: string): IndexRecord | undefined {
+  return partitionOf(core, bucket, key).index.get(objectKey(bucket, key));
+}
+
+export function controlState(core: EngineCore): ControlState {
+  return core.control.state;
+}
+
+/** FNV-1a over UTF-16 units: stable for ever, because the place of every key depends on it. */
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) {
+    hash ^= text.charCodeAt(i);
+    hash = Math.imul(hash, 0x01000193);
+  }
+  return hash >>> 0;
+}

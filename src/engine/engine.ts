@@ -1,0 +1,244 @@
+/**
+ * The engine: everything between the ports and the routes. Built here, started and stopped here.
+ *
+ * Start: control stream, partitions (checkpoint and log suffix), then the effects; it serves as soon as the partitions are
+ * open, whatever the backlog. Stop is the reverse: effects end, state is checkpointed, the log closes.
+ */
+import type { IndexStore } from '../core/index-store.js';
+import type { Logger } from '../core/logger.js';
+import type { ObjectStore } from '../core/object-store.js';
+import type { Clock, Disk, Random } from '../core/ports.js';
+import { SECOND_MS } from '../core/units.js';
+import { CONTROL_PARTITION, type LogStore } from '../../log/log-store.js';
+import type { IndexRecord } from '../../projections/records.js';
+import { Admin } from './admin.js';
+import { Admission } from './admission.js';
+import { Buckets } from './buckets.js';
+import { CacheWriter } from './cache-writer.js';
+import { ControlPartition } from './control-partition.js';
+import { DeletePath } from './delete-path.js';
+import { createDigests } from './digests.js';
+import type { EngineCore, EngineOptions } from './engine-core.js';
+import { FillWriter } from './fill-writer.js';
+import { KeyLocks } from './key-locks.js';
+import { KeySettler } from './key-settler.js';
+import { ListPath } from './list-path.js';
+import { LiveWrites } from './live-writes.js';
+import { MountTable, type OpenMount } from './mount-table.js';
+import { Objects } from './objects.js';
+import { Partition } from './partition.js';
+import { parsePathConfigText } from './path-config-document.js';
+import { PathPolicies } from './path-policies.js';
+import { Persister } from './persister.js';
+import { ReadPath } from './read-path.js';
+import { Reaper } from './reaper.js';
+import { Recency } from './recency.js';
+import { Reclaimer } from './reclaimer.js';
+import { RemovalJournal } from './removal-journal.js';
+import { SegmentGuard } from './segment-guard.js';
+import type { SegmentStore } from './segment-store.js';
+import { UfsKnowledge } from './ufs-calls.js';
+import { Uploads } from './uploads.js';
+import { WritePath } from './write-path.js';
+
+export interface EngineDependencies {
+  readonly options: EngineOptions;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  readonly logStore: LogStore;
+  readonly segments: SegmentStore;
+  /** One per data partition, in order. */
+  readonly indexes: readonly IndexStore<IndexRecord>[];
+  readonly root: ObjectStore;
+  readonly openMount: OpenMount;
+}
+
+/** How often the free space of the disk is read. */
+const DISK_SPACE_PERIOD_MS = SECOND_MS;
+
+export class Engine {
+  readonly objects: Objects;
+  readonly admin: Admin;
+  readonly core: EngineCore;
+  readonly #dependencies: EngineDependencies;
+  readonly #persister: Persister;
+  readonly #reaper: Reaper;
+  readonly #reclaimer: Reclaimer;
+  readonly #space: DiskSpace;
+
+  private constructor(
+    dependencies: EngineDependencies,
+    core: EngineCore,
+    effects: { reclaimer: Reclaimer; space: DiskSpace },
+  ) {
+    this.#dependencies = dependencies;
+    this.core = core;
+    this.#reclaimer = effects.reclaimer;
+    this.#space = effects.space;
+    const live = new LiveWrites(core.clock);
+    const ufs = new UfsKnowledge(core);
+    const writer = new CacheWriter(core, live);
+    this.#persister = new Persister(core);
+    this.#reaper = new Reaper(core, live);
+    const settler = new KeySettler(core, this.#persister);
+    const lists = new ListPath(core);
+    const writes = new WritePath(core, { writer, settler, ufs });
+    const buckets = new Buckets(core, { list: lists, settler });
+    this.objects = new Objects({
+      buckets,
+      writes,
+      reads: new ReadPath(core, { ufs, fills: new FillWriter(core) }),
+      deletes: new DeletePath(core, { writes, settler, ufs }),
+      lists,
+      uploads: new Uploads(core, { writer, writes, ufs }),
+    });
+    this.admin = new Admin(core, {
+      lists,
+      buckets,
+      persister: this.#persister,
+      reaper: this.#reaper,
+      reclaimer: this.#reclaimer,
+    });
+  }
+
+  /** Recovers and starts. Rejects with what recovery finds: `CORRUPT_*`, `UNSUPPORTED_FORMAT`, `IO_FAILED`. */
+  static async open(dependencies: EngineDependencies): Promise<Engine> {
+    const { options, clock, disk, logger, logStore } = dependencies;
+    const control = await ControlPartition.open(logStore, clock);
+    const policies = new PathPolicies({ writeCacheEnabled: options.writeCacheEnabled });
+    if (control.state.pathConfig !== undefined) policies.use(parsePathConfigText(control.state.pathConfig));
+    const mounts = new MountTable(dependencies.root, dependencies.openMount, logger);
+    for (const mount of control.state.mounts.values()) await mounts.add(mount);
+    const removals = new RemovalJournal();
+    const partitions = await openPartitions(dependencies, removals);
+    const space = await DiskSpace.open(disk, clock, logger);
+    let reclaimer: Reclaimer | undefined;
+    const admission = new Admission({
+      capacityBytes: options.capacityBytes,
+      pinnedLimitBytes: Math.floor(options.capacityBytes * options.pinnedRatio),
+      unpersistedBytes: () => {
+        let bytes = 0;
+        for (const { state } of partitions) {
+          bytes += state.pinned.pendingBytes + state.pinned.transientBytes + state.pinned.partBytes;
+        }
+        return bytes;
+      },
+      usedBytes: () => dependencies.segments.fileBytes,
+      diskFreeBytes: () => space.freeBytes,
+      makeRoom: (bytes) => reclaimer?.makeRoom(bytes) ?? Promise.resolve(false),
+    });
+    const core: EngineCore = {
+      options,
+      clock,
+      random: dependencies.random,
+      logger,
+      partitions,
+      control,
+      segments: dependencies.segments,
+      guard: new SegmentGuard(),
+      admission,
+      locks: new KeyLocks(),
+      mounts,
+      policies,
+      recency: new Recency(),
+      removals,
+      digests: createDigests(clock),
+    };
+    reclaimer = new Reclaimer(core);
+    const engine = new Engine(dependencies, core, { reclaimer, space });
+    reclaimer.start();
+    engine.#persister.start();
+    await engine.#reaper.start();
+    return engine;
+  }
+
+  /** Lets what is in progress end, checkpoints, closes. What was acknowledged is durable without it. */
+  async close(): Promise<void> {
+    this.#reaper.stop();
+    this.#space.stop();
+    await Promise.all([this.#persister.stop(), this.#reclaimer.stop()]);
+    for (const partition of this.core.partitions) {
+      await partition.checkpoint().catch((error: unknown) => {
+        this.core.logger.error(
+          { partition: partition.number, error },
+          'no checkpoint at the stop: the next start reads more of the log',
+        );
+      });
+      await partition.close();
+      await partition.index.close();
+    }
+    await this.core.control.close();
+    await this.#dependencies.logStore.close();
+    await this.core.segments.close();
+    await this.core.mounts.close();
+  }
+}
+
+async function openPartitions(
+  dependencies: EngineDependencies,
+  removals: RemovalJournal,
+): Promise<Partition[]> {
+  const { options, clock, logger, logStore, indexes } = dependencies;
+  const partitions: Partition[] = [];
+  for (const [at, index] of indexes.entries()) {
+    partitions.push(
+      await Partition.open({
+        number: CONTROL_PARTITION + 1 + at,
+        logStore,
+        index,
+        clock,
+        logger,
+        checkpointChanges: options.checkpointChanges,
+        beforeApply: (applied, records) => removals.note(applied, (key) => records.get(key)),
+      }),
+    );
+  }
+  return partitions;
+}
+
+/** The free space of the disk, as last seen: asking at each write would cost more than the write. */
+class DiskSpace {
+  #freeBytes = 0;
+  #cancel: (() => void) | undefined;
+  #stopped = false;
+  readonly #disk: Disk;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+
+  private constructor(disk: Disk, clock: Clock, logger: Logger) {
+    this.#disk = disk;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  static async open(disk: Disk, clock: Clock, logger: Logger): Promise<DiskSpace> {
+    const space = new DiskSpace(disk, clock, logger);
+    space.#freeBytes = (await disk.space()).freeBytes;
+    space.#again();
+    return space;
+  }
+
+  get freeBytes(): number {
+    return this.#freeBytes;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+  }
+
+  #again(): void {
+    if (this.#stopped) return;
+    this.#cancel = this.#clock.schedule(DISK_SPACE_PERIOD_MS, () => {
+      this.#disk
+        .space()
+        .then(({ freeBytes }) => {
+          this.#freeBytes = freeBytes;
+        })
+        .catch((error: unknown) => this.#logger.warn({ error }, 'the free space of the disk cannot be read'))
+        .finally(() => this.#again());
+    });
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Which under-store an object belongs to. A bucket without a mount is the bucket of the same name in the root store.
+ *
+ * A mount's path is `/<bucket>` or `/<bucket>/<prefix>`; the longest path that contains the object wins.
+ */
+import { HeadraceError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import type { ObjectStore } from '../core/object-store.js';
+import type { Mount } from '../../projections/control.js';
+
+/** An object, or a prefix, in its under-store. */
+export interface UfsLocation {
+  readonly store: ObjectStore;
+  readonly mount: string;
+  readonly bucket: string;
+  readonly key: string;
+}
+
+/** A store together with the bucket and prefix in it that a mount stands for. */
+export interface MountedStore {
+  readonly store: ObjectStore;
+  readonly bucket: string;
+  readonly prefix: string;
+}
+
+/** Opens what a mount points at. `INVALID_SETTING` for a URI that is none. */
+export type OpenMount = (mount: Mount) => Promise<MountedStore>;
+
+const ROOT = '/';
+
+interface Entry extends MountedStore {
+  readonly bucketName: string;
+  readonly keyPrefix: string;
+}
+
+export class MountTable {
+  readonly #root: ObjectStore;
+  readonly #open: OpenMount;
+  readonly #logger: Logger;
+  /** By mount path, longest first, so that the first that fits is the one. */
+  #entries: [path: string, entry: Entry][] = [];
+
+  constructor(root: ObjectStore, open: OpenMount, logger: Logger) {
+    this.#root = root;
+    this.#open = open;
+    this.#logger = logger;
+  }
+
+  get root(): ObjectStore {
+    return this.#root;
+  }
+
+  async add(mount: Mount): Promise<void> {
+    const { bucket, prefix } = parseMountPath(mount.path);
+    const opened = await this.#open(mount);
+    this.#entries = [
+      ...this.#entries.filter(([path]) => path !== mount.path),
+      [mount.path, { ...opened, bucketName: bucket, keyPrefix: prefix }] as [string, Entry],
+    ].toSorted(([a], [b]) => b.length - a.length);
+  }
+
+  async remove(path: string): Promise<void> {
+    const found = this.#entries.find(([of]) => of === path);
+    this.#entries = this.#entries.filter(([of]) => of !== path);
+    if (found !== undefined) await this.#close(found[1]);
+  }
+
+  /** Whether the bucket itself is a mount. */
+  isMounted(bucket: string): boolean {
+    return this.#entries.some(([, entry]) => entry.bucketName === bucket && entry.keyPrefix === '');
+  }
+
+  locate(bucket: string, key: string): UfsLocation {
+    for (const [path, entry] of this.#entries) {
+      if (entry.bucketName === bucket && key.startsWith(entry.keyPrefix)) {
+        return {
+          store: entry.store,
+          mount: path,
+          bucket: entry.bucket,
+          key: entry.prefix + key.slice(entry.keyPrefix.length),
+        };
+      }
+    }
+    return { store: this.#root, mount: ROOT, bucket, key };
+  }
+
+  async close(): Promise<void> {
+    for (const [, entry] of this.#entries) await this.#close(entry);
+    await this.#root.close();
+  }
+
+  async #close(entry: Entry): Promise<void> {
+    try {
+      await entry.store.close();
+    } catch (error) {
+      this.#logger.warn({ error, ufs: entry.store.description }, 'a mount did not close cleanly');
+    }
+  }
+}
+
+/** `INVALID_ARGUMENT` unless it is `/<bucket>` or `/<bucket>/<prefix>`; a prefix ends with a slash. */
+export function parseMountPath(path: string): { bucket: string; prefix: string } {
+  const match = /^\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(path);
+  if (match?.[1] === undefined) {
+    throw new HeadraceError(
+      'INVALID_ARGUMENT',
+      `the mount path "${path}" is not of the form /<bucket> or /<bucket>/<prefix>`,
+    );
+  }
+  const rest = match[2] ?? '';
+  return { bucket: match[1], prefix: rest === '' || rest.endsWith('/') ? rest : `${rest}/` };
+}

@@ -1,0 +1,187 @@
+/** `ObjectService`: checks the bucket, then hands each call to the part of the engine that owns it. */
+import type { ObjectVersion } from '../core/object.js';
+import type { Buckets } from './buckets.js';
+import type { DeletePath } from './delete-path.js';
+import type { ListPath } from './list-path.js';
+import { SMALL_BODY_BYTES_MAX } from './object-service.js';
+import type {
+  Body,
+  BucketSummary,
+  CompleteUploadRequest,
+  CopyObjectRequest,
+  CopyPartRequest,
+  CreateUploadRequest,
+  GetObjectRequest,
+  GetObjectResult,
+  ListObjectsRequest,
+  ListObjectsResult,
+  ListPartsRequest,
+  ListPartsResult,
+  ListUploadsRequest,
+  ListUploadsResult,
+  ObjectService,
+  PartReceipt,
+  PutObjectRequest,
+  PutPartRequest,
+  ReadBody,
+  WriteConditions,
+  WriteReceipt,
+} from './object-service.js';
+import type { ReadPath } from './read-path.js';
+import type { Uploads } from './uploads.js';
+import type { WritePath } from './write-path.js';
+
+export interface ObjectsParts {
+  readonly buckets: Buckets;
+  readonly writes: WritePath;
+  readonly reads: ReadPath;
+  readonly deletes: DeletePath;
+  readonly lists: ListPath;
+  readonly uploads: Uploads;
+}
+
+export class Objects implements ObjectService {
+  readonly #parts: ObjectsParts;
+
+  constructor(parts: ObjectsParts) {
+    this.#parts = parts;
+  }
+
+  listBuckets(): Promise<BucketSummary[]> {
+    return this.#parts.buckets.list();
+  }
+
+  createBucket(bucket: string): Promise<void> {
+    return this.#parts.buckets.create(bucket);
+  }
+
+  deleteBucket(bucket: string): Promise<void> {
+    return this.#parts.buckets.delete(bucket);
+  }
+
+  headBucket(bucket: string): Promise<BucketSummary> {
+    return this.#parts.buckets.head(bucket);
+  }
+
+  async putObject(request: PutObjectRequest): Promise<WriteReceipt> {
+    const checked = this.#parts.buckets.require(request.bucket);
+    if (checked !== undefined) await checked;
+    return this.#parts.writes.put(request);
+  }
+
+  async getObject(request: GetObjectRequest): Promise<GetObjectResult> {
+    const checked = this.#parts.buckets.require(request.bucket);
+    if (checked !== undefined) await checked;
+    return this.#parts.reads.get(request);
+  }
+
+  async headObject(request: GetObjectRequest): Promise<ObjectVersion> {
+    const checked = this.#parts.buckets.require(request.bucket);
+    if (checked !== undefined) await checked;
+    return this.#parts.reads.head(request);
+  }
+
+  async deleteObject(
+    bucket: string,
+    key: string,
+    conditions?: WriteConditions,
+  ): Promise<{ offset?: string }> {
+    await this.#parts.buckets.require(bucket);
+    return this.#parts.deletes.delete(bucket, key, conditions);
+  }
+
+  async deleteObjects(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]> {
+    await this.#parts.buckets.require(bucket);
+    return this.#parts.deletes.deleteMany(bucket, keys);
+  }
+
+  async copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
+    await this.#parts.buckets.require(request.bucket);
+    const { object, body } = await this.getObject(request.source);
+    const headers = request.headers ?? object.headers;
+    const tags = request.tags ?? object.headers.tags;
+    return withBody(body, (copied) =>
+      this.#parts.writes.put({
+        bucket: request.bucket,
+        key: request.key,
+        body: copied,
+        headers: tags === undefined ? headers : { ...headers, tags },
+        checksum: () => (object.checksum?.type === 'FULL_OBJECT' ? object.checksum : undefined),
+        conditions: request.conditions,
+      }),
+    );
+  }
+
+  listObjects(request: ListObjectsRequest): Promise<ListObjectsResult> {
+    const checked = this.#parts.buckets.require(request.bucket);
+    return checked === undefined
+      ? this.#parts.lists.list(request)
+      : checked.then(() => this.#parts.lists.list(request));
+  }
+
+  async createUpload(request: CreateUploadRequest): Promise<{ uploadId: string }> {
+    await this.#parts.buckets.require(request.bucket);
+    return this.#parts.uploads.create(request);
+  }
+
+  async putPart(request: PutPartRequest): Promise<PartReceipt> {
+    await this.#parts.buckets.require(request.bucket);
+    return this.#parts.uploads.putPart(request);
+  }
+
+  async copyPart(request: CopyPartRequest): Promise<PartReceipt> {
+    await this.#parts.buckets.require(request.bucket);
+    const { body } = await this.getObject({ ...request.source, range: request.range });
+    const { bucket, key, uploadId, partNumber } = request;
+    return withBody(body, (copied) =>
+      this.#parts.uploads.putPart({ bucket, key, uploadId, partNumber, body: copied }),
+    );
+  }
+
+  async completeUpload(request: CompleteUploadRequest): Promise<WriteReceipt> {
+    await this.#parts.buckets.require(request.bucket);
+    return this.#parts.uploads.complete(request);
+  }
+
+  async abortUpload(bucket: string, key: string, uploadId: string): Promise<void> {
+    await this.#parts.buckets.require(bucket);
+    return this.#parts.uploads.abort(bucket, key, uploadId, 'CLIENT');
+  }
+
+  async listParts(request: ListPartsRequest): Promise<ListPartsResult> {
+    await this.#parts.buckets.require(request.bucket);
+    return this.#parts.uploads.listParts(request);
+  }
+
+  async listUploads(request: ListUploadsRequest): Promise<ListUploadsResult> {
+    await this.#parts.buckets.require(request.bucket);
+    return this.#parts.uploads.listUploads(request);
+  }
+}
+
+/** Hands a body that was read to a write, and ends it in every case. */
+async function withBody<Result>(read: ReadBody, write: (body: Body) => Promise<Result>): Promise<Result> {
+  if (read.kind === 'bytes') {
+    try {
+      const { bytes } = read;
+      return await write(
+        bytes.length <= SMALL_BODY_BYTES_MAX
+          ? { kind: 'chunks', chunks: [bytes], size: bytes.length }
+          : { kind: 'stream', stream: once(bytes), size: bytes.length },
+      );
+    } finally {
+      read.release();
+    }
+  }
+  const source = read.stream[Symbol.asyncIterator]();
+  const stream = { [Symbol.asyncIterator]: () => source };
+  try {
+    return await write({ kind: 'stream', stream, size: read.size });
+  } finally {
+    await source.return?.(undefined);
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,266 @@
+/**
+ * One partition of the key space: the only writer of its log and the owner of its state.
+ *
+ * A command is decided against durable state plus what is queued, its events become durable in one append, and only then
+ * are they applied and the caller told. Invariants: `nextOffset ≥ durableOffset ≥ applied`; every event is applied once,
+ * in order; after a failed append nothing more is decided until the log was opened and read again.
+ *
+ * Source of the decide/evolve split: the event-sourcing literature; of the single writer: docs/architecture.md.
+ */
+import { Subject, type Observable, type Subscription } from 'rxjs';
+import { assert } from '../core/assert.js';
+import { HeadraceError } from '../core/errors.js';
+import type { IndexStore } from '../core/index-store.js';
+import type { Logger } from '../core/logger.js';
+import type { Clock } from '../core/ports.js';
+import type { DataEvent } from '../../log/events.js';
+import type { DurableBatch, LogStore, PartitionLog } from '../../log/log-store.js';
+import { foldMultipartUploads } from '../../projections/multipart-uploads.js';
+import { foldObjectIndex } from '../../projections/object-index.js';
+import {
+  decodeSnapshot,
+  emptyPartitionState,
+  encodeSnapshot,
+  projectPartition,
+  type AppliedEvent,
+  type PartitionState,
+} from '../../projections/partition-state.js';
+import type { IndexRecord, RecordMap } from '../../projections/records.js';
+import { isControlEvent } from '../../projections/control.js';
+import { DurableRecords, Overlay } from './overlay.js';
+
+/** What a command decides on. */
+export interface DecisionView {
+  readonly records: RecordMap;
+  /** The offset that the first of the decided events will have. */
+  readonly nextOffset: number;
+  readonly nowMs: number;
+}
+
+export interface Decision<Result> {
+  readonly events: readonly DataEvent[];
+  readonly result: Result;
+}
+
+export interface Receipt<Result> {
+  readonly result: Result;
+  /** Offset of the first event; the durable offset when there was none. */
+  readonly offset: number;
+}
+
+export interface PartitionDependencies {
+  readonly number: number;
+  readonly logStore: LogStore;
+  readonly index: IndexStore<IndexRecord>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A checkpoint is taken when this many records changed since the last one. */
+  readonly checkpointChanges: number;
+  /** Sees every event just before it is folded, also those of a recovery. */
+  readonly beforeApply?: (applied: AppliedEvent, records: RecordMap) => void;
+}
+
+const REOPEN_DELAY_MS = 1000;
+
+export class Partition {
+  readonly number: number;
+  readonly index: IndexStore<IndexRecord>;
+  readonly #dependencies: PartitionDependencies;
+  readonly #overlay: Overlay;
+  readonly #records: DurableRecords;
+  readonly #events$ = new Subject<AppliedEvent>();
+  #state: PartitionState;
+  #projection: Subscription;
+  #log: PartitionLog | undefined;
+  #subscription: Subscription | undefined;
+  #applied = 0;
+  #lastAppend: Promise<number> | undefined;
+  #checkpointing: Promise<void> | undefined;
+  #closed = false;
+
+  private constructor(dependencies: PartitionDependencies) {
+    this.number = dependencies.number;
+    this.index = dependencies.index;
+    this.#dependencies = dependencies;
+    this.#overlay = new Overlay(dependencies.index);
+    this.#records = new DurableRecords(dependencies.index, this.#overlay);
+    this.#state = emptyPartitionState(this.#records);
+    this.#projection = projectPartition(this.#state, this.#events$);
+  }
+
+  /**
+   * Takes the partition over: newest checkpoint, then the log's suffix. Time depends on the suffix, not on the number of
+   * objects. Errors as `LogStore.openPartition` and `PartitionLog.read`.
+   */
+  static async open(dependencies: PartitionDependencies): Promise<Partition> {
+    const partition = new Partition(dependencies);
+    const checkpoint = dependencies.index.checkpoints.at(-1);
+    if (checkpoint !== undefined) {
+      partition.#projection.unsubscribe();
+      partition.#state = decodeSnapshot(checkpoint.meta, partition.#records);
+      partition.#projection = projectPartition(partition.#state, partition.#events$);
+      partition.#applied = checkpoint.offset;
+    }
+    await partition.#openLog();
+    return partition;
+  }
+
+  /** Projections at the applied offset. Read-only for everyone but the folds. */
+  get state(): PartitionState {
+    return this.#state;
+  }
+
+  /** What a crash would keep; reads see nothing else. */
+  get durableRecords(): RecordMap {
+    return this.#records;
+  }
+
+  /** Durable events as they are applied, after every projection has folded them. */
+  get events$(): Observable<AppliedEvent> {
+    return this.#events$;
+  }
+
+  /** Everything below is folded into `state`. */
+  get appliedOffset(): number {
+    return this.#applied;
+  }
+
+  get log(): PartitionLog {
+    if (this.#log === undefined) {
+      throw new HeadraceError(
+        'IO_FAILED',
+        `the log of partition ${this.number} is being recovered: try again`,
+      );
+    }
+    return this.#log;
+  }
+
+  get checkpointOffset(): number {
+    return this.index.checkpoints.at(-1)?.offset ?? 0;
+  }
+
+  /**
+   * Decides and logs. Resolves when the events are durable and applied. Rejects with what `decide` throws, or with the log's
+   * error: then the outcome is unknown until the partition has recovered, which it does by itself.
+   */
+  async submit<Result>(decide: (view: DecisionView) => Decision<Result>): Promise<Receipt<Result>> {
+    const log = this.log;
+    const nextOffset = log.nextOffset;
+    const { events, result } = decide({
+      records: this.#overlay,
+      nextOffset,
+      nowMs: this.#dependencies.clock.wallTimeMs(),
+    });
+    if (events.length === 0) {
+      // The decision may rest on something queued: it holds once that is durable.
+      if (this.#overlay.size > 0) await this.#lastAppend;
+      return { result, offset: this.#applied };
+    }
+    let offset = nextOffset;
+    for (const event of events) {
+      this.#overlay.begin(offset);
+      foldMultipartUploads(this.#overlay, event);
+      foldObjectIndex(this.#overlay, event, offset);
+      offset += 1;
+    }
+    const appended = log.append(events);
+    this.#lastAppend = appended;
+    try {
+      await appended;
+    } catch (error) {
+      this.#recoverLater(log, error);
+      throw error;
+    }
+    return { result, offset: nextOffset };
+  }
+
+  /** Makes the state durable at the applied offset, and lets the log forget what no kept checkpoint needs. */
+  async checkpoint(): Promise<void> {
+    while (this.#checkpointing !== undefined) await this.#checkpointing;
+    this.#checkpointing = this.#takeCheckpoint();
+    try {
+      await this.#checkpointing;
+    } finally {
+      this.#checkpointing = undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#log?.close();
+    if (this.#checkpointing !== undefined) await this.#checkpointing.catch(() => undefined);
+    this.#subscription?.unsubscribe();
+    this.#events$.complete();
+  }
+
+  async #takeCheckpoint(): Promise<void> {
+    if (this.#applied === this.checkpointOffset) return;
+    await this.index.checkpoint(this.#applied, encodeSnapshot(this.#state));
+    const oldest = this.index.checkpoints[0];
+    if (oldest !== undefined && this.#log !== undefined) await this.#log.trim(oldest.offset);
+  }
+
+  async #openLog(): Promise<void> {
+    const log = await this.#dependencies.logStore.openPartition(this.number);
+    if (log.recovery.cutBytes > 0) {
+      this.#dependencies.logger.warn(
+        { partition: this.number, cutBytes: log.recovery.cutBytes, decision: log.recovery.decision },
+        'cut the torn tail of the log; nothing in it was acknowledged',
+      );
+    }
+    for await (const batch of log.read(this.#applied)) this.#apply(batch);
+    assert(this.#applied === log.durableOffset, 'the log was read to its end');
+    this.#overlay.clear();
+    this.#subscription = log.batches$.subscribe((batch) => this.#apply(batch));
+    this.#log = log;
+  }
+
+  #apply(batch: DurableBatch): void {
+    let offset = batch.firstOffset;
+    for (const event of batch.events) {
+      if (offset >= this.#applied) {
+        assert(offset === this.#applied, `event ${offset} applied out of order: expected ${this.#applied}`);
+        assert(!isControlEvent(event), `${event.type} in a data partition`);
+        this.#records.begin(offset);
+        this.#applied = offset + 1;
+        const applied = { event, offset };
+        this.#dependencies.beforeApply?.(applied, this.#records);
+        this.#events$.next(applied);
+      }
+      offset += 1;
+    }
+    if (this.index.changes >= this.#dependencies.checkpointChanges && this.#checkpointing === undefined) {
+      this.checkpoint().catch((error: unknown) => {
+        this.#dependencies.logger.error(
+          { partition: this.number, error },
+          'a checkpoint failed; it is tried again',
+        );
+      });
+    }
+  }
+
+  #recoverLater(failed: PartitionLog, error: unknown): void {
+    if (this.#log !== failed || this.#closed) return;
+    this.#log = undefined;
+    this.#subscription?.unsubscribe();
+    this.#dependencies.logger.error(
+      { partition: this.number, error },
+      'the log refused an append: no writes until it is recovered',
+    );
+    void this.#recover(failed);
+  }
+
+  async #recover(failed: PartitionLog): Promise<void> {
+    await failed.close().catch(() => undefined);
+    while (!this.#closed) {
+      try {
+        await this.#openLog();
+        this.#dependencies.logger.info({ partition: this.number }, 'the log is recovered');
+        return;
+      } catch (error) {
+        this.#dependencies.logger.error({ partition: this.number, error }, 'the log cannot be recovered yet');
+        await this.#dependencies.clock.sleep(REOPEN_DELAY_MS);
+      }
+    }
+  }
+}

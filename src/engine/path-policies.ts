@@ -1,0 +1,43 @@
+/** The path rules in force: compiled when they change, asked on every request. */
+import type { PolicyMode } from '../core/object.js';
+import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
+import { PathMatcher } from './path-config-matcher.js';
+
+export class PathPolicies {
+  readonly #writeCacheEnabled: boolean;
+  #document: PathConfigDocument = DEFAULT_PATH_CONFIG;
+  #matcher = new PathMatcher(DEFAULT_PATH_CONFIG);
+  #hasTransient = false;
+
+  /** Without the write cache every rule that would keep un-persisted data means WRITE_THROUGH. */
+  constructor(options: { writeCacheEnabled: boolean }) {
+    this.#writeCacheEnabled = options.writeCacheEnabled;
+  }
+
+  get document(): PathConfigDocument {
+    return this.#document;
+  }
+
+  get matcher(): PathMatcher {
+    return this.#matcher;
+  }
+
+  /** Whether some path is TRANSIENT, so that a listing must hide what the UFS has there. */
+  get hasTransient(): boolean {
+    return this.#hasTransient;
+  }
+
+  use(document: PathConfigDocument): void {
+    this.#document = document;
+    this.#matcher = new PathMatcher(document);
+    this.#hasTransient = [document.defaultRule, ...document.pathRules].some(
+      (rule) => rule.policyMode === 'TRANSIENT',
+    );
+  }
+
+  modeOf(bucket: string, key: string): PolicyMode {
+    const mode = this.#matcher.match(bucket, key).policyMode;
+    if (!this.#writeCacheEnabled && (mode === 'WRITE_BACK' || mode === 'TRANSIENT')) return 'WRITE_THROUGH';
+    return mode;
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * The persist effect: takes what the upload stream projection holds to the UFS, in the background.
+ *
+ * Invariants: at most one UFS write in flight per object (its lock); a version that is no longer current is skipped; the
+ * event that says PERSISTED comes after the UFS said so; a failure is an event with the time of the next attempt, so the
+ * schedule survives a restart. While a store does not answer, only a probe goes to it and objects wait without failing.
+ */
+import { HeadraceError } from '../core/errors.js';
+import type { ObjectStore } from '../core/object-store.js';
+import { SMALL_BODY_BYTES_MAX } from './object-service.js';
+import { objectKey, queueKey, type ObjectRecord, type QueueRecord } from '../../projections/records.js';
+import { decideDeletePersisted, decidePersisted, decidePersistFailed } from './decide.js';
+import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
+import { holdExtents, readObject } from './object-bytes.js';
+import type { Partition } from './partition.js';
+import { PersistQueue, type PersistTask } from './persist-queue.js';
+import { StoreHealth } from './store-health.js';
+import { ufsCall } from './ufs-calls.js';
+
+/** A persist attempt may move a whole object: its deadline grows with the size at this lowest useful rate. */
+const SLOWEST_BYTES_PER_MS = 256;
+const RETRY_DOUBLINGS_MAX = 40;
+
+export class Persister {
+  readonly #core: EngineCore;
+  readonly #health: StoreHealth;
+  /** Queue keys in progress, by partition number and version. */
+  readonly #busy = new Set<string>();
+  readonly #queue: PersistQueue;
+  #wakeScheduled = false;
+  #stopped = true;
+  #idle: (() => void)[] = [];
+
+  constructor(core: EngineCore) {
+    this.#core = core;
+    this.#queue = new PersistQueue(core.partitions, core.clock, () => this.#wake());
+    this.#health = new StoreHealth(core, () => this.#queue.rescan());
+  }
+
+  start(): void {
+    this.#stopped = false;
+    for (const partition of this.#core.partitions) {
+      partition.events$.subscribe(({ event, offset }) => {
+        const queued =
+          (event.type === 'ObjectDeleted' && event.ufsDelete) ||
+          (event.type === 'ObjectCommitted' && event.object.state === 'PENDING');
+        if (!queued) return;
+        this.#queue.added(partition, offset);
+        this.#wake();
+      });
+    }
+    this.#wake();
+  }
+
+  /** Starts nothing more; resolves when what is in progress has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#queue.stop();
+    this.#health.stop();
+    if (this.#busy.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  isUploading(partition: number, version: number): boolean {
+    return this.#busy.has(`${partition}:${version}`);
+  }
+
+  /** Looks for work in the next turn. */
+  #wake(): void {
+    if (this.#wakeScheduled || this.#stopped || this.#busy.size >= this.#core.options.persistConcurrency)
+      return;
+    this.#wakeScheduled = true;
+    this.#core.clock.nextTurn(() => {
+      this.#wakeScheduled = false;
+      this.#fill();
+    });
+  }
+
+  /** Begins as many attempts as may run at once. */
+  #fill(): void {
+    while (!this.#stopped && this.#busy.size < this.#core.options.persistConcurrency) {
+      const next = this.#queue.take((task) => this.#busy.has(idOf(task)));
+      if (next === undefined) return;
+      const store = this.#storeOf(next.record);
+      // A store that comes back makes the queue look at everything again.
+      if (this.#health.isUp(store)) this.#begin(next.task, next.record);
+    }
+  }
+
+  #begin(task: PersistTask, record: QueueRecord): void {
+    const id = idOf(task);
+    this.#busy.add(id);
+    void this.#attempt(task, record).finally(() => {
+      this.#busy.delete(id);
+      this.#wake();
+      if (this.#busy.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    });
+  }
+
+  async #attempt(task: PersistTask, record: QueueRecord): Promise<void> {
+    const unlock = await this.#core.locks.acquire(objectKey(record.bucket, record.key));
+    try {
+      await this.persistLocked(record.bucket, record.key, task.version);
+    } catch (error) {
+      await this.#failed(task, record, error);
+    } finally {
+      unlock();
+    }
+  }
+
+  /**
+   * Takes what the UFS has yet to learn about one object there; the caller holds its lock. With `version`, only that one.
+   * Rejects with `UFS_*` when the UFS does not take it; nothing is logged then.
+   */
+  async persistLocked(bucket: string, key: string, version?: number): Promise<void> {
+    const record = durableRecord(this.#core, bucket, key);
+    const partition = partitionOf(this.#core, bucket, key);
+    if (
+      record?.kind === 'object' &&
+      record.state === 'PENDING' &&
+      (version ?? record.version) === record.version
+    ) {
+      const ufsEtag = await this.#upload(bucket, key, record);
+      await partition.submit((view) =>
+        decidePersisted(view, { bucket, key, version: record.version, ufsEtag }),
+      );
+      return;
+    }
+    const pendingDelete = record?.kind === 'deleting' ? record.version : version;
+    if (pendingDelete === undefined || !this.#isQueuedDelete(partition, pendingDelete)) return;
+    const located = this.#core.mounts.locate(bucket, key);
+    await ufsCall(this.#core, (signal) => located.store.delete(located.bucket, located.key, signal));
+    this.#health.succeeded(located.store);
+    await partition.submit((view) => decideDeletePersisted(view, { bucket, key, version: pendingDelete }));
+  }
+
+  #isQueuedDelete(partition: Partition, version: number): boolean {
+    const queued = partition.index.get(queueKey(version));
+    return queued?.kind === 'queued' && queued.action === 'delete';
+  }
+
+  async #upload(bucket: string, key: string, record: ObjectRecord): Promise<string> {
+    const core = this.#core;
+    const located = core.mounts.locate(bucket, key);
+    const release = holdExtents(core, record.extents);
+    const only = record.extents.length === 1 ? record.extents[0] : undefined;
+    const small =
+      only !== undefined && only.size <= SMALL_BODY_BYTES_MAX
+        ? await core.segments.readSmall(only)
+        : undefined;
+    try {
+      const put = (signal: AbortSignal): Promise<{ storeEtag: string }> =>
+        located.store.put(
+          {
+            bucket: located.bucket,
+            key: located.key,
+            size: record.size,
+            open: () => readObject(core, record.extents, 0, record.size - 1),
+            bytes: small?.bytes,
+            headers: record.headers,
+            etag: record.etag,
+            lastModifiedMs: record.lastModifiedMs,
+            partSizes: record.parts?.map((part) => part.size),
+          },
+          signal,
+        );
+      const timeoutMs = core.options.ufsTimeoutMs + record.size / SLOWEST_BYTES_PER_MS;
+      const stored = await ufsCall(core, (signal) => this.#withBucket(located, put, signal), timeoutMs);
+      this.#health.succeeded(located.store);
+      return stored.storeEtag;
+    } finally {
+      small?.release();
+      release();
+    }
+  }
+
+  /** A bucket that was created while the UFS was away comes into being with its first object. */
+  async #withBucket<Result>(
+    located: { readonly store: ObjectStore; readonly bucket: string },
+    put: (signal: AbortSignal) => Promise<Result>,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    try {
+      return await put(signal);
+    } catch (error) {
+      if (!(error instanceof HeadraceError) || error.code !== 'NO_SUCH_BUCKET') throw error;
+      await located.store.createBucket(located.bucket, signal);
+      return put(signal);
+    }
+  }
+
+  async #failed(task: PersistTask, record: QueueRecord, error: unknown): Promise<void> {
+    const { bucket, key } = record;
+    const { partition, version } = task;
+    const cause = error instanceof HeadraceError ? error.code : 'UNEXPECTED';
+    const message = error instanceof Error ? error.message : String(error);
+    const permanent = cause === 'UFS_REJECTED' || cause === 'CORRUPT_EXTENT' || cause === 'UFS_CONFLICT';
+    if (cause === 'UFS_UNAVAILABLE' || cause === 'UFS_DENIED')
+      this.#health.failed(this.#storeOf(record), message);
+    const attempt = record.attempt + 1;
+    const { persistRetryInitialMs, persistRetryMaxMs } = this.#core.options;
+    const doublings = Math.min(record.attempt, RETRY_DOUBLINGS_MAX);
+    const delayMs = Math.min(persistRetryInitialMs * 2 ** doublings, persistRetryMaxMs);
+    this.#core.logger.warn(
+      { bucket, key, version, attempt, cause, message, delayMs, permanent },
+      'a persist failed',
+    );
+    try {
+      await partition.submit((view) =>
+        decidePersistFailed(view, {
+          bucket,
+          key,
+          version,
+          attempt,
+          cause,
+          message,
+          delayMs,
+          quarantined: permanent,
+        }),
+      );
+      if (!permanent) this.#queue.later(task, this.#core.clock.wallTimeMs() + delayMs);
+    } catch (failure) {
+      this.#queue.later(task, this.#core.clock.wallTimeMs() + delayMs);
+      this.#core.logger.error(
+        { bucket, key, version, error: failure },
+        'a failed persist could not be logged',
+      );
+    }
+  }
+
+  #storeOf(record: QueueRecord): ObjectStore {
+    return this.#core.mounts.locate(record.bucket, record.key).store;
+  }
+}
+
+function idOf(task: PersistTask): string {
+  return `${task.partition.number}:${task.version}`;
+}

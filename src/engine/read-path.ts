@@ -1,0 +1,188 @@
+/**
+ * Reading an object: from the cache, or from the UFS, caching it on the way.
+ *
+ * Only durable state is read. What the cache holds is the truth, also when it says that the object is being deleted;
+ * otherwise the UFS is. A persisted object whose local bytes turn out damaged is given up here and read from the UFS.
+ */
+import { HeadraceError, isErrorCode } from '../core/errors.js';
+import type { ByteRange, StoredObject, StoreGetResult } from '../core/object-store.js';
+import type { ObjectVersion } from '../core/object.js';
+import type { ObjectRecord } from '../../projections/records.js';
+import { decideEvict, evictable } from './decide.js';
+import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
+import type { FillWriter } from './fill-writer.js';
+import { holdExtents, readObject } from './object-bytes.js';
+import {
+  SMALL_BODY_BYTES_MAX,
+  type GetObjectRequest,
+  type GetObjectResult,
+  type ReadBody,
+} from './object-service.js';
+import { checkReadConditions, resolvePart, resolveRange } from './read-conditions.js';
+import { ufsCall, type UfsKnowledge } from './ufs-calls.js';
+
+const EMPTY: ReadBody = { kind: 'bytes', bytes: new Uint8Array(0), release: () => undefined };
+
+export class ReadPath {
+  readonly #core: EngineCore;
+  readonly #ufs: UfsKnowledge;
+  readonly #fills: FillWriter;
+
+  constructor(core: EngineCore, parts: { ufs: UfsKnowledge; fills: FillWriter }) {
+    this.#core = core;
+    this.#ufs = parts.ufs;
+    this.#fills = parts.fills;
+  }
+
+  /** As `ObjectService.headObject`. */
+  async head(request: GetObjectRequest): Promise<ObjectVersion> {
+    const record = this.#cached(request);
+    const object = record ?? fromStored(await this.#headUfs(request));
+    checkReadConditions(request.conditions, object);
+    return object;
+  }
+
+  /** As `ObjectService.getObject`. */
+  async get(request: GetObjectRequest): Promise<GetObjectResult> {
+    const record = this.#cached(request);
+    if (record === undefined) return this.#getFromUfs(request);
+    checkReadConditions(request.conditions, record);
+    const range = rangeOf(request, record);
+    try {
+      return { object: record, range, body: await this.#cachedBody(record, range) };
+    } catch (error) {
+      if (!(await this.#gaveUp(request, record, error))) throw error;
+      return this.#getFromUfs(request);
+    }
+  }
+
+  /** Undefined when the UFS is to be asked. `NO_SUCH_KEY` when it need not be. */
+  #cached(request: GetObjectRequest): ObjectRecord | undefined {
+    const { bucket, key } = request;
+    const record = durableRecord(this.#core, bucket, key);
+    if (record?.kind === 'object') return record;
+    if (record?.kind === 'deleting' || this.#core.policies.modeOf(bucket, key) === 'TRANSIENT')
+      throw noSuchKey(key);
+    return undefined;
+  }
+
+  async #cachedBody(record: ObjectRecord, range: ByteRange | undefined): Promise<ReadBody> {
+    const first = range?.first ?? 0;
+    const last = range?.last ?? record.size - 1;
+    if (record.size === 0 || last < first) return EMPTY;
+    for (const extent of record.extents) this.#core.recency.touch(extent);
+    const only = record.extents.length === 1 ? record.extents[0] : undefined;
+    if (only !== undefined && only.size <= SMALL_BODY_BYTES_MAX) {
+      const held = holdExtents(this.#core, record.extents);
+      try {
+        const { bytes, release } = await this.#core.segments.readSmall(only);
+        return { kind: 'bytes', bytes: bytes.subarray(first, last + 1), release };
+      } finally {
+        held();
+      }
+    }
+    return {
+      kind: 'stream',
+      stream: readObject(this.#core, record.extents, first, last),
+      size: last - first + 1,
+    };
+  }
+
+  /** Evicts a damaged local copy that the UFS can replace; false when there is nothing else to read. */
+  async #gaveUp(request: GetObjectRequest, record: ObjectRecord, error: unknown): Promise<boolean> {
+    const { bucket, key } = request;
+    const lost = isErrorCode(error, 'CORRUPT_EXTENT', 'IO_FAILED');
+    if (lost) this.#core.logger.error({ bucket, key, error }, 'the local copy of an object cannot be read');
+    if (!lost || !evictable(record)) return false;
+    await partitionOf(this.#core, bucket, key).submit((view) =>
+      decideEvict(view, [{ bucket, key, version: record.version }], 'CHANGED'),
+    );
+    return true;
+  }
+
+  async #headUfs(request: GetObjectRequest): Promise<StoredObject> {
+    const stored = await this.#ufs.head(request.bucket, request.key);
+    if (stored === undefined) throw noSuchKey(request.key);
+    return stored;
+  }
+
+  async #getFromUfs(request: GetObjectRequest): Promise<GetObjectResult> {
+    const { bucket, key } = request;
+    const partial = request.range !== undefined || request.partNumber !== undefined;
+    if (partial) return this.#getRangeFromUfs(request);
+    const fill =
+      this.#core.policies.modeOf(bucket, key) === 'NO_CACHE' ? undefined : this.#ufs.beginFill(bucket, key);
+    try {
+      const result = await this.#fetch(bucket, key);
+      const object = fromStored(result.object);
+      try {
+        checkReadConditions(request.conditions, object);
+      } catch (error) {
+        await discard(result);
+        throw error;
+      }
+      if (fill !== undefined) return await this.#fills.fill({ bucket, key, object, body: result.body, fill });
+      return { object, body: { kind: 'stream', stream: result.body, size: object.size } };
+    } catch (error) {
+      fill?.end();
+      throw error;
+    }
+  }
+
+  async #getRangeFromUfs(request: GetObjectRequest): Promise<GetObjectResult> {
+    const object = fromStored(await this.#headUfs(request));
+    checkReadConditions(request.conditions, object);
+    const range = rangeOf(request, object);
+    if (range === undefined || object.size === 0) return { object, range, body: EMPTY };
+    const result = await this.#fetch(request.bucket, request.key, range);
+    if (result.object.etag !== object.etag) {
+      await discard(result);
+      throw new HeadraceError(
+        'SLOW_DOWN',
+        `the object "${request.key}" changed in the UFS while it was read`,
+      );
+    }
+    return {
+      object,
+      range,
+      body: { kind: 'stream', stream: result.body, size: range.last - range.first + 1 },
+    };
+  }
+
+  async #fetch(bucket: string, key: string, range?: ByteRange): Promise<StoreGetResult> {
+    const located = this.#core.mounts.locate(bucket, key);
+    const result = await ufsCall(this.#core, (signal) =>
+      located.store.get(located.bucket, located.key, range, signal),
+    );
+    if (result === undefined) throw noSuchKey(key);
+    return result;
+  }
+}
+
+/** What the UFS holds, as an object version without local bytes. */
+export function fromStored(stored: StoredObject): ObjectVersion {
+  return {
+    size: stored.size,
+    etag: stored.etag,
+    lastModifiedMs: stored.lastModifiedMs,
+    extents: [],
+    headers: stored.headers,
+    policy: 'WRITE_THROUGH',
+    state: 'PERSISTED',
+    ufsEtag: stored.storeEtag,
+  };
+}
+
+function rangeOf(request: GetObjectRequest, object: ObjectVersion): ByteRange | undefined {
+  if (request.partNumber !== undefined) return resolvePart(request.partNumber, object);
+  return request.range === undefined ? undefined : resolveRange(request.range, object.size);
+}
+
+/** Ends a body that nobody will read. */
+async function discard(result: StoreGetResult): Promise<void> {
+  await result.body[Symbol.asyncIterator]().return?.(undefined);
+}
+
+function noSuchKey(key: string): HeadraceError {
+  return new HeadraceError('NO_SUCH_KEY', `there is no object "${key}"`);
+}

@@ -1,0 +1,302 @@
+/**
+ * Writing an object, by policy.
+ *
+ * WRITE_BACK, TRANSIENT: bytes durable → event durable → applied → acknowledged.
+ * WRITE_THROUGH: bytes durable → what the cache held is invalidated (an event) → UFS has it → event → acknowledged. A crash
+ * in between leaves the cache without the object, so that the UFS is the truth: the write either happened there or not.
+ * NO_CACHE: as WRITE_THROUGH without bytes and without the last event.
+ *
+ * Whoever changes an object in the UFS holds its lock and first lets older versions drain, so that the UFS sees versions in
+ * order.
+ */
+import { HeadraceError } from '../core/errors.js';
+import { KEY_BYTES_MAX, type ObjectVersion, type PolicyMode } from '../core/object.js';
+import { byteLength } from '../core/key.js';
+import { objectKey } from '../../projections/records.js';
+import type { CacheWriter, StoredBody } from './cache-writer.js';
+import { checkMd5 } from './cache-writer.js';
+import { checkConditions, currentEtag, decideCommit, decideDelete, decideEvict } from './decide.js';
+import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
+import type { KeySettler } from './key-settler.js';
+import type { Body, PutObjectRequest, WriteConditions, WriteReceipt } from './object-service.js';
+import { readObject } from './object-bytes.js';
+import type { Decision, DecisionView, Receipt } from './partition.js';
+import { ufsCall, type KnownEtag, type UfsKnowledge } from './ufs-calls.js';
+
+export class WritePath {
+  readonly #core: EngineCore;
+  readonly #writer: CacheWriter;
+  readonly #settler: KeySettler;
+  readonly #ufs: UfsKnowledge;
+
+  constructor(core: EngineCore, parts: { writer: CacheWriter; settler: KeySettler; ufs: UfsKnowledge }) {
+    this.#core = core;
+    this.#writer = parts.writer;
+    this.#settler = parts.settler;
+    this.#ufs = parts.ufs;
+  }
+
+  /** As `ObjectService.putObject`; the bucket is known to exist. */
+  put(request: PutObjectRequest): Promise<WriteReceipt> {
+    const policy = this.writablePolicy(request.bucket, request.key);
+    switch (policy) {
+      case 'WRITE_BACK':
+      case 'TRANSIENT':
+        return this.#putCached(request, policy);
+      case 'WRITE_THROUGH':
+        return this.#putThrough(request);
+      case 'NO_CACHE':
+        return this.#putDirect(request);
+    }
+  }
+
+  /** `READ_ONLY_PATH`, `KEY_TOO_LONG`. */
+  writablePolicy(bucket: string, key: string): Exclude<PolicyMode, 'READ_ONLY'> {
+    if (byteLength(key) > KEY_BYTES_MAX) {
+      throw new HeadraceError(
+        'KEY_TOO_LONG',
+        `the key has ${byteLength(key)} bytes: at most ${KEY_BYTES_MAX} are allowed`,
+      );
+    }
+    const policy = this.#core.policies.modeOf(bucket, key);
+    if (policy === 'READ_ONLY') {
+      throw new HeadraceError(
+        'READ_ONLY_PATH',
+        `the path /${bucket}/${key} is READ_ONLY: its path rule refuses writes`,
+      );
+    }
+    return policy;
+  }
+
+  async #putCached(request: PutObjectRequest, policy: 'WRITE_BACK' | 'TRANSIENT'): Promise<WriteReceipt> {
+    const { bucket, key } = request;
+    const stored = await this.#store(request);
+    let outcome: 'COMMITTED' | 'FAILED' = 'FAILED';
+    try {
+      const partition = partitionOf(this.#core, bucket, key);
+      const object = versionOf(request, stored, policy, policy === 'TRANSIENT' ? 'TRANSIENT' : 'PENDING');
+      const commit = (known?: KnownEtag): Promise<Receipt<ObjectVersion | undefined>> =>
+        partition.submit((view) =>
+          decideCommit(view, {
+            bucket,
+            key,
+            object,
+            origin: 'WRITE',
+            conditions: request.conditions,
+            ufsEtag: known?.etag,
+            guard: known?.stillTrue,
+            writeId: stored.writeId,
+            reservedBytes: stored.reservedBytes,
+          }),
+        );
+      const { result, offset } =
+        request.conditions === undefined
+          ? await commit()
+          : await this.#ufs.decideKnowing(bucket, key, policy, commit);
+      outcome = 'COMMITTED';
+      return receiptOf(result ?? object, `${partition.number}:${offset}`);
+    } finally {
+      await stored.settle(outcome);
+    }
+  }
+
+  async #putThrough(request: PutObjectRequest): Promise<WriteReceipt> {
+    const size = request.body.size;
+    if (size !== undefined && !this.#core.admission.canEverHold(size)) return this.#putDirect(request);
+    const stored = await this.#store(request);
+    let outcome: 'COMMITTED' | 'FAILED' = 'FAILED';
+    try {
+      const receipt = await this.commitThrough(
+        request,
+        versionOf(request, stored, 'WRITE_THROUGH', 'PERSISTED'),
+        {
+          conditions: request.conditions,
+          body: request.body,
+          writeId: stored.writeId,
+          reservedBytes: stored.reservedBytes,
+        },
+      );
+      outcome = 'COMMITTED';
+      return receipt;
+    } finally {
+      await stored.settle(outcome);
+    }
+  }
+
+  /**
+   * Writes a version, whose bytes are durable here, to the UFS and then commits it. `PRECONDITION_FAILED`, `UFS_*`; then
+   * the cache holds no version and the UFS is the truth.
+   */
+  async commitThrough(
+    target: { readonly bucket: string; readonly key: string },
+    version: ObjectVersion,
+    how: {
+      readonly conditions?: WriteConditions;
+      readonly body?: Body;
+      readonly writeId?: string;
+      readonly reservedBytes?: number;
+      /** Makes the commit's events; by default those of a plain write. */
+      readonly commit?: (view: DecisionView, object: ObjectVersion) => Decision<unknown>;
+    },
+  ): Promise<WriteReceipt> {
+    const { bucket, key } = target;
+    const unlock = await this.#settler.lockClean(bucket, key);
+    try {
+      await this.#invalidate(bucket, key, how.conditions);
+      const partition = partitionOf(this.#core, bucket, key);
+      const lastModifiedMs = this.#core.clock.wallTimeMs();
+      const whole = { ...version, lastModifiedMs };
+      const located = this.#core.mounts.locate(bucket, key);
+      const held = await ufsCall(this.#core, (signal) =>
+        located.store.put(
+          {
+            bucket: located.bucket,
+            key: located.key,
+            size: whole.size,
+            open: () => readObject(this.#core, whole.extents, 0, whole.size - 1),
+            bytes: how.body?.kind === 'chunks' ? Buffer.concat(how.body.chunks as Uint8Array[]) : undefined,
+            headers: whole.headers,
+            etag: whole.etag,
+            lastModifiedMs,
+            partSizes: whole.parts?.map((part) => part.size),
+          },
+          signal,
+        ),
+      );
+      const object: ObjectVersion = { ...whole, ufsEtag: held.storeEtag };
+      const { offset } = await partition.submit<unknown>((view) =>
+        how.commit === undefined
+          ? decideCommit(view, {
+              bucket,
+              key,
+              object,
+              origin: 'WRITE',
+              writeId: how.writeId,
+              reservedBytes: how.reservedBytes,
+            })
+          : how.commit(view, object),
+      );
+      return receiptOf(object, `${partition.number}:${offset}`);
+    } finally {
+      unlock();
+    }
+  }
+
+  async #putDirect(request: PutObjectRequest): Promise<WriteReceipt> {
+    const { bucket, key, body } = request;
+    if (body.size === undefined) {
+      throw new HeadraceError(
+        'INVALID_ARGUMENT',
+        `a write that goes straight to the UFS needs the size of its body`,
+      );
+    }
+    const { size } = body;
+    const bytes = body.kind === 'chunks' ? Buffer.concat(body.chunks as Uint8Array[]) : undefined;
+    const digest = bytes === undefined ? undefined : await this.#core.digests.small([bytes], size);
+    if (digest !== undefined) checkMd5(request.md5, digest);
+    const unlock = await this.#settler.lockClean(bucket, key);
+    try {
+      await this.#invalidate(bucket, key, request.conditions);
+      const located = this.#core.mounts.locate(bucket, key);
+      const lastModifiedMs = this.#core.clock.wallTimeMs();
+      const held = await ufsCall(this.#core, (signal) =>
+        located.store.put(
+          {
+            bucket: located.bucket,
+            key: located.key,
+            size,
+            open: () => (bytes === undefined ? this.#checked(request) : once(bytes)),
+            bytes,
+            headers: request.headers,
+            etag: digest === undefined ? undefined : Buffer.from(digest).toString('hex'),
+            lastModifiedMs,
+          },
+          signal,
+        ),
+      );
+      await this.#dropTransient(bucket, key);
+      return { etag: held.etag, lastModifiedMs: held.lastModifiedMs, size, checksum: request.checksum?.() };
+    } finally {
+      unlock();
+    }
+  }
+
+  /** The body as it streams by; throws before its end when it is not what the client said, so that nothing is stored. */
+  async *#checked(request: PutObjectRequest): AsyncGenerator<Uint8Array> {
+    if (request.body.kind !== 'stream') return;
+    const digest = this.#core.digests.stream();
+    let received = 0;
+    for await (const chunk of request.body.stream) {
+      received += chunk.length;
+      await digest.update(chunk);
+      yield chunk;
+    }
+    if (received !== request.body.size) {
+      throw new HeadraceError(
+        'INCOMPLETE_BODY',
+        `the body ended after ${received} of ${request.body.size} bytes`,
+      );
+    }
+    checkMd5(request.md5, await digest.digest());
+  }
+
+  /** Under the lock: conditions hold, and the cache no longer has a version that the UFS write would make stale. */
+  async #invalidate(bucket: string, key: string, conditions: WriteConditions | undefined): Promise<void> {
+    const record = durableRecord(this.#core, bucket, key);
+    if (conditions !== undefined) {
+      const ufsEtag = record === undefined ? await this.#ufs.headEtag(bucket, key) : undefined;
+      checkConditions(conditions, currentEtag(record, ufsEtag), key);
+    }
+    this.#ufs.forgetFills(bucket, key);
+    if (record?.kind !== 'object') return;
+    await partitionOf(this.#core, bucket, key).submit((view) =>
+      decideEvict(view, [{ bucket, key }], 'CHANGED'),
+    );
+  }
+
+  /** A TRANSIENT version from before the path's rule changed no longer counts once the UFS has a newer one. */
+  async #dropTransient(bucket: string, key: string): Promise<void> {
+    const record = durableRecord(this.#core, bucket, key);
+    if (record?.kind !== 'object' || record.state !== 'TRANSIENT') return;
+    await partitionOf(this.#core, bucket, key).submit((view) =>
+      decideDelete(view, { bucket, key, ufsDelete: false }),
+    );
+  }
+
+  #store(request: PutObjectRequest): Promise<StoredBody> {
+    const { bucket, key, body, md5 } = request;
+    return this.#writer.store({ bucket, key, owner: objectKey(bucket, key), body, md5 });
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+function versionOf(
+  request: PutObjectRequest,
+  stored: StoredBody,
+  policy: PolicyMode,
+  state: ObjectVersion['state'],
+): ObjectVersion {
+  return {
+    size: stored.size,
+    etag: Buffer.from(stored.md5).toString('hex'),
+    lastModifiedMs: 0,
+    extents: stored.extents,
+    headers: request.headers,
+    policy,
+    state,
+    checksum: request.checksum?.(),
+  };
+}
+
+export function receiptOf(object: ObjectVersion, offset: string): WriteReceipt {
+  return {
+    etag: object.etag,
+    lastModifiedMs: object.lastModifiedMs,
+    size: object.size,
+    checksum: object.checksum,
+    offset,
+  };
+}
