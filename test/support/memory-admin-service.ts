@@ -138,6 +138,7 @@ export class MemoryAdminService implements AdminService {
     // Subscribed before the past is read, so that nothing falls between the two.
     const live = on(this.#emitter, `partition-${partition}`, { signal });
     this.openTails++;
+    this.#emitter.emit('tail-opened');
     try {
       yield* this.#partition(partition).slice(from);
       for await (const [event] of live) yield event as LoggedEvent;
@@ -145,6 +146,12 @@ export class MemoryAdminService implements AdminService {
       this.openTails--;
       this.#emitter.emit('tail-closed');
     }
+  }
+
+  /** Resolves when this many tails are open. */
+  async tailsOpen(count: number): Promise<void> {
+    if (this.openTails >= count) return;
+    for await (const _ of on(this.#emitter, 'tail-opened')) if (this.openTails >= count) return;
   }
 
   /** Resolves when a tail has ended. */

@@ -4,7 +4,7 @@
  * It has no authentication: it listens on a private address and refuses what a browser sends for another site. Each route
  * checks its input by a schema, calls the admin service, and adds nothing of its own. The routes are listed in docs/cli.md.
  */
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { MIB } from '../../core/units.js';
 import { errorBody, replyWithError } from './admin-errors.js';
 import { findForeignRequest } from './browser-guard.js';
@@ -31,7 +31,9 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAMETER_CHARACTERS_MAX },
     frameworkErrors: (error, _request, reply) => {
-      void reply.code(error.statusCode ?? 400).send(errorBody('INVALID_ARGUMENT', error.message));
+      void (reply as FastifyReply)
+        .code(error.statusCode ?? 400)
+        .send(errorBody('INVALID_ARGUMENT', error.message));
     },
     // Unknown members are mistakes to be named, not to be dropped silently.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },

@@ -1,0 +1,249 @@
+/**
+ * The admin API as the commands call it. One method per route; errors of the server come out as `CliFailure`s with the
+ * server's code and message.
+ */
+import type {
+  EngineStatus,
+  FreeResult,
+  FsEntry,
+  LoggedEvent,
+  LogHead,
+  MountInfo,
+  ObjectStat,
+  PathTest,
+  PersistEntry,
+  PersistPhase,
+  VerifyReport,
+} from '../engine/admin-service.js';
+import type { PathConfigDocument } from '../engine/path-config.js';
+import type { SettingDescription } from '../settings/settings.js';
+import { CliFailure, type LogReader } from './context.js';
+import { readLines } from './json-lines.js';
+
+interface RequestOptions {
+  readonly method?: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const PAGE_ENTRIES = 1000;
+const LINES_TYPE = 'application/x-ndjson';
+
+export class AdminClient implements LogReader {
+  readonly endpoint: string;
+  readonly #fetch: typeof globalThis.fetch;
+  readonly #signal: AbortSignal | undefined;
+
+  /** `endpoint` without a slash at its end. */
+  constructor(endpoint: string, fetch: typeof globalThis.fetch, signal?: AbortSignal) {
+    this.endpoint = endpoint;
+    this.#fetch = fetch;
+    this.#signal = signal;
+  }
+
+  async status(): Promise<EngineStatus> {
+    return this.#json('/api/v1/status');
+  }
+
+  async settings(): Promise<SettingDescription[]> {
+    return (await this.#json<{ settings: SettingDescription[] }>('/api/v1/settings')).settings;
+  }
+
+  /** The document, and the ETag to send back with a change of it. */
+  async pathConfig(at?: number): Promise<{ document: PathConfigDocument; etag: string }> {
+    const response = await this.#send('/api/v1/conf', { query: { at } });
+    const document = await this.#parse<PathConfigDocument>(response);
+    return { document, etag: response.headers.get('etag') ?? '*' };
+  }
+
+  async setPathConfig(document: unknown, ifMatch?: string): Promise<{ offset: number }> {
+    const headers: Record<string, string> = ifMatch === undefined ? {} : { 'if-match': ifMatch };
+    return this.#json('/api/v1/conf', { method: 'PUT', body: document, headers });
+  }
+
+  async testPath(path: string): Promise<PathTest> {
+    return this.#json('/api/v1/conf/test', { query: { path } });
+  }
+
+  /** Pages, until all were seen. */
+  async *persistPages(state?: PersistPhase): AsyncGenerator<PersistEntry[], void, undefined> {
+    let after: number | undefined;
+    do {
+      const query = { state, after, limit: PAGE_ENTRIES };
+      const page = await this.#json<{ entries: PersistEntry[]; nextAfter?: number }>('/api/v1/persist', {
+        query,
+      });
+      yield page.entries;
+      after = page.nextAfter;
+    } while (after !== undefined);
+  }
+
+  async objectStat(path: string): Promise<ObjectStat> {
+    return this.#json('/api/v1/objects', { query: { path } });
+  }
+
+  /** Pages, until all were seen. */
+  async *listPages(path: string, recursive: boolean): AsyncGenerator<FsEntry[], void, undefined> {
+    let startAfter: string | undefined;
+    do {
+      const query = { path, recursive, startAfter, limit: PAGE_ENTRIES };
+      const page = await this.#json<{ entries: FsEntry[]; nextStartAfter?: string }>('/api/v1/fs', { query });
+      yield page.entries;
+      startAfter = page.nextStartAfter;
+    } while (startAfter !== undefined);
+  }
+
+  async free(path: string | undefined, onProgress: (freed: FreeResult) => void): Promise<FreeResult> {
+    return this.#job<FreeResult, FreeResult>('/api/v1/free', { path }, onProgress);
+  }
+
+  async verify(request: Parameters<LogReader['verify']>[0]): Promise<VerifyReport> {
+    const { data, onProgress } = request;
+    return this.#job<VerifyReport, { done: number; total: number }>(
+      '/api/v1/log/verify',
+      { data },
+      (progress) => onProgress?.(progress.done, progress.total),
+    );
+  }
+
+  async logHead(): Promise<LogHead[]> {
+    return (await this.#json<{ heads: LogHead[] }>('/api/v1/log/head')).heads;
+  }
+
+  async logRead(request: { partition: number; from: number; limit: number }): Promise<LoggedEvent[]> {
+    return (await this.#json<{ events: LoggedEvent[] }>('/api/v1/log', { query: request })).events;
+  }
+
+  /**
+   * Events from an offset on, as they become durable. The HTTP client gives up on an answer that is idle for minutes; the
+   * tail then goes on where it was.
+   */
+  async *logTail(partition: number, from: number): AsyncGenerator<LoggedEvent, void, undefined> {
+    for (let next = from; ;) {
+      const response = await this.#send('/api/v1/log/tail', { query: { partition, from: next } });
+      try {
+        for await (const line of readLines(response)) {
+          refuseError(line);
+          const event = line as LoggedEvent;
+          next = event.offset + 1;
+          yield event;
+        }
+      } catch (error) {
+        if (this.#signal?.aborted === true) return;
+        if (causeCode(error) !== 'UND_ERR_BODY_TIMEOUT') throw this.#unreachable(error);
+        continue;
+      }
+      throw new CliFailure('NO_SERVER', `the server at ${this.endpoint} has stopped`);
+    }
+  }
+
+  async mounts(): Promise<MountInfo[]> {
+    return (await this.#json<{ mounts: MountInfo[] }>('/api/v1/mounts')).mounts;
+  }
+
+  async addMount(mount: MountInfo): Promise<void> {
+    await this.#json('/api/v1/mounts', { method: 'POST', body: mount });
+  }
+
+  async removeMount(path: string, force: boolean): Promise<void> {
+    await this.#json('/api/v1/mounts', { method: 'DELETE', query: { path, force } });
+  }
+
+  /** Runs a long job: progress comes as lines, the result is the last one. */
+  async #job<Result, Progress>(
+    path: string,
+    body: object,
+    onProgress: (value: Progress) => void,
+  ): Promise<Result> {
+    const response = await this.#send(path, { method: 'POST', body, headers: { accept: LINES_TYPE } });
+    try {
+      for await (const line of readLines(response)) {
+        refuseError(line);
+        if (hasMember(line, 'progress')) onProgress(line.progress as Progress);
+        if (hasMember(line, 'result')) return line.result as Result;
+      }
+    } catch (error) {
+      throw this.#unreachable(error);
+    }
+    throw new CliFailure('NO_SERVER', `the server at ${this.endpoint} stopped before the job was done`);
+  }
+
+  async #json<Result>(path: string, options: RequestOptions = {}): Promise<Result> {
+    return this.#parse<Result>(await this.#send(path, options));
+  }
+
+  /** Client and server are of one release, so the shape of an answer is what the types say. */
+  async #parse<Result>(response: Response): Promise<Result> {
+    try {
+      return (await response.json()) as Result;
+    } catch (error) {
+      if (error instanceof SyntaxError) throw this.#foreign(response);
+      throw this.#unreachable(error);
+    }
+  }
+
+  async #send(
+    path: string,
+    { method = 'GET', query = {}, body, headers = {} }: RequestOptions,
+  ): Promise<Response> {
+    const url = new URL(this.endpoint + path);
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    const hasBody = body !== undefined;
+    let response: Response;
+    try {
+      response = await this.#fetch(url, {
+        method,
+        redirect: 'error',
+        headers: hasBody ? { 'content-type': 'application/json', ...headers } : headers,
+        ...(hasBody ? { body: JSON.stringify(body) } : {}),
+        ...(this.#signal === undefined ? {} : { signal: this.#signal }),
+      });
+    } catch (error) {
+      throw this.#unreachable(error);
+    }
+    if (response.ok) return response;
+    const answer: unknown = await response.json().catch(() => undefined);
+    refuseError(answer);
+    throw this.#foreign(response);
+  }
+
+  #foreign(response: Response): CliFailure {
+    const type = response.headers.get('content-type') ?? 'nothing';
+    return new CliFailure(
+      'NO_SERVER',
+      `what listens at ${this.endpoint} is not a Headrace admin API: it answered ${response.status} with ${type}`,
+    );
+  }
+
+  #unreachable(error: unknown): Error {
+    if (error instanceof CliFailure) return error;
+    if (this.#signal?.aborted === true) return new CliFailure('STOPPED', 'stopped');
+    const code = causeCode(error);
+    if (code === 'ECONNREFUSED')
+      return new CliFailure('NO_SERVER', `no server at ${this.endpoint}: start one with \`npm start\``);
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const reason = code ?? (cause instanceof Error ? cause.message : String(cause));
+    return new CliFailure('NO_SERVER', `the server at ${this.endpoint} cannot be reached: ${reason}`);
+  }
+}
+
+/** Throws when the server answered with an error. */
+function refuseError(answer: unknown): void {
+  if (!hasMember(answer, 'error')) return;
+  const { error } = answer;
+  if (hasMember(error, 'code') && hasMember(error, 'message'))
+    throw new CliFailure(String(error.code), String(error.message));
+}
+
+function hasMember<Name extends string>(value: unknown, name: Name): value is Record<Name, unknown> {
+  return typeof value === 'object' && value !== null && name in value;
+}
+
+/** The system's error code behind a failed fetch, which may hold several errors, one per address it tried. */
+function causeCode(error: unknown): string | undefined {
+  const cause = hasMember(error, 'cause') ? error.cause : error;
+  if (hasMember(cause, 'code') && typeof cause.code === 'string') return cause.code;
+  return hasMember(cause, 'errors') && Array.isArray(cause.errors) ? causeCode(cause.errors[0]) : undefined;
+}

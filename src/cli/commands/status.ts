@@ -1,0 +1,44 @@
+/** `headrace status` */
+import type { Command } from 'commander';
+import type { EngineStatus, LogHead } from '../../engine/admin-service.js';
+import type { CliContext } from '../context.js';
+import { Invocation } from '../invocation.js';
+import { formatBytes, formatTime, type Printer } from '../printer.js';
+
+export function addStatusCommand(program: Command, context: CliContext): void {
+  program
+    .command('status')
+    .description('show what the server holds, what is pending, and where its log stands')
+    .action(async (_options: object, command: Command) => {
+      const { client, printer } = new Invocation(context, command);
+      const status = await client.status();
+      if (printer.json) return printer.value(status);
+      await printer.table(rows(status, printer));
+    });
+}
+
+function rows(status: EngineStatus, printer: Printer): string[][] {
+  const { usedBytes, capacityBytes, pinnedBytes, pinnedLimitBytes, oldestPendingMs } = status;
+  const oldest = oldestPendingMs === undefined ? '' : ` (the oldest for ${printer.age(oldestPendingMs)})`;
+  return [
+    ['version', `${status.version}, started ${formatTime(status.startedMs)} UTC`],
+    ['data', status.dataDirectory],
+    ['ufs', status.ufs],
+    ['used', share(usedBytes, capacityBytes)],
+    ['pinned', share(pinnedBytes, pinnedLimitBytes)],
+    ['objects', `${status.objects}`],
+    ['pending', `${status.pendingObjects}${oldest}`],
+    ['quarantined', `${status.quarantinedObjects}`],
+    ['open writes', `${status.openWrites}`],
+    ...status.log.map((head) => ['log', describeHead(head)]),
+  ];
+}
+
+function share(partBytes: number, wholeBytes: number): string {
+  const percent = wholeBytes === 0 ? 0 : (100 * partBytes) / wholeBytes;
+  return `${formatBytes(partBytes)} of ${formatBytes(wholeBytes)} (${percent.toFixed(1)} %)`;
+}
+
+function describeHead({ partition, epoch, oldestOffset, durableOffset, checkpointOffset }: LogHead): string {
+  return `partition ${partition}: durable to ${durableOffset}, kept from ${oldestOffset}, checkpoint ${checkpointOffset}, epoch ${epoch}`;
+}

@@ -1,0 +1,69 @@
+/**
+ * What the command line needs from the world. `src/main.ts` fills it with the real things, tests with their own, so that
+ * no command touches a file, the environment, a clock or the network by itself.
+ */
+import type { AdminService } from '../engine/admin-service.js';
+import type { Settings } from '../settings/settings.js';
+
+export interface CliContext {
+  readonly version: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: CliOutput;
+  readonly stderr: CliOutput;
+  readonly fetch: typeof globalThis.fetch;
+  /** Milliseconds since the Unix epoch. */
+  readonly wallTimeMs: () => number;
+  /** The content of a file; undefined when there is none. */
+  readonly readText: (path: string) => string | undefined;
+  /** Standard input to its end. */
+  readonly readInput: () => Promise<string>;
+  /** Runs the user's editor over a temporary file that holds `text`; resolves when the editor has ended. */
+  readonly editText: (text: string, fileName: string) => Promise<EditedText>;
+  /** Runs the server; resolves when it has stopped, rejects when it cannot start. */
+  readonly startServer: (settings: Settings) => Promise<void>;
+  /** Opens the data directory without a server, for `log head`, `log cat` and `log verify`. */
+  readonly openOffline?: (settings: Settings) => Promise<OfflineLog>;
+  /** Aborts when the user wants to stop (Ctrl-C). */
+  readonly signal?: AbortSignal;
+}
+
+export interface CliOutput {
+  readonly isTerminal: boolean;
+  /** A promise when the reader is slow: the writer waits for it. */
+  write(text: string): void | Promise<void>;
+}
+
+export interface EditedText {
+  readonly text: string;
+  /** Where the temporary file is, so that refused text is not lost. */
+  readonly path: string;
+  /** Removes the temporary file. */
+  discard(): Promise<void>;
+}
+
+/** What can be read of a log, with or without a server. */
+export type LogReader = Pick<AdminService, 'logHead' | 'logRead' | 'verify'>;
+
+export interface OfflineLog extends LogReader {
+  close(): Promise<void>;
+}
+
+/** Ends the command with a message. Anything else that is thrown does so as well, but this one chooses its exit code. */
+export class CliFailure extends Error {
+  override readonly name = 'CliFailure';
+  /** Stable, for `--json`. */
+  readonly code: string;
+  readonly exitCode: ExitCode;
+
+  constructor(code: string, message: string, exitCode: ExitCode = EXIT_FAILED) {
+    super(message);
+    this.code = code;
+    this.exitCode = exitCode;
+  }
+}
+
+export const EXIT_OK = 0;
+export const EXIT_FAILED = 1;
+/** The command line or the settings are wrong: trying again will not help. */
+export const EXIT_USAGE = 2;
+export type ExitCode = typeof EXIT_OK | typeof EXIT_FAILED | typeof EXIT_USAGE;

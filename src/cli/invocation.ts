@@ -1,0 +1,145 @@
+/** What one run of a command has at hand: its options, the effective settings, the server to talk to, the printer. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { loadSettings, type Settings } from '../settings/settings.js';
+import type { FlagSetting } from '../settings/sources.js';
+import { SETTING_NAMES, SETTINGS } from '../settings/table.js';
+import { AdminClient } from './admin-client.js';
+import { CliFailure, EXIT_USAGE, type CliContext, type LogReader } from './context.js';
+import { Printer } from './printer.js';
+
+interface GlobalOptions {
+  readonly config?: string;
+  readonly endpoint?: string;
+  readonly json?: boolean;
+  readonly set?: readonly FlagSetting[];
+}
+
+/** Options that every command has. */
+export function addGlobalOptions(program: Command): void {
+  program
+    .option(
+      '--config <file>',
+      'settings file (default: $HEADRACE_CONFIG, else ./headrace.yaml when it is there)',
+    )
+    .option('--set <key=value>', 'any setting, may be repeated; see `headrace conf list`', collectSetting)
+    .option('--endpoint <url>', 'admin API of the server (default: from the settings)')
+    .option('--json', 'print JSON; errors too, on standard error');
+  for (const { option } of settingOptions()) program.addOption(option);
+}
+
+/** The settings that have a flag of their own. */
+function settingOptions(): { option: Option; key: string }[] {
+  return SETTING_NAMES.flatMap((name) => {
+    const { flag, key, description, defaultText } = SETTINGS[name];
+    if (flag === undefined) return [];
+    return [{ option: new Option(`${flag} <value>`, `${description} (default: ${defaultText})`), key }];
+  });
+}
+
+function collectSetting(text: string, previous: readonly FlagSetting[] = []): FlagSetting[] {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Write --set KEY=VALUE.');
+  return [...previous, { key: text.slice(0, at).trim(), text: text.slice(at + 1), flag: '--set' }];
+}
+
+export class Invocation {
+  readonly context: CliContext;
+  readonly printer: Printer;
+  readonly #options: GlobalOptions;
+  readonly #flags: readonly FlagSetting[];
+  #settings: Settings | undefined;
+
+  constructor(context: CliContext, command: Command) {
+    const options = command.optsWithGlobals<GlobalOptions & Record<string, unknown>>();
+    this.context = context;
+    this.#options = options;
+    this.printer = new Printer(context, options.json ?? false);
+    const own = settingOptions().flatMap(({ option, key }) => {
+      const text = options[option.attributeName()];
+      return typeof text === 'string' ? [{ key, text, flag: option.long ?? '' }] : [];
+    });
+    this.#flags = [...(options.set ?? []), ...own];
+  }
+
+  /** Read when first asked for. Throws `INVALID_SETTING`. */
+  get settings(): Settings {
+    this.#settings ??= loadSettings({
+      env: this.context.env,
+      flags: this.#flags,
+      configPath: this.#options.config,
+      readText: this.context.readText,
+    });
+    return this.#settings;
+  }
+
+  get client(): AdminClient {
+    return this.clientUntil(this.context.signal);
+  }
+
+  /** A client whose requests all end when the signal aborts. */
+  clientUntil(signal: AbortSignal | undefined): AdminClient {
+    return new AdminClient(this.#endpoint(), this.context.fetch, signal);
+  }
+
+  /**
+   * Reads the log through the server, or from the data directory when none runs and none was named.
+   */
+  async withLog(use: (log: LogReader) => Promise<void>): Promise<void> {
+    const { client, context } = this;
+    try {
+      await client.logHead();
+    } catch (error) {
+      const noServer = error instanceof CliFailure && error.code === 'NO_SERVER';
+      if (!noServer || this.#options.endpoint !== undefined || context.openOffline === undefined) throw error;
+      await this.printer.note(
+        `no server at ${client.endpoint}: reading ${this.settings.dataDirectory} itself`,
+      );
+      const offline = await context.openOffline(this.settings);
+      try {
+        return await use(offline);
+      } finally {
+        await offline.close();
+      }
+    }
+    return use(client);
+  }
+
+  #endpoint(): string {
+    const { endpoint } = this.#options;
+    if (endpoint === undefined) return endpointOf(this.settings);
+    if (!/^https?:\/\//.test(endpoint) || !URL.canParse(endpoint))
+      throw new CliFailure(
+        'INVALID_ARGUMENT',
+        `--endpoint ${endpoint} is not a URL: write it as http://127.0.0.1:19999`,
+        EXIT_USAGE,
+      );
+    return endpoint.replace(/\/+$/, '');
+  }
+}
+
+/** Where a server with these settings is reached from the same machine. */
+export function endpointOf({ adminHost, adminPort }: Settings): string {
+  const host = adminHost === '0.0.0.0' ? '127.0.0.1' : adminHost === '::' ? '::1' : adminHost;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${adminPort}`;
+}
+
+/** A parser of options that take an integer. */
+export function integerOption(least: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least) return value;
+    throw new InvalidArgumentError(`It must be an integer, at least ${least}.`);
+  };
+}
+
+/** `/bucket/key`, or the same as `s3://bucket/key`. */
+export function pathArgument(text: string): string {
+  if (text.startsWith('s3://')) return text.slice('s3:/'.length);
+  if (text.startsWith('/')) return text;
+  throw new InvalidArgumentError('Write it as /<bucket>/<key> or s3://<bucket>/<key>.');
+}
+
+/** Text behind a command's help. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ headrace ${line}`).join('\n')}`;
+}

@@ -1,0 +1,74 @@
+/**
+ * The command line: its commands, how they are told apart, and with which exit code they end: 0 done, 1 failed,
+ * 2 wrong use (arguments or settings).
+ */
+import { Command, CommanderError } from 'commander';
+import { HeadraceError } from '../core/errors.js';
+import { addAsyncPersistCommand } from './commands/async-persist.js';
+import { addConfCommand } from './commands/conf.js';
+import { addFsCommand } from './commands/fs.js';
+import { addJobCommand } from './commands/job.js';
+import { addLogCommand } from './commands/log.js';
+import { addMountCommand } from './commands/mount.js';
+import { addPathConfigCommand } from './commands/pathconfig.js';
+import { addStartCommand } from './commands/start.js';
+import { addStatusCommand } from './commands/status.js';
+import { CliFailure, EXIT_FAILED, EXIT_OK, EXIT_USAGE, type CliContext, type ExitCode } from './context.js';
+import { addGlobalOptions, examples } from './invocation.js';
+import { paint, printable } from './printer.js';
+
+/** The whole command tree. Parsing throws: `runProgram` is what turns that into exit codes. */
+export function buildProgram(context: CliContext): Command {
+  const program = new Command('headrace')
+    .description('An S3 write cache: writes are durable on local disk and persisted in the background.')
+    .version(context.version, '-V, --version')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void context.stdout.write(text),
+      writeErr: (text) => void context.stderr.write(text),
+    })
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError()
+    .addHelpText('after', examples('start', 'status', 'pathconfig edit', 'fs ls s3://bucket/', 'log tail'));
+  addGlobalOptions(program);
+  addStartCommand(program, context);
+  addStatusCommand(program, context);
+  addConfCommand(program, context);
+  addPathConfigCommand(program, context);
+  addFsCommand(program, context);
+  addAsyncPersistCommand(program, context);
+  addJobCommand(program, context);
+  addMountCommand(program, context);
+  addLogCommand(program, context);
+  return program;
+}
+
+/** Runs one command line (without the program's name); resolves with the exit code, after everything was printed. */
+export async function runProgram(context: CliContext, args: readonly string[]): Promise<ExitCode> {
+  try {
+    await buildProgram(context).parseAsync(args, { from: 'user' });
+    return EXIT_OK;
+  } catch (error) {
+    // Commander has printed its own message.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+    const { code, exitCode, message } = explain(error);
+    if (args.includes('--json'))
+      await context.stderr.write(`${JSON.stringify({ error: { code, message } })}\n`);
+    else
+      await context.stderr.write(
+        `${paint(context.stderr, context.env, 'error:', 'red')} ${printable(message)}\n`,
+      );
+    return exitCode;
+  }
+}
+
+function explain(error: unknown): { code: string; exitCode: ExitCode; message: string } {
+  if (error instanceof CliFailure) return error;
+  if (error instanceof HeadraceError) {
+    const exitCode = error.code === 'INVALID_SETTING' ? EXIT_USAGE : EXIT_FAILED;
+    return { code: error.code, exitCode, message: error.message };
+  }
+  // Not foreseen: the stack says where to look.
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: 'INTERNAL', exitCode: EXIT_FAILED, message };
+}

@@ -1,0 +1,107 @@
+/** Runs command lines against a real admin server over loopback, with everything they print kept. */
+import { createServer } from 'node:net';
+import type { Test } from 'tap';
+import type { CliContext, ExitCode, OfflineLog } from '../../src/cli/context.js';
+import { runProgram } from '../../src/cli/program.js';
+import { SILENT_LOGGER } from '../../src/core/logger.js';
+import { createAdminServer } from '../../src/http/admin/admin-server.js';
+import { loadSettings, type Settings } from '../../src/settings/settings.js';
+import { MemoryAdminService, START_MS } from '../support/memory-admin-service.js';
+
+export interface Run {
+  readonly exitCode: ExitCode;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly files?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly terminal?: boolean;
+  readonly edit?: (text: string) => string | Promise<string>;
+  readonly offline?: OfflineLog;
+  readonly signal?: AbortSignal;
+  /** Called with each piece of standard output. */
+  readonly onOutput?: (text: string) => void;
+  readonly startServer?: (settings: Settings) => Promise<void>;
+}
+
+/** An endpoint where nothing listens: a free port that was given back. */
+export async function endpointWithoutServer(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+}
+
+export class CliFixture {
+  readonly admin: MemoryAdminService;
+  /** Stops the server. */
+  readonly close: () => Promise<void>;
+  readonly endpoint: string;
+  /** Temporary files of the editor that were removed. */
+  readonly discarded: string[] = [];
+  readonly #port: string;
+
+  private constructor(admin: MemoryAdminService, endpoint: string, close: () => Promise<void>) {
+    this.admin = admin;
+    this.close = close;
+    this.endpoint = endpoint;
+    this.#port = new URL(endpoint).port;
+  }
+
+  static async open(t: Test): Promise<CliFixture> {
+    const admin = new MemoryAdminService();
+    const settings = loadSettings({ env: {}, flags: [], readText: () => undefined });
+    const server = createAdminServer({ admin, settings, logger: SILENT_LOGGER });
+    t.teardown(() => server.close());
+    return new CliFixture(admin, await server.listen({ host: '127.0.0.1', port: 0 }), () => server.close());
+  }
+
+  /** Runs a command against the server, found through the settings. */
+  async run(args: readonly string[], options: RunOptions = {}): Promise<Run> {
+    return runCli(
+      args,
+      { ...options, env: { HEADRACE_ADMIN_PORT: this.#port, ...options.env } },
+      this.discarded,
+    );
+  }
+}
+
+export async function runCli(
+  args: readonly string[],
+  options: RunOptions = {},
+  discarded: string[] = [],
+): Promise<Run> {
+  let stdout = '';
+  let stderr = '';
+  const isTerminal = options.terminal ?? false;
+  const context: CliContext = {
+    version: '1.2.3',
+    env: options.env ?? {},
+    stdout: {
+      isTerminal,
+      write: (text) => {
+        stdout += text;
+        options.onOutput?.(text);
+      },
+    },
+    stderr: { isTerminal, write: (text) => void (stderr += text) },
+    fetch: globalThis.fetch,
+    wallTimeMs: () => START_MS + 90_000,
+    readText: (path) => options.files?.[path],
+    readInput: async () => options.input ?? '',
+    editText: async (text) => ({
+      text: (await options.edit?.(text)) ?? text,
+      path: '/tmp/edit/pathconfig.json',
+      discard: async () => void discarded.push('/tmp/edit/pathconfig.json'),
+    }),
+    startServer: options.startServer ?? (async () => {}),
+    ...(options.offline === undefined ? {} : { openOffline: async () => options.offline as OfflineLog }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  };
+  const exitCode = await runProgram(context, args);
+  return { exitCode, stdout, stderr };
+}
