@@ -28,13 +28,11 @@ function onRealDisk(t: Test): IndexStoreSubject {
       const process = living;
       const disk = new HookedDisk(new NodeDisk(root), () => (process === living ? undefined : NEVER));
       return openIndexStore({
-        ...{
-          disk,
-          directory: 'data/index',
-          codec: ITEM_CODEC,
-          clock: new SystemClock(),
-          logger: SILENT_LOGGER,
-        },
+        disk,
+        directory: 'data/index',
+        codec: ITEM_CODEC,
+        clock: new SystemClock(),
+        logger: SILENT_LOGGER,
         options: { ...TINY_OPTIONS, mergeRestMs: 0 },
       });
     },
