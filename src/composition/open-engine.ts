@@ -3,12 +3,12 @@
  * look at a log offline.
  */
 import path from 'node:path';
-import { DATA_FORMAT_VERSION, openDataDirectory, type DataDirectory } from '../adapters/data-directory.js';
+import { openDataDirectory, type DataDirectory } from '../adapters/data-directory.js';
 import { openIndexStore } from '../adapters/index-store/open-index-store.js';
 import { NodeDisk } from '../adapters/node-disk.js';
 import { SystemClock } from '../adapters/system-clock.js';
 import { SystemRandom } from '../adapters/system-random.js';
-import { openMountedStore, openObjectStore, type ObjectStoreSettings } from '../adapters/ufs/open.js';
+import { openMountedStore, openObjectStore, type ObjectStoreOptions } from '../adapters/ufs/open.js';
 import type { IndexStore } from '../core/index-store.js';
 import type { Logger } from '../core/logger.js';
 import type { Clock, Disk, Random } from '../core/ports.js';
@@ -21,6 +21,8 @@ import { RECORD_CODEC } from '../../projections/record-codec.js';
 import type { IndexRecord } from '../../projections/records.js';
 import type { Settings } from '../settings/settings.js';
 
+/** Raised when what is on disk changes in a way that an older version cannot read. */
+const DATA_FORMAT_VERSION = 1;
 /** One data partition: on one machine everything shares one log, so that group commit gathers all writers. */
 const DATA_PARTITIONS = 1;
 /** Share of the free space that the cache takes when its size is not set. */
@@ -29,6 +31,13 @@ const SMALL_SEGMENT_BYTES_MAX = 64 * MIB;
 const SMALL_SEGMENT_BYTES_MIN = 8 * MIB;
 /** A small cache still has this many segments, so that eviction has something to choose from. */
 const SEGMENTS_MIN = 16;
+
+export interface EngineContext {
+  readonly version: string;
+  /** For the AWS variables that an S3 store looks at. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly logger: Logger;
+}
 
 export interface OpenedEngine {
   readonly engine: Engine;
@@ -39,10 +48,10 @@ export interface OpenedEngine {
 }
 
 /** `DATA_DIRECTORY_*`, `UNSUPPORTED_FORMAT`, `CORRUPT_*`, `INVALID_SETTING`, `IO_FAILED`. */
-export async function openEngine(settings: Settings, version: string, logger: Logger): Promise<OpenedEngine> {
+export async function openEngine(settings: Settings, context: EngineContext): Promise<OpenedEngine> {
   const data = await openDataDirectory(settings.dataDirectory, { formatVersion: DATA_FORMAT_VERSION });
   try {
-    return await openOn(data, settings, version, logger);
+    return await openOn(data, settings, context);
   } catch (error) {
     await data.release();
     throw error;
@@ -52,8 +61,7 @@ export async function openEngine(settings: Settings, version: string, logger: Lo
 async function openOn(
   data: DataDirectory,
   settings: Settings,
-  version: string,
-  logger: Logger,
+  { version, environment, logger }: EngineContext,
 ): Promise<OpenedEngine> {
   const disk = new NodeDisk(data.path);
   const clock = new SystemClock();
@@ -88,8 +96,9 @@ async function openOn(
     });
     indexes.push(store);
   }
-  const stores = storeSettings(settings);
-  const root = await openObjectStore(settings.ufs, stores, { clock, random, logger });
+  const stores = storeOptions(settings);
+  const connecting = { baseDirectory: process.cwd(), environment };
+  const root = await openObjectStore(settings.ufs, stores, connecting);
   const engine = await Engine.open({
     options: engineOptions(settings, version, data.path, capacityBytes),
     clock,
@@ -100,8 +109,7 @@ async function openOn(
     segments,
     indexes,
     root,
-    openMount: (mount) =>
-      openMountedStore(mount.ufs, { ...stores, ...mount.options }, { clock, random, logger }),
+    openMount: (mount) => openMountedStore(mount.ufs, { ...stores, ...mount.options }, connecting),
   });
   return {
     engine,
@@ -130,14 +138,13 @@ function smallSegmentBytes(capacityBytes: number): number {
   return Math.min(Math.max(share, SMALL_SEGMENT_BYTES_MIN), SMALL_SEGMENT_BYTES_MAX);
 }
 
-function storeSettings(settings: Settings): ObjectStoreSettings {
+function storeOptions(settings: Settings): ObjectStoreOptions {
   return {
     endpoint: settings.ufsS3Endpoint,
     region: settings.ufsS3Region,
     pathStyle: settings.ufsS3PathStyle,
     accessKeyId: settings.ufsS3AccessKeyId,
     secretAccessKey: settings.ufsS3SecretAccessKey,
-    requestTimeoutMs: settings.ufsRequestTimeoutMs,
   };
 }
 

@@ -100,6 +100,9 @@ export class Partition {
       partition.#state = decodeSnapshot(checkpoint.meta, partition.#records);
       partition.#projection = projectPartition(partition.#state, partition.#events$);
       partition.#applied = checkpoint.offset;
+    } else {
+      // From here on there is always a checkpoint to verify the log against.
+      await dependencies.index.checkpoint(0, encodeSnapshot(partition.#state));
     }
     await partition.#openLog();
     return partition;

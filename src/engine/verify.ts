@@ -11,7 +11,6 @@ import type { IndexStore } from '../core/index-store.js';
 import { isControlEvent } from '../../projections/control.js';
 import {
   decodeSnapshot,
-  emptyPartitionState,
   encodeSnapshot,
   foldPartition,
   type PartitionState,
@@ -101,16 +100,12 @@ async function verifyPartition(
 ): Promise<void> {
   await readFrames(tally, partition.log);
   const oldest = partition.index.checkpoints[0];
-  if (oldest === undefined) {
-    await partition.checkpoint();
-    if (partition.index.checkpoints[0] === undefined) return hashEmpty(tally);
-    return verifyPartition(core, partition, tally, request);
-  }
+  if (oldest === undefined)
+    throw new HeadraceError('CORRUPT_CHECKPOINT', 'there is no checkpoint to fold from');
   const base = await partition.index.openAt(oldest);
   try {
     const records = new DurableRecords(base);
-    const refolded =
-      oldest.offset === 0 ? emptyPartitionState(records) : decodeSnapshot(oldest.meta, records);
+    const refolded = decodeSnapshot(oldest.meta, records);
     tally.fromOffset = oldest.offset;
     const offset = await foldTo(partition, refolded, oldest.offset, () => partition.appliedOffset, request);
     // A checkpoint freezes the live state at one offset; the refold is brought to the same.
@@ -136,11 +131,6 @@ async function verifyPartition(
   } finally {
     await base.close();
   }
-}
-
-function hashEmpty(tally: Tally): void {
-  tally.stateHashes.push('empty');
-  tally.refoldedHashes.push('empty');
 }
 
 /** Folds events from `from` up to (excluding) what `target` says when the log is read; the offset reached. */

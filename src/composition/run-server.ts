@@ -1,0 +1,123 @@
+/**
+ * Runs the server: engine, S3 endpoint and admin API, from the start to a signal. Says where everything is and what to try first.
+ */
+import { once } from 'node:events';
+import type { Logger } from '../core/logger.js';
+import { createAdminServer } from '../http/admin/admin-server.js';
+import { createS3Server } from '../http/s3/s3-server.js';
+import type { Settings } from '../settings/settings.js';
+import { openEngine, type EngineContext, type OpenedEngine } from './open-engine.js';
+
+/** How long requests may go on after the stop was asked for. */
+const STOP_GRACE_MS = 10_000;
+
+export interface ServerContext extends EngineContext {
+  /** Takes the lines that a person reads. */
+  readonly print: (text: string) => void;
+  /** Aborts when the server is to stop. */
+  readonly stop: AbortSignal;
+}
+
+interface Stoppable {
+  readonly name: string;
+  readonly close: () => Promise<void>;
+}
+
+/** Resolves when the server has stopped, everything acknowledged being durable; rejects when it cannot start. */
+export async function runServer(settings: Settings, context: ServerContext): Promise<void> {
+  const { logger } = context;
+  let reason: string | undefined = 'the server is starting: the log is being read';
+  const opened = await openEngine(settings, context);
+  const running: Stoppable[] = [{ name: 'engine', close: () => opened.close() }];
+  try {
+    const adminPort = await startAdmin(settings, opened, logger, running, () => reason);
+    const s3Port = settings.s3Enabled ? await startS3(settings, opened, logger, running) : undefined;
+    reason = undefined;
+    context.print(await banner(settings, opened, { s3Port, adminPort }));
+    if (!context.stop.aborted) await once(context.stop, 'abort');
+    reason = 'the server is stopping';
+    context.print('Stopping: requests in progress are finished first.\n');
+  } finally {
+    await stopAll(running, logger);
+  }
+  context.print('Stopped.\n');
+}
+
+async function startAdmin(
+  settings: Settings,
+  { engine }: OpenedEngine,
+  logger: Logger,
+  running: Stoppable[],
+  notReadyReason: () => string | undefined,
+): Promise<number> {
+  const server = createAdminServer({ admin: engine.admin, settings, logger, notReadyReason });
+  running.push({ name: 'admin API', close: () => server.close() });
+  await server.listen({ host: settings.adminHost, port: settings.adminPort });
+  const address = server.server.address();
+  return typeof address === 'object' && address !== null ? address.port : settings.adminPort;
+}
+
+async function startS3(
+  settings: Settings,
+  { engine, clock, random }: OpenedEngine,
+  logger: Logger,
+  running: Stoppable[],
+): Promise<number> {
+  const domains = settings.s3Domain === undefined ? [] : [settings.s3Domain];
+  const server = createS3Server({ objects: engine.objects, clock, random, logger, options: { domains } });
+  running.push({ name: 'S3 endpoint', close: () => server.close(STOP_GRACE_MS) });
+  const { port } = await server.listen(settings.s3Host, settings.s3Port);
+  return port;
+}
+
+/** The last started is stopped first. */
+async function stopAll(running: readonly Stoppable[], logger: Logger): Promise<void> {
+  for (const { name, close } of running.toReversed()) {
+    try {
+      await close();
+    } catch (error) {
+      logger.error({ error, part: name }, 'a part of the server did not stop cleanly');
+    }
+  }
+}
+
+async function banner(
+  settings: Settings,
+  { engine }: OpenedEngine,
+  ports: { s3Port: number | undefined; adminPort: number },
+): Promise<string> {
+  const status = await engine.admin.status();
+  const s3 = ports.s3Port === undefined ? undefined : `http://${urlHost(settings.s3Host)}:${ports.s3Port}`;
+  const lines = [
+    `Headrace ${status.version} is running.`,
+    '',
+    `  S3 endpoint   ${s3 ?? 'off (worker.s3.api.enabled)'}`,
+    `  Admin API     http://${urlHost(settings.adminHost)}:${ports.adminPort}`,
+    `  Data          ${status.dataDirectory}`,
+    `  Under-store   ${status.ufs}`,
+    `  Capacity      ${gibibytes(status.capacityBytes)}, of which un-persisted at most ${gibibytes(status.pinnedLimitBytes)}`,
+    ...(status.pendingObjects > 0 ? [`  To persist    ${status.pendingObjects} objects`] : []),
+    '',
+  ];
+  if (s3 !== undefined) {
+    lines.push(
+      'Try it:',
+      `  aws --endpoint-url ${s3} --no-sign-request s3 mb s3://demo`,
+      `  aws --endpoint-url ${s3} --no-sign-request s3 cp README.md s3://demo/`,
+      '',
+    );
+  }
+  return `${[...lines, 'Stop it with Ctrl-C; kill -9 loses nothing that was acknowledged.'].join('\n')}\n`;
+}
+
+/** An address that a client on this machine can use. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function gibibytes(bytes: number): string {
+  const gib = bytes / 1024 ** 3;
+  return gib >= 1 ? `${gib.toFixed(1)} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`;
+}

@@ -1,0 +1,127 @@
+#!/usr/bin/env node
+/**
+ * The composition root: the one place that reads the environment and hands the world to the program.
+ */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { pino } from 'pino';
+import type { CliContext, CliOutput, EditedText } from './cli/context.js';
+import { runProgram } from './cli/program.js';
+import { openEngine } from './composition/open-engine.js';
+import { runServer } from './composition/run-server.js';
+import type { Logger } from './core/logger.js';
+import type { Settings } from './settings/settings.js';
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    // The second one is from somebody who does not want to wait; what was acknowledged is durable.
+    if (stop.signal.aborted) process.exit(130);
+    stop.abort();
+  });
+}
+// A reader that went away (`headrace log cat | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+
+const version = readVersion();
+const context: CliContext = {
+  version,
+  env: process.env,
+  stdout: outputTo(process.stdout),
+  stderr: outputTo(process.stderr),
+  fetch: globalThis.fetch,
+  wallTimeMs: () => Date.now(),
+  readText,
+  readInput: () => text(process.stdin),
+  editText,
+  startServer: (settings) =>
+    runServer(settings, {
+      version,
+      environment: process.env,
+      logger: createLogger(settings),
+      print: (line) => void process.stdout.write(line),
+      stop: stop.signal,
+    }),
+  openOffline: async (settings) => {
+    const opened = await openEngine(settings, {
+      version,
+      environment: process.env,
+      logger: createLogger(settings),
+    });
+    const { admin } = opened.engine;
+    return {
+      logHead: () => admin.logHead(),
+      logRead: (request) => admin.logRead(request),
+      verify: (request) => admin.verify(request),
+      close: () => opened.close(),
+    };
+  },
+  signal: stop.signal,
+};
+
+process.exitCode = await runProgram(context, process.argv.slice(2));
+
+/** One line of JSON per event, on standard error, so that standard output stays readable. */
+function createLogger(settings: Settings): Logger {
+  return pino(
+    {
+      level: settings.logLevel,
+      base: undefined,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { error: pino.stdSerializers.errWithCause },
+    },
+    pino.destination({ dest: 2, sync: false }),
+  );
+}
+
+/** From the package this file was built in. */
+function readVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  const parsed = JSON.parse(fs.readFileSync(file, 'utf8')) as { version: string };
+  return parsed.version;
+}
+
+function readText(file: string): string | undefined {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function outputTo(stream: NodeJS.WriteStream): CliOutput {
+  return {
+    isTerminal: stream.isTTY === true,
+    write: (line) => {
+      if (stream.write(line)) return;
+      return new Promise((resolve) => stream.once('drain', resolve));
+    },
+  };
+}
+
+/** Runs `$VISUAL`, `$EDITOR` or vi over a temporary file. */
+async function editText(content: string, fileName: string): Promise<EditedText> {
+  const directory = await fs.promises.mkdtemp(path.join(os.tmpdir(), 'headrace-'));
+  const file = path.join(directory, fileName);
+  await fs.promises.writeFile(file, content, { mode: 0o600 });
+  const editor = process.env['VISUAL'] ?? process.env['EDITOR'] ?? 'vi';
+  await new Promise<void>((resolve, reject) => {
+    const child = spawn('/bin/sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' });
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`the editor "${editor}" ended with exit code ${code}: nothing was changed`));
+    });
+  });
+  return {
+    text: await fs.promises.readFile(file, 'utf8'),
+    path: file,
+    discard: () => fs.promises.rm(directory, { recursive: true, force: true }),
+  };
+}
