@@ -2,7 +2,7 @@
  * One codec per event type: its field number in the message `Event` of `events.proto`, and its body to and from protobuf.
  * `satisfies` makes a type that is missing here a compile error.
  */
-import { headrace, type MessageType } from './events.generated.js';
+import { type EnumValue, headrace, type MessageType } from './events.generated.js';
 import type {
   Event,
   EventType,
@@ -179,9 +179,9 @@ const UPLOAD_OPENED = body(
     const { bucket, key, uploadId } = message;
     const headers = decodeHeaders(message.headers);
     const event: Mutable<UploadOpened> = { type: 'UploadOpened', atMs, bucket, key, uploadId, headers };
-    if (isPresent(message.checksumAlgorithm))
+    if (isWritten(message.checksumAlgorithm))
       event.checksumAlgorithm = checksumAlgorithm.decode(message.checksumAlgorithm);
-    if (isPresent(message.checksumType)) event.checksumType = checksumType.decode(message.checksumType);
+    if (isWritten(message.checksumType)) event.checksumType = checksumType.decode(message.checksumType);
     return event;
   },
 );
@@ -342,4 +342,9 @@ export const BODIES = {
 
 function isPresent<Value>(value: Value | null | undefined): value is Value {
   return value !== null && value !== undefined;
+}
+
+/** Whether a field of an enum type was there: no value has the number 0. */
+function isWritten(value: EnumValue | undefined): value is EnumValue {
+  return value !== undefined && value !== 0;
 }

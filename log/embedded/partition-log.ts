@@ -98,6 +98,10 @@ export class EmbeddedPartitionLog implements PartitionLog {
       const newest = files.segments.at(-1);
       if (newest === undefined) await log.#roll(end.nextOffset);
       else log.#use(newest, await disk.open(newest.path, { durableWrites: true }), end.position);
+      // A process that was killed may leave a whole frame, or a name, in the kernel's memory alone. What recovery has seen is about to
+      // be taken for durable, so it has to be.
+      await log.#file?.sync();
+      await disk.syncDirectory(directory);
       await log.#commit.seal();
     } catch (error) {
       await files.close();

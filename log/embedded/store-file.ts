@@ -22,15 +22,20 @@ const FILE_BYTES_MAX = 4096;
  */
 export async function openStoreFile(disk: Disk, random: Random, directory: string): Promise<bigint> {
   const path = `${directory}/store.json`;
+  await disk.makeDirectory(directory);
   const sizeBytes = await disk.sizeOf(path);
-  if (sizeBytes !== undefined) return readStoreFile(disk, path, sizeBytes);
+  if (sizeBytes !== undefined) {
+    const storeId = await readStoreFile(disk, path, sizeBytes);
+    // Its name may still be in the kernel's memory alone, left by a process that was killed.
+    await disk.syncDirectory(directory);
+    return storeId;
+  }
   const others = (await disk.list(directory)).filter((name) => name !== 'store.json.tmp');
   if (others.length > 0)
     throw new HeadraceError(
       'DATA_DIRECTORY_UNUSABLE',
       `${path} is missing, but ${directory} holds ${others[0]}: put the file back, or start with an empty directory`,
     );
-  await disk.makeDirectory(directory);
   const storeId = Buffer.from(random.bytes(STORE_ID_BYTES));
   const document = { format: STORE_FORMAT, version: STORE_VERSION, storeId: storeId.toString('hex') };
   await disk.remove(`${path}.tmp`);

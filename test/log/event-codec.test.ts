@@ -1,0 +1,152 @@
+import fc from 'fast-check';
+import assert from 'node:assert/strict';
+import t from 'tap';
+import { decodeEvents, encodeEvent } from '../../log/event-codec.js';
+import { headrace } from '../../log/events.generated.js';
+import type { Event, EventType } from '../../log/events.js';
+import { NumberReader, NumberWriter } from '../../log/protobuf-scalars.js';
+import { isErrorCode } from '../../src/core/errors.js';
+import { ARBITRARY_EVENTS } from './event-arbitraries.js';
+import { GOLDEN_EVENTS } from './golden-events.js';
+import { FULL_EVENTS } from './sample-events.js';
+
+const TYPES = Object.keys(FULL_EVENTS) as EventType[];
+
+function encode(...events: Event[]): Buffer {
+  const writer = new NumberWriter();
+  for (const event of events) encodeEvent(event, writer);
+  return Buffer.from(writer.buf.subarray(0, writer.pos));
+}
+
+for (const type of TYPES) {
+  void t.test(`event codec: any ${type} comes back as it was`, async (t) => {
+    const arbitrary: fc.Arbitrary<Event> = ARBITRARY_EVENTS[type];
+    const property = fc.property(arbitrary, (event) => {
+      assert.deepStrictEqual(decodeEvents(encode(event), 1), [event]);
+    });
+    t.doesNotThrow(() => fc.assert(property, { numRuns: 100 }));
+  });
+
+  void t.test(`event codec: ${type} has the bytes it always had, and they are still read`, async (t) => {
+    t.equal(encode(FULL_EVENTS[type]).toString('hex'), GOLDEN_EVENTS[type]);
+    t.strictSame(decodeEvents(Buffer.from(GOLDEN_EVENTS[type], 'hex'), 1), [FULL_EVENTS[type]]);
+  });
+}
+
+void t.test('event codec: a payload is the message FramePayload of events.proto', async (t) => {
+  const events = TYPES.map((type) => FULL_EVENTS[type]);
+  const payload = headrace.log.FramePayload.decode(new NumberReader(encode(...events)));
+  t.strictSame(
+    payload.events.map((event) => event.body),
+    TYPES.map((type) => type.charAt(0).toLowerCase() + type.slice(1)),
+  );
+  t.strictSame(
+    payload.events.map((event) => event.atMs),
+    events.map((event) => event.atMs),
+  );
+});
+
+void t.test('event codec: metadata named __proto__ is data like any other', async (t) => {
+  const user = JSON.parse('{"__proto__":"x","constructor":"y"}') as Record<string, string>;
+  const event: Event = { ...FULL_EVENTS.UploadOpened, headers: { system: {}, user } };
+  const [decoded] = decodeEvents(encode(event), 1);
+  t.ok(decoded?.type === 'UploadOpened');
+  if (decoded?.type !== 'UploadOpened') return;
+  t.strictSame(Object.entries(decoded.headers.user), [
+    ['__proto__', 'x'],
+    ['constructor', 'y'],
+  ]);
+  t.equal(Object.getPrototypeOf(decoded.headers.user), Object.prototype);
+});
+
+void t.test('event codec: half a surrogate pair is refused, wherever it is', async (t) => {
+  for (const key of ['\ud800', 'a\udc00', `${'x'.repeat(200)}\ud800`])
+    t.throws(() => encode({ ...FULL_EVENTS.DeletePersisted, key }), { code: 'INVALID_ARGUMENT' });
+});
+
+void t.test(
+  'event codec: a number that is not whole, negative or above 2^53 - 1 stops the program',
+  async (t) => {
+    for (const version of [0.5, -1, 2 ** 53, NaN, Infinity])
+      t.throws(() => encode({ ...FULL_EVENTS.DeletePersisted, version }), { name: 'AssertionError' });
+  },
+);
+
+void t.test('event codec: an event or a value of a newer version is named, not guessed', async (t) => {
+  const unknownBody = new NumberWriter();
+  unknownBody
+    .uint32(10)
+    .fork()
+    .uint32(8)
+    .uint64(1)
+    .uint32((40 << 3) | 2)
+    .fork()
+    .ldelim()
+    .ldelim();
+  t.throws(() => decodeEvents(unknownBody.buf.subarray(0, unknownBody.pos), 1), {
+    code: 'UNSUPPORTED_FORMAT',
+    message: /number 40/,
+  });
+  const unknownReason = new NumberWriter();
+  unknownReason
+    .uint32(10)
+    .fork()
+    .uint32(8)
+    .uint64(1)
+    .uint32((8 << 3) | 2)
+    .fork();
+  unknownReason
+    .uint32(5 << 3)
+    .uint32(9)
+    .ldelim()
+    .ldelim();
+  t.throws(() => decodeEvents(unknownReason.buf.subarray(0, unknownReason.pos), 1), {
+    code: 'UNSUPPORTED_FORMAT',
+    message: /abandon reason number 9/,
+  });
+});
+
+void t.test('event codec: a field of a newer version beside or inside a body is skipped', async (t) => {
+  const writer = new NumberWriter();
+  writer
+    .uint32(10)
+    .fork()
+    .uint32(8)
+    .uint64(5)
+    .uint32((20 << 3) | 2)
+    .string('later');
+  writer
+    .uint32((32 << 3) | 2)
+    .fork()
+    .uint32(10)
+    .string('photos')
+    .uint32((9 << 3) | 2)
+    .string('later');
+  writer
+    .ldelim()
+    .uint32(31 << 3)
+    .uint64(7)
+    .ldelim();
+  const events = decodeEvents(writer.buf.subarray(0, writer.pos), 1);
+  t.strictSame(events, [{ type: 'BucketCreated', atMs: 5, bucket: 'photos' }]);
+});
+
+void t.test('event codec: damaged bytes give an error of the log, whatever the damage', async (t) => {
+  const events = TYPES.map((type) => FULL_EVENTS[type]);
+  const bytes = encode(...events);
+  const attempt = (payload: Uint8Array, count: number): void => {
+    try {
+      decodeEvents(payload, count);
+    } catch (error) {
+      if (!isErrorCode(error, 'CORRUPT_FRAME', 'UNSUPPORTED_FORMAT')) throw error;
+    }
+  };
+  for (let i = 0; i < bytes.length; i++) {
+    const damaged = Buffer.from(bytes);
+    damaged[i] = (damaged[i] as number) ^ (1 << (i % 8));
+    attempt(damaged, events.length);
+    attempt(bytes.subarray(0, i), events.length);
+  }
+  t.throws(() => decodeEvents(bytes, events.length + 1), { code: 'CORRUPT_FRAME' });
+  t.throws(() => decodeEvents(bytes.subarray(0, -1), events.length), { code: 'CORRUPT_FRAME' });
+});
