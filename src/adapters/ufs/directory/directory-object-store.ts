@@ -1,0 +1,308 @@
+/**
+ * `ObjectStore` on a directory: a bucket is a directory in the root, the object `a/b/c.txt` is the file `a/b/c.txt` in it, so
+ * that people see and use their files with any tool. What a file system cannot carry is described in `places.ts`,
+ * what it does not keep in `side-file.ts`, and how a write stays whole in `object-writer.ts`; `docs/ufs.md` has the
+ * reader's view of all three.
+ *
+ * Symbolic links, pipes and sockets are not objects. One process writes a key at a time (its partition's owner); readers and
+ * other tools may be anywhere.
+ */
+import { HeadraceError } from '../../../core/errors.js';
+import { byteLength, fromByteString } from '../../../core/key.js';
+import type { Logger } from '../../../core/logger.js';
+import type {
+  ByteRange,
+  ObjectStore,
+  StoredBucket,
+  StoredObject,
+  StoreGetResult,
+  StoreListPage,
+  StoreListRequest,
+  StorePutRequest,
+} from '../../../core/object-store.js';
+import { KEY_BYTES_MAX } from '../../../core/object.js';
+import type { Clock, Random } from '../../../core/ports.js';
+import { isSystemError } from '../../system-call.js';
+import { runAbortable, type AbortGate } from '../abortable.js';
+import { DirectoryNames } from './directory-names.js';
+import { DirectorySync } from './directory-sync.js';
+import { FileBody } from './file-body.js';
+import {
+  closeFile,
+  makeDirectory,
+  readNames,
+  removeEmptyDirectory,
+  removeTree,
+  rename,
+  statPath,
+} from './file-calls.js';
+import { ObjectFiles } from './object-files.js';
+import { ObjectLister } from './object-lister.js';
+import { noSuchBucket, ObjectWriter } from './object-writer.js';
+import { OverflowKeys } from './overflow-keys.js';
+import { absoluteRoot, isBucketName, Places, RESERVED_NAME } from './places.js';
+import { prepareRoot } from './prepare-root.js';
+import { storeError } from './system-errors.js';
+import { TemporaryFiles } from './temporary-files.js';
+
+/** Times the tree of an empty bucket is looked through while somebody puts directories into it. */
+const PRUNE_ATTEMPTS_MAX = 8;
+
+export interface DirectoryObjectStoreOptions {
+  /** Where the buckets are; made when it is missing. A relative path starts at the working directory. */
+  readonly root: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export class DirectoryObjectStore implements ObjectStore {
+  readonly description: string;
+  readonly #places: Places;
+  readonly #temporary: TemporaryFiles;
+  readonly #sync = new DirectorySync();
+  readonly #names: DirectoryNames;
+  readonly #logger: Logger;
+  readonly #files: ObjectFiles;
+  readonly #writer: ObjectWriter;
+  readonly #lister: ObjectLister;
+  /** Set while the root is being made ready and once it is; not after a failure, so that the next call tries again. */
+  #ready: Promise<void> | undefined;
+  #closed = false;
+  readonly #inFlight = new Set<Promise<unknown>>();
+
+  /** Touches nothing: a root that cannot be reached yet is an error of the first call, not of the start. */
+  constructor(options: DirectoryObjectStoreOptions) {
+    const root = absoluteRoot(options.root);
+    this.description = `directory ${root === '' ? '/' : root}`;
+    this.#places = new Places(root);
+    this.#temporary = new TemporaryFiles(this.#places.temporaryDirectory, options);
+    this.#logger = options.logger;
+    this.#names = new DirectoryNames(options.clock);
+    this.#files = new ObjectFiles(this.#places);
+    const onChange = (directory: string): void => this.#names.forget(directory);
+    const [places, files, names] = [this.#places, this.#files, this.#names];
+    this.#writer = new ObjectWriter({
+      places,
+      files,
+      sync: this.#sync,
+      temporary: this.#temporary,
+      onChange,
+    });
+    const overflow = new OverflowKeys(places, names, files);
+    this.#lister = new ObjectLister({ places, files, names, overflow });
+  }
+
+  check(signal?: AbortSignal): Promise<void> {
+    return this.#run('check the store', signal, async () => {
+      if ((await statPath(this.#places.root))?.isDirectory() !== true) {
+        throw new HeadraceError('UFS_UNAVAILABLE', `${this.description} is not a directory, or not there`);
+      }
+    });
+  }
+
+  listBuckets(signal?: AbortSignal): Promise<StoredBucket[]> {
+    return this.#run('list the buckets', signal, async () => {
+      const buckets: StoredBucket[] = [];
+      for (const bytes of (await readNames(this.#places.root)).sort()) {
+        if (!bytes.endsWith('/')) continue;
+        const name = fromByteString(bytes.slice(0, -1));
+        const stats = isBucketName(name) ? await statPath(this.#places.bucket(name)) : undefined;
+        if (stats !== undefined) buckets.push({ name, createdMs: Math.floor(stats.birthtimeMs) });
+      }
+      return buckets;
+    });
+  }
+
+  bucketExists(bucket: string, signal?: AbortSignal): Promise<boolean> {
+    return this.#run(`look for the bucket ${bucket}`, signal, () => this.#exists(bucket));
+  }
+
+  createBucket(bucket: string, signal?: AbortSignal): Promise<void> {
+    return this.#run(`create the bucket ${bucket}`, signal, async (gate) => {
+      if (!isBucketName(bucket)) throw new HeadraceError('UFS_REJECTED', notABucketName(bucket));
+      gate.beginChange();
+      try {
+        await makeDirectory(this.#places.bucket(bucket));
+      } catch (error) {
+        if (!isSystemError(error, 'EEXIST')) throw error;
+        if (!(await this.#exists(bucket))) {
+          throw new HeadraceError(
+            'UFS_REJECTED',
+            `${this.#places.bucket(bucket)} is there and is no directory`,
+          );
+        }
+      }
+      await this.#sync.sync(this.#places.root);
+    });
+  }
+
+  deleteBucket(bucket: string, signal?: AbortSignal): Promise<void> {
+    return this.#run(`delete the bucket ${bucket}`, signal, async (gate) => {
+      if (!(await this.#exists(bucket))) return;
+      if (!(await this.#lister.isEmpty(bucket, gate))) throw notEmpty(bucket);
+      gate.beginChange();
+      if (!(await this.#removeEmptyTree(this.#places.bucket(bucket)))) throw notEmpty(bucket);
+      await this.#sync.sync(this.#places.root);
+      // In one step out of the way of a bucket of the same name, then at leisure.
+      for (const directory of [this.#places.metaOf(bucket), this.#places.overflowOf(bucket)]) {
+        const temporary = this.#temporary.next();
+        try {
+          await rename(directory, temporary);
+        } catch (error) {
+          if (isSystemError(error, 'ENOENT')) continue;
+          throw error;
+        }
+        await removeTree(temporary);
+      }
+      this.#names.forget(`${this.#places.overflowOf(bucket)}/data`);
+    });
+  }
+
+  put(request: StorePutRequest, signal?: AbortSignal): Promise<StoredObject> {
+    const { bucket, key } = request;
+    return this.#run(`put ${bucket}/${key}`, signal, (gate) => {
+      if (!isBucketName(bucket)) throw noSuchBucket(bucket);
+      if (key === '' || byteLength(key) > KEY_BYTES_MAX) {
+        throw new HeadraceError(
+          'UFS_REJECTED',
+          `a key has 1 to ${KEY_BYTES_MAX} bytes, not ${byteLength(key)}`,
+        );
+      }
+      return this.#writer.put(request, gate);
+    });
+  }
+
+  head(bucket: string, key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
+    return this.#run(`head ${bucket}/${key}`, signal, async () =>
+      isBucketName(bucket) && key !== '' ? this.#files.head(bucket, key) : undefined,
+    );
+  }
+
+  get(
+    bucket: string,
+    key: string,
+    range?: ByteRange,
+    signal?: AbortSignal,
+  ): Promise<StoreGetResult | undefined> {
+    return this.#run(`get ${bucket}/${key}`, signal, async (gate) => {
+      const opened = isBucketName(bucket) && key !== '' ? await this.#files.open(bucket, key) : undefined;
+      if (opened === undefined) return undefined;
+      const { descriptor, object } = opened;
+      try {
+        gate.check();
+        const bytes = rangeWithin(range, object.size, `${bucket}/${key}`);
+        const body = new FileBody(`${bucket}/${key}`, descriptor, bytes, signal);
+        if (object.size === 0) await body.return();
+        return { object, body };
+      } catch (error) {
+        await closeFile(descriptor);
+        throw error;
+      }
+    });
+  }
+
+  delete(bucket: string, key: string, signal?: AbortSignal): Promise<void> {
+    return this.#run(`delete ${bucket}/${key}`, signal, async (gate) => {
+      if (isBucketName(bucket) && key !== '') await this.#writer.delete(bucket, key, gate);
+    });
+  }
+
+  list(request: StoreListRequest, signal?: AbortSignal): Promise<StoreListPage> {
+    return this.#run(`list ${request.bucket}`, signal, async (gate) => {
+      if (!(await this.#exists(request.bucket))) throw noSuchBucket(request.bucket);
+      return this.#lister.list(request, gate);
+    });
+  }
+
+  /** Waits for what is under way, so that nothing is left half done. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#inFlight);
+    this.#temporary.close();
+  }
+
+  #run<Value>(
+    what: string,
+    signal: AbortSignal | undefined,
+    work: (gate: AbortGate) => Promise<Value>,
+  ): Promise<Value> {
+    return runAbortable(what, signal, (gate) => {
+      const running = this.#perform(what, gate, work);
+      this.#inFlight.add(running);
+      const done = (): void => void this.#inFlight.delete(running);
+      running.then(done, done);
+      return running;
+    });
+  }
+
+  async #perform<Value>(
+    what: string,
+    gate: AbortGate,
+    work: (gate: AbortGate) => Promise<Value>,
+  ): Promise<Value> {
+    if (this.#closed) throw new HeadraceError('CLOSED', `cannot ${what}: ${this.description} is closed`);
+    try {
+      await (this.#ready ??= this.#prepare());
+    } catch (error) {
+      this.#ready = undefined;
+      throw storeError(`use ${this.description}`, error);
+    }
+    try {
+      gate.check();
+      return await work(gate);
+    } catch (error) {
+      // Somebody may have removed the directory of temporary files, or the root's file system may be gone.
+      if (isSystemError(error, 'ENOENT')) this.#ready = undefined;
+      throw storeError(what, error);
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    await prepareRoot(this.#places, this.#temporary, this.#sync);
+    if (!this.#places.rules.foldsNames) return;
+    this.#logger.warn(
+      { ufs: this.description },
+      'the file system does not tell upper from lower case: objects whose keys have upper-case letters are kept under .headrace, not as files of that name',
+    );
+  }
+
+  async #exists(bucket: string): Promise<boolean> {
+    return isBucketName(bucket) && (await statPath(this.#places.bucket(bucket)))?.isDirectory() === true;
+  }
+
+  /** Removes a directory in which there are only directories; false when there is anything else. */
+  async #removeEmptyTree(directory: string): Promise<boolean> {
+    for (let attempt = 0; attempt < PRUNE_ATTEMPTS_MAX; attempt++) {
+      this.#names.forget(directory);
+      if (await removeEmptyDirectory(directory)) return true;
+      if ((await statPath(directory)) === undefined) return true;
+      for (const name of await readNames(directory)) {
+        if (!name.endsWith('/')) return false;
+        if (!(await this.#removeEmptyTree(`${directory}/${fromByteString(name.slice(0, -1))}`))) return false;
+      }
+    }
+    return false;
+  }
+}
+
+/** The bytes to read, as first and last. `UFS_REJECTED` when the range starts behind the end. */
+function rangeWithin(range: ByteRange | undefined, size: number, what: string): ByteRange {
+  if (range === undefined) return { first: 0, last: size - 1 };
+  if (range.first < 0 || range.first >= size || range.last < range.first) {
+    throw new HeadraceError(
+      'UFS_REJECTED',
+      `${what} has ${size} bytes: there are no bytes ${range.first} to ${range.last}`,
+      { details: { s3Code: 'InvalidRange' } },
+    );
+  }
+  return { first: range.first, last: Math.min(range.last, size - 1) };
+}
+
+function notEmpty(bucket: string): HeadraceError {
+  return new HeadraceError('BUCKET_NOT_EMPTY', `the bucket "${bucket}" is not empty`);
+}
+
+function notABucketName(bucket: string): string {
+  return `"${bucket}" cannot be a bucket in a directory: a name has 1 to 255 bytes, no slash, and does not begin with a dot (${RESERVED_NAME} is ours)`;
+}

@@ -1,0 +1,82 @@
+/**
+ * The bytes of an open file, as the body of a get.
+ *
+ * The descriptor is closed at the end, on the first error, when the consumer stops early, and by `destroy`, whichever
+ * comes first. Chunks are small enough that the allocator reuses their memory, and are not touched again once yielded.
+ */
+import { HeadraceError } from '../../../core/errors.js';
+import type { ByteRange } from '../../../core/object-store.js';
+import { KIB } from '../../../core/units.js';
+import { runAbortable } from '../abortable.js';
+import { closeFile, readSome } from './file-calls.js';
+import { storeError } from './system-errors.js';
+
+const CHUNK_BYTES = 64 * KIB;
+
+export class FileBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array, undefined> {
+  readonly #file: string;
+  readonly #signal: AbortSignal | undefined;
+  #descriptor: number | undefined;
+  #position: number;
+  #reading: Promise<number> | undefined;
+  readonly #end: number;
+
+  constructor(file: string, descriptor: number, range: ByteRange, signal: AbortSignal | undefined) {
+    this.#file = file;
+    this.#descriptor = descriptor;
+    this.#position = range.first;
+    this.#end = range.last + 1;
+    this.#signal = signal;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const descriptor = this.#descriptor;
+    if (descriptor === undefined || this.#position >= this.#end) return this.return();
+    const length = Math.min(CHUNK_BYTES, this.#end - this.#position);
+    const chunk = Buffer.allocUnsafe(length);
+    try {
+      const count = await runAbortable(`reading ${this.#file}`, this.#signal, () => {
+        const reading = readSome(descriptor, chunk, length, this.#position);
+        // A descriptor must not be closed, and its number reused, under a read that is still going on.
+        this.#reading = reading;
+        return reading;
+      });
+      if (count === 0) throw this.#shrunk();
+      this.#position += count;
+      return { done: false, value: count === length ? chunk : chunk.subarray(0, count) };
+    } catch (error) {
+      await this.return();
+      throw storeError(`read ${this.#file}`, error);
+    }
+  }
+
+  /** Closes the file; what was not read is not wanted. */
+  async return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const descriptor = this.#descriptor;
+    this.#descriptor = undefined;
+    if (descriptor !== undefined) {
+      const close = (): Promise<void> => closeFile(descriptor);
+      const reading = this.#reading;
+      if (reading === undefined) await close();
+      // Not awaited: a read that hangs must not hold the consumer up.
+      else void reading.then(close, close).catch(() => {});
+    }
+    return { done: true, value: undefined };
+  }
+
+  /** As `return`, for a body that nobody began to read. */
+  destroy(): void {
+    void this.return();
+  }
+
+  #shrunk(): HeadraceError {
+    return new HeadraceError(
+      'UFS_UNAVAILABLE',
+      `${this.#file} ended at byte ${this.#position} while it was read, before byte ${this.#end}`,
+    );
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * Failures of the S3 client in the words of the `ObjectStore` port.
+ *
+ * Decision table, first match wins. "Write" is a call that may change what readers see.
+ *
+ * | what came back                                             | code                                            |
+ * |------------------------------------------------------------|-------------------------------------------------|
+ * | our signal aborted                                         | UFS_UNKNOWN_OUTCOME for a write, else UFS_UNAVAILABLE |
+ * | no credentials were found                                  | UFS_DENIED                                      |
+ * | no answer, and no connection either                        | UFS_UNAVAILABLE                                 |
+ * | no answer                                                  | UFS_UNKNOWN_OUTCOME for a write, else UFS_UNAVAILABLE |
+ * | NoSuchBucket                                               | NO_SUCH_BUCKET                                  |
+ * | BucketNotEmpty                                             | BUCKET_NOT_EMPTY                                |
+ * | 429, SlowDown and its relatives                            | UFS_THROTTLED                                   |
+ * | 412, ConditionalRequestConflict                            | UFS_CONFLICT                                    |
+ * | bytes damaged on the way, upload gone, operation disturbed | UFS_UNAVAILABLE                                 |
+ * | 401, 403, expired or invalid credentials                   | UFS_DENIED                                      |
+ * | 502, 504 (a gateway lost the answer)                       | UFS_UNKNOWN_OUTCOME for a write, else UFS_UNAVAILABLE |
+ * | 501                                                        | UFS_REJECTED                                    |
+ * | any other 5xx                                              | UFS_UNAVAILABLE                                 |
+ * | anything else                                              | UFS_REJECTED, with the S3 code                  |
+ *
+ * Source: Amazon S3 API reference, "Error responses".
+ */
+import { HeadraceError, type ErrorCode } from '../../../core/errors.js';
+import { abortedError } from '../abortable.js';
+
+const THROTTLED = new Set([
+  'SlowDown',
+  'SlowDownRead',
+  'SlowDownWrite',
+  'Throttling',
+  'ThrottlingException',
+  'TooManyRequests',
+  'TooManyRequestsException',
+  'RequestLimitExceeded',
+  'BandwidthLimitExceeded',
+]);
+const DENIED = new Set(['ExpiredToken', 'InvalidToken', 'TokenRefreshRequired', 'ExpiredTokenException']);
+/** The same call with the same bytes may well succeed. */
+const PASSING = new Set([
+  'BadDigest',
+  'XAmzContentSHA256Mismatch',
+  'XAmzContentChecksumMismatch',
+  'IncompleteBody',
+  'RequestTimeout',
+  'NoSuchUpload',
+  'OperationAborted',
+]);
+const CONFLICT = new Set(['PreconditionFailed', 'ConditionalRequestConflict']);
+/** Permanent, although S3 answers 403. */
+const REJECTED = new Set(['InvalidObjectState']);
+/** The request never left. */
+const NOT_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'EMFILE',
+]);
+const TLS_FAILED = /CERT|SIGNED|^ERR_TLS|^ERR_SSL|^EPROTO$/;
+/** What the client's HTTP handler says when a connection takes too long; it has no code. */
+const CONNECT_TIMEOUT = /did not establish a connection/;
+
+export interface S3Failure {
+  /** S3's code, such as NoSuchKey, or the system's, such as ECONNRESET. */
+  readonly name: string;
+  /** Undefined when there was no answer. */
+  readonly status: number | undefined;
+  readonly message: string;
+}
+
+/** What is known of an error of the client. */
+export function failureOf(error: unknown): S3Failure {
+  const { name, code, message, status } = fieldsOf(error);
+  return { name: status === undefined ? (code ?? name) : name, status, message };
+}
+
+/** Whether the store answered with one of these S3 codes, or with `status` and no code. */
+export function isS3Code(error: unknown, status: number, ...names: string[]): boolean {
+  const failure = failureOf(error);
+  return names.includes(failure.name) || (failure.status === status && failure.name === String(status));
+}
+
+/**
+ * `error` as the port has it; `what` completes "cannot …". An error of ours (from the body of a put) stays as it is.
+ */
+export function s3Error(what: string, error: unknown, write: boolean, signal?: AbortSignal): HeadraceError {
+  if (error instanceof HeadraceError) return error;
+  if (signal?.aborted === true) return abortedError(what, write, signal.reason);
+  const failure = failureOf(error);
+  const code = codeOf(failure, error, write);
+  const status = failure.status === undefined ? '' : ` (${failure.status} ${failure.name})`;
+  return new HeadraceError(code, `cannot ${what}: ${failure.message}${status}`, {
+    cause: error,
+    details: { s3Code: failure.name, ...(failure.status === undefined ? {} : { status: failure.status }) },
+  });
+}
+
+/** The store's ETag shows that it holds other bytes than those that were sent. */
+export function damagedError(what: string, expected: string, found: string): HeadraceError {
+  return new HeadraceError(
+    'UFS_UNAVAILABLE',
+    `${what} arrived damaged: the store's ETag is ${found}, not ${expected}; ` +
+      `if its ETags are no MD5s although they look like them, set verifyEtag to false`,
+    { details: { expected, found } },
+  );
+}
+
+function codeOf({ name, status, message }: S3Failure, error: unknown, write: boolean): ErrorCode {
+  const lost = write ? 'UFS_UNKNOWN_OUTCOME' : 'UFS_UNAVAILABLE';
+  if (error instanceof Error && /Credentials?ProviderError|TokenProviderError/.test(error.name))
+    return 'UFS_DENIED';
+  if (status === undefined) {
+    if (NOT_CONNECTED.has(name) || TLS_FAILED.test(name) || CONNECT_TIMEOUT.test(message))
+      return 'UFS_UNAVAILABLE';
+    return isProgramError(error) ? 'UFS_REJECTED' : lost;
+  }
+  if (name === 'NoSuchBucket') return 'NO_SUCH_BUCKET';
+  if (name === 'BucketNotEmpty') return 'BUCKET_NOT_EMPTY';
+  if (status === 429 || THROTTLED.has(name)) return 'UFS_THROTTLED';
+  if (status === 412 || CONFLICT.has(name)) return 'UFS_CONFLICT';
+  if (PASSING.has(name)) return 'UFS_UNAVAILABLE';
+  if (REJECTED.has(name)) return 'UFS_REJECTED';
+  if (status === 401 || status === 403 || DENIED.has(name)) return 'UFS_DENIED';
+  if (status === 502 || status === 504) return lost;
+  if (status === 501) return 'UFS_REJECTED';
+  // A 200 that carries an error is S3's way of failing late; so is an answer nobody can read.
+  if (status >= 500 || name === 'InternalError' || name === 'ServiceUnavailable') return 'UFS_UNAVAILABLE';
+  return status < 400 ? lost : 'UFS_REJECTED';
+}
+
+/** The client refused to build the request: a header that is none, no region. */
+function isProgramError(error: unknown): boolean {
+  return (
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    (error instanceof Error && /^Region is missing|Invalid URL/.test(error.message))
+  );
+}
+
+function fieldsOf(error: unknown): {
+  name: string;
+  code: string | undefined;
+  message: string;
+  status: number | undefined;
+} {
+  if (!(error instanceof Error)) {
+    return { name: 'Unknown', code: undefined, message: String(error), status: undefined };
+  }
+  const { code, $metadata, $response } = error as Error & {
+    code?: unknown;
+    $metadata?: { httpStatusCode?: number };
+    $response?: { statusCode?: number };
+  };
+  return {
+    name: error.name,
+    code: typeof code === 'string' ? code : undefined,
+    message: error.message || error.name,
+    status: $metadata?.httpStatusCode ?? $response?.statusCode,
+  };
+}

@@ -1,0 +1,326 @@
+/**
+ * `ObjectStore` on S3 or a store that speaks its protocol.
+ *
+ * A bucket is the store's bucket of the same name. With a mapping (`bucket`, `prefix`) there is one bucket, that one, and its
+ * keys are those below the prefix: so a mount can stand for a part of a bucket. Buckets are not made or removed through a
+ * mapping. `s3-upload.ts` has how bytes are kept whole, `s3-metadata.ts` what travels beside them, `s3-errors.ts` the codes.
+ *
+ * In a listing the time is the store's own, and so is the ETag, which is ours unless the store does not use MD5: S3 does not
+ * list metadata.
+ */
+import type { Readable } from 'node:stream';
+import { HeadraceError } from '../../../core/errors.js';
+import type {
+  ByteRange,
+  ObjectStore,
+  StoredBucket,
+  StoredObject,
+  StoreGetResult,
+  StoreListPage,
+  StoreListRequest,
+  StorePutRequest,
+} from '../../../core/object-store.js';
+import { S3Body } from './s3-body.js';
+import { isS3Code, s3Error } from './s3-errors.js';
+import { listPage } from './s3-listing.js';
+import { headersFrom, ownMetadataFrom, type S3ObjectFields, storeEtagOf } from './s3-metadata.js';
+import { type S3Connection, S3Session, type S3Settings } from './s3-session.js';
+import { S3Uploader, type S3Target } from './s3-upload.js';
+
+const BUCKET_PAGES_MAX = 1000;
+
+export interface S3ObjectStoreOptions extends S3Settings {
+  /** Maps the store to this one bucket. */
+  readonly bucket?: string;
+  /** With `bucket`: what stands before every key; ends with a slash, unless it is empty. */
+  readonly prefix?: string;
+  /** Whether an answer whose ETag looks like an MD5 and is not ours is a failure. Default true. */
+  readonly verifyEtag?: boolean;
+  /** Larger objects are sent in parts. Default 5 GiB, which is what S3 takes. */
+  readonly requestBytesMax?: number;
+}
+
+export class S3ObjectStore implements ObjectStore {
+  readonly description: string;
+  readonly #session: S3Session;
+  readonly #uploader: S3Uploader;
+  readonly #mapped: string | undefined;
+  readonly #prefix: string;
+  readonly #region: string | undefined;
+  #closed = false;
+
+  /** Connects to nothing. */
+  constructor(options: S3ObjectStoreOptions) {
+    const { bucket, prefix = '', endpoint = 'aws', verifyEtag = true, requestBytesMax } = options;
+    this.description = `s3 ${endpoint}${bucket === undefined ? '' : `/${bucket}/${prefix}`}`;
+    this.#session = new S3Session(options);
+    this.#uploader = new S3Uploader({
+      verifyEtag,
+      ...(requestBytesMax === undefined ? {} : { requestBytesMax }),
+    });
+    this.#mapped = bucket;
+    this.#prefix = bucket === undefined ? '' : prefix;
+    this.#region = options.region;
+  }
+
+  check(signal?: AbortSignal): Promise<void> {
+    return this.#read(`reach ${this.description}`, signal, async ({ sdk, client }) => {
+      if (this.#mapped !== undefined) {
+        await client.send(new sdk.HeadBucketCommand({ Bucket: this.#mapped }), { abortSignal: signal });
+        return;
+      }
+      try {
+        await client.send(new sdk.ListBucketsCommand({}), { abortSignal: signal });
+      } catch (error) {
+        // It answers, knows who we are, and just does not let us see all buckets.
+        if (!isS3Code(error, 0, 'AccessDenied')) throw error;
+      }
+    });
+  }
+
+  listBuckets(signal?: AbortSignal): Promise<StoredBucket[]> {
+    return this.#read(`list the buckets of ${this.description}`, signal, async ({ sdk, client }) => {
+      if (this.#mapped !== undefined) return [{ name: this.#mapped, createdMs: 0 }];
+      const buckets: StoredBucket[] = [];
+      let ContinuationToken: string | undefined;
+      for (let page = 0; page < BUCKET_PAGES_MAX; page++) {
+        const answer = await client.send(new sdk.ListBucketsCommand({ ContinuationToken }), {
+          abortSignal: signal,
+        });
+        for (const { Name, CreationDate } of answer.Buckets ?? []) {
+          if (Name !== undefined) buckets.push({ name: Name, createdMs: CreationDate?.getTime() ?? 0 });
+        }
+        ContinuationToken = answer.ContinuationToken;
+        if (ContinuationToken === undefined) break;
+      }
+      return buckets.sort((a, b) => (a.name < b.name ? -1 : 1));
+    });
+  }
+
+  bucketExists(bucket: string, signal?: AbortSignal): Promise<boolean> {
+    return this.#read(`look for the bucket ${bucket}`, signal, (connection) =>
+      this.#exists(connection, bucket, signal),
+    );
+  }
+
+  createBucket(bucket: string, signal?: AbortSignal): Promise<void> {
+    return this.#write(`create the bucket ${bucket}`, signal, async (connection) => {
+      const { sdk, client } = connection;
+      if (this.#mapped !== undefined) {
+        if (bucket === this.#mapped && (await this.#exists(connection, bucket, signal))) return;
+        throw this.#mappedError(`create the bucket ${bucket}`);
+      }
+      const elsewhere = this.#region !== undefined && this.#region !== 'us-east-1';
+      const command = new sdk.CreateBucketCommand({
+        Bucket: bucket,
+        ...(elsewhere
+          ? { CreateBucketConfiguration: { LocationConstraint: this.#region as 'eu-west-1' } }
+          : {}),
+      });
+      try {
+        await client.send(command, { abortSignal: signal });
+      } catch (error) {
+        if (isS3Code(error, 0, 'BucketAlreadyOwnedByYou')) return;
+        // Some stores say this of our own buckets too.
+        const taken = isS3Code(error, 0, 'BucketAlreadyExists');
+        if (!taken || !(await this.#exists(connection, bucket, signal))) throw error;
+      }
+    });
+  }
+
+  deleteBucket(bucket: string, signal?: AbortSignal): Promise<void> {
+    return this.#write(`delete the bucket ${bucket}`, signal, async ({ sdk, client }) => {
+      if (this.#mapped !== undefined) throw this.#mappedError(`delete the bucket ${bucket}`);
+      try {
+        await client.send(new sdk.DeleteBucketCommand({ Bucket: bucket }), { abortSignal: signal });
+      } catch (error) {
+        if (!isS3Code(error, 404, 'NoSuchBucket')) throw error;
+      }
+    });
+  }
+
+  async put(request: StorePutRequest, signal?: AbortSignal): Promise<StoredObject> {
+    const target = this.#target(request.bucket, request.key);
+    return this.#write(`put ${request.bucket}/${request.key}`, signal, (connection) =>
+      this.#uploader.put(connection, target, request, signal),
+    );
+  }
+
+  head(bucket: string, key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
+    return this.#read(`head ${bucket}/${key}`, signal, async (connection) => {
+      const { sdk, client } = connection;
+      if (!this.#has(bucket)) return undefined;
+      const target = this.#target(bucket, key);
+      try {
+        const answer = await client.send(new sdk.HeadObjectCommand(target), { abortSignal: signal });
+        const object = objectFrom(answer, answer.ContentLength ?? 0);
+        return await this.#withTags(connection, target, object, answer.TagCount, signal);
+      } catch (error) {
+        if (isAbsent(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  get(
+    bucket: string,
+    key: string,
+    range?: ByteRange,
+    signal?: AbortSignal,
+  ): Promise<StoreGetResult | undefined> {
+    return this.#read(`get ${bucket}/${key}`, signal, async (connection) => {
+      const { sdk, client } = connection;
+      if (!this.#has(bucket)) return undefined;
+      const target = this.#target(bucket, key);
+      const Range = range === undefined ? undefined : `bytes=${range.first}-${range.last}`;
+      try {
+        const answer = await client.send(new sdk.GetObjectCommand({ ...target, Range }), {
+          abortSignal: signal,
+        });
+        const length = answer.ContentLength ?? 0;
+        const body = new S3Body(`${bucket}/${key}`, answer.Body as Readable, length, signal);
+        try {
+          const size = range === undefined ? length : sizeFromRange(answer.ContentRange, `${bucket}/${key}`);
+          const object = objectFrom(answer, size);
+          return {
+            object: await this.#withTags(connection, target, object, answer.TagCount, signal),
+            body,
+          };
+        } catch (error) {
+          body.destroy();
+          throw error;
+        }
+      } catch (error) {
+        if (isAbsent(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  delete(bucket: string, key: string, signal?: AbortSignal): Promise<void> {
+    return this.#write(`delete ${bucket}/${key}`, signal, async ({ sdk, client }) => {
+      if (!this.#has(bucket)) return;
+      try {
+        const command = new sdk.DeleteObjectCommand(this.#target(bucket, key));
+        await client.send(command, { abortSignal: signal });
+      } catch (error) {
+        if (!isAbsent(error)) throw error;
+      }
+    });
+  }
+
+  list(request: StoreListRequest, signal?: AbortSignal): Promise<StoreListPage> {
+    return this.#read(`list ${request.bucket}`, signal, (connection) => {
+      const { Bucket } = this.#target(request.bucket, '');
+      const { prefix, startAfter, delimiter, limit } = request;
+      const base = this.#prefix;
+      return listPage(connection, { Bucket, base, prefix, startAfter, delimiter, limit }, signal);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#session.close();
+  }
+
+  #read<Value>(
+    what: string,
+    signal: AbortSignal | undefined,
+    work: (connection: S3Connection) => Promise<Value>,
+  ): Promise<Value> {
+    return this.#perform(what, false, signal, work);
+  }
+
+  #write<Value>(
+    what: string,
+    signal: AbortSignal | undefined,
+    work: (connection: S3Connection) => Promise<Value>,
+  ): Promise<Value> {
+    return this.#perform(what, true, signal, work);
+  }
+
+  async #perform<Value>(
+    what: string,
+    write: boolean,
+    signal: AbortSignal | undefined,
+    work: (connection: S3Connection) => Promise<Value>,
+  ): Promise<Value> {
+    if (this.#closed) throw new HeadraceError('CLOSED', `cannot ${what}: ${this.description} is closed`);
+    // What was aborted before it began changed nothing.
+    if (signal?.aborted === true) throw s3Error(what, signal.reason, false, signal);
+    try {
+      return await work(await this.#session.connection());
+    } catch (error) {
+      throw s3Error(what, error, write, signal);
+    }
+  }
+
+  #has(bucket: string): boolean {
+    return this.#mapped === undefined || bucket === this.#mapped;
+  }
+
+  #target(bucket: string, key: string): S3Target {
+    if (!this.#has(bucket)) {
+      throw new HeadraceError('NO_SUCH_BUCKET', `${this.description} has no bucket "${bucket}"`);
+    }
+    return { Bucket: bucket, Key: this.#prefix + key };
+  }
+
+  async #exists({ sdk, client }: S3Connection, bucket: string, signal?: AbortSignal): Promise<boolean> {
+    if (!this.#has(bucket)) return false;
+    try {
+      await client.send(new sdk.HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal });
+      return true;
+    } catch (error) {
+      if (isS3Code(error, 404, 'NotFound', 'NoSuchBucket')) return false;
+      throw error;
+    }
+  }
+
+  /** The tags cost a second request, made only where the first says that there are any. */
+  async #withTags(
+    { sdk, client }: S3Connection,
+    target: S3Target,
+    object: StoredObject,
+    count: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredObject> {
+    if (count === undefined || count === 0) return object;
+    const answer = await client.send(new sdk.GetObjectTaggingCommand(target), { abortSignal: signal });
+    const pairs = (answer.TagSet ?? []).map(({ Key = '', Value = '' }) => [Key, Value] as const);
+    return { ...object, headers: { ...object.headers, tags: Object.fromEntries(pairs) } };
+  }
+
+  #mappedError(what: string): HeadraceError {
+    return new HeadraceError(
+      'UFS_REJECTED',
+      `cannot ${what}: ${this.description} stands for one bucket, which is made and removed in the store itself`,
+    );
+  }
+}
+
+function objectFrom(fields: S3ObjectFields, size: number): StoredObject {
+  const storeEtag = storeEtagOf(fields);
+  const own = ownMetadataFrom(fields, size);
+  return {
+    size,
+    etag: own.etag ?? storeEtag,
+    storeEtag,
+    lastModifiedMs: own.lastModifiedMs ?? fields.LastModified?.getTime() ?? 0,
+    headers: headersFrom(fields),
+  };
+}
+
+function isAbsent(error: unknown): boolean {
+  return isS3Code(error, 404, 'NotFound', 'NoSuchKey', 'NoSuchBucket');
+}
+
+/** The size of the whole object from `bytes 0-9/1234`. */
+function sizeFromRange(range: string | undefined, what: string): number {
+  const size = Number(/\/(\d+)$/.exec(range ?? '')?.[1]);
+  if (Number.isSafeInteger(size)) return size;
+  throw new HeadraceError(
+    'UFS_REJECTED',
+    `the store answered a request for a part of ${what} without saying which part it sends (Content-Range: ${range ?? 'none'})`,
+  );
+}

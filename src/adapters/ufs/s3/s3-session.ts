@@ -1,0 +1,87 @@
+/**
+ * The AWS client, loaded and made at the first call: importing it costs a good part of the start-up time.
+ *
+ * The client does not retry: the engine does, with its own backoff, and must hear of each failure. It computes no checksums on
+ * its own: Content-MD5 and the ETag, which we know already, guard the bytes.
+ */
+import type { S3Client } from '@aws-sdk/client-s3';
+import { SECOND_MS } from '../../../core/units.js';
+
+export type S3Sdk = typeof import('@aws-sdk/client-s3');
+
+export interface S3Settings {
+  /** `http://host:port` of a store that is not Amazon's. */
+  readonly endpoint?: string;
+  readonly region?: string;
+  /** `http://host/bucket/key` instead of `http://bucket.host/key`. By default when there is an endpoint. */
+  readonly pathStyle?: boolean;
+  /** Both or none; none: environment, profile files, instance role, as the AWS SDKs look them up. */
+  readonly accessKeyId?: string;
+  readonly secretAccessKey?: string;
+  readonly sessionToken?: string;
+  readonly connectTimeoutMs?: number;
+  /** A connection on which nothing moves for this long is given up. */
+  readonly idleTimeoutMs?: number;
+  readonly maxConnections?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
+const IDLE_TIMEOUT_MS = 60 * SECOND_MS;
+const CONNECTIONS_MAX = 64;
+/** What a store without regions expects. */
+const REGION_OF_ENDPOINTS = 'us-east-1';
+
+export interface S3Connection {
+  readonly sdk: S3Sdk;
+  readonly client: S3Client;
+}
+
+export class S3Session {
+  readonly #settings: S3Settings;
+  #connection: Promise<S3Connection> | undefined;
+
+  constructor(settings: S3Settings) {
+    this.#settings = settings;
+  }
+
+  connection(): Promise<S3Connection> {
+    return (this.#connection ??= connect(this.#settings));
+  }
+
+  async close(): Promise<void> {
+    (await this.#connection)?.client.destroy();
+  }
+}
+
+async function connect(settings: S3Settings): Promise<S3Connection> {
+  const sdk = await import('@aws-sdk/client-s3');
+  const { endpoint, accessKeyId, secretAccessKey, sessionToken } = settings;
+  const region = settings.region ?? (endpoint === undefined ? undefined : REGION_OF_ENDPOINTS);
+  const agent = { keepAlive: true, maxSockets: settings.maxConnections ?? CONNECTIONS_MAX };
+  const client = new sdk.S3Client({
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+    ...(accessKeyId === undefined || secretAccessKey === undefined
+      ? {}
+      : {
+          credentials: {
+            accessKeyId,
+            secretAccessKey,
+            ...(sessionToken === undefined ? {} : { sessionToken }),
+          },
+        }),
+    forcePathStyle: settings.pathStyle ?? endpoint !== undefined,
+    maxAttempts: 1,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // It would open a new connection for each large body.
+    expectContinueHeader: false,
+    requestHandler: {
+      connectionTimeout: settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      socketTimeout: settings.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
+  });
+  return { sdk, client };
+}
