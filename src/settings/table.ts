@@ -42,8 +42,9 @@ export interface SettingValues {
   readonly adminAllowedHosts: readonly string[];
   readonly ufs: string;
   readonly ufsS3Endpoint: string | undefined;
-  readonly ufsS3Region: string;
-  readonly ufsS3PathStyle: boolean;
+  readonly ufsS3Region: string | undefined;
+  /** Undefined: where an endpoint is given. */
+  readonly ufsS3PathStyle: boolean | undefined;
   readonly ufsS3AccessKeyId: string | undefined;
   readonly ufsS3SecretAccessKey: string | undefined;
   readonly ufsRequestTimeoutMs: number;
@@ -142,22 +143,21 @@ const UFS = {
     fallback: (ofKey) => `${ofKey('data.dir').replace(/(.)\/+$/, '$1')}/ufs`,
     flag: '--ufs',
     description:
-      'The store behind the cache. A bucket is the directory or the bucket with the same name in it.',
+      'The store behind the cache. A bucket is the directory or the bucket of the same name in it.',
   }),
   ufsS3Endpoint: optional(url, {
     key: 'ufs.s3.endpoint',
     description: 'Endpoint of the S3 store behind the cache; none: that of AWS for the region.',
   }),
-  ufsS3Region: setting(text('a region name', /^[A-Za-z0-9-]{1,64}$/), {
+  ufsS3Region: optional(text('a region name', /^[A-Za-z0-9-]{1,64}$/), {
     key: 'ufs.s3.region',
-    default: 'us-east-1',
-    description: 'Region of the S3 store behind the cache.',
-  }),
-  ufsS3PathStyle: setting(flagValue, {
-    key: 'ufs.s3.path.style',
-    default: 'false',
     description:
-      'Put the bucket in the path instead of the host name, as most stores other than AWS want it.',
+      'Region of the S3 store; none: that of the AWS environment, or any where an endpoint is given.',
+  }),
+  ufsS3PathStyle: optional(flagValue, {
+    key: 'ufs.s3.path.style',
+    none: 'auto',
+    description: 'Put the bucket in the path instead of the host name; auto: where an endpoint is given.',
   }),
   ufsS3AccessKeyId: optional(text('an access key', /^\S{1,256}$/), {
     key: 'ufs.s3.access.key.id',

@@ -24,7 +24,7 @@ void t.test('fs ls: shows the persist state, size, time and path, over pages', a
   t.equal(lines[1000], 'NOT_PERSISTED      10 KiB  2024-01-02 03:04:05  /b/k1000');
   const done = await fixture.run(['fs', 'ls', '/c/']);
   t.equal(done.stdout, 'PERSISTED             3 B  2024-01-02 03:04:05  /c/done\n');
-  const limited = await fixture.run(['fs', 'ls', '--limit', '2', '--json']);
+  const limited = await fixture.run(['fs', 'ls', '/b', '--limit', '2', '--json']);
   t.same(
     limited.stdout
       .trimEnd()
@@ -84,22 +84,10 @@ void t.test('job free: reports what was freed, with progress on a terminal', asy
 void t.test('mount: add, list, remove', async (t) => {
   const fixture = await CliFixture.open(t);
   t.match((await fixture.run(['mount', 'list'])).stdout, /^nothing is mounted/);
-  const add = [
-    'mount',
-    'add',
-    '/archive',
-    's3://company',
-    '--option',
-    'ufs.s3.region=x',
-    '--option',
-    'a=b=c',
-  ];
+  const add = ['mount', 'add', '/archive', 's3://company', '--option', 'region=x', '--option', 'a=b=c'];
   t.equal((await fixture.run(add)).stdout, 'mounted s3://company at /archive\n');
   t.match((await fixture.run(add)).stderr, /mounted already/);
-  t.match(
-    (await fixture.run(['mount', 'list'])).stdout,
-    /\n\/archive +s3:\/\/company +ufs.s3.region=x a=b=c\n/,
-  );
+  t.match((await fixture.run(['mount', 'list'])).stdout, /\n\/archive +s3:\/\/company +region=x a=b=c\n/);
   t.equal((await fixture.run(['mount', 'remove', '/archive'])).exitCode, 0);
   t.equal((await fixture.run(['mount', 'remove', '/archive'])).exitCode, 1);
 });

@@ -106,17 +106,30 @@ export class MemoryAdminService implements AdminService {
   }
 
   async list(request: Parameters<AdminService['list']>[0]): Promise<FsEntry[]> {
-    return this.objects
-      .map(({ bucket, key, size, lastModifiedMs, state }) => ({
-        path: `/${bucket}/${key}`,
-        directory: false,
-        size,
-        lastModifiedMs,
-        persisted: state === 'PERSISTED',
-      }))
-      .filter(({ path }) => path.startsWith(request.path) && path > request.startAfter)
-      .sort((a, b) => (a.path < b.path ? -1 : 1))
-      .slice(0, request.limit);
+    const directory = (path: string): FsEntry => ({
+      path,
+      directory: true,
+      size: 0,
+      lastModifiedMs: 0,
+      persisted: true,
+    });
+    if (request.path === '/')
+      return [...new Set(this.objects.map(({ bucket }) => bucket))]
+        .sort()
+        .map((bucket) => directory(`/${bucket}/`));
+    const entries = new Map<string, FsEntry>();
+    for (const { bucket, key, size, lastModifiedMs, state } of this.objects) {
+      const path = `/${bucket}/${key}`;
+      if (!path.startsWith(request.path) || path <= request.startAfter) continue;
+      const end = request.recursive
+        ? -1
+        : path.indexOf('/', Math.max(request.path.length, bucket.length + 2));
+      if (end >= 0) entries.set(path.slice(0, end + 1), directory(path.slice(0, end + 1)));
+      else
+        entries.set(path, { path, directory: false, size, lastModifiedMs, persisted: state === 'PERSISTED' });
+    }
+    const byPath = [...entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+    return byPath.slice(0, request.limit);
   }
 
   async logHead(): Promise<LogHead[]> {

@@ -11,10 +11,7 @@ export function addMountCommand(program: Command, context: CliContext): void {
     .argument('<path>', '/<bucket> or /<bucket>/<prefix>', pathArgument)
     .argument('<ufs>', 'a directory or s3://<bucket>[/<prefix>]')
     .option('--option <name=value>', 'option of the UFS, may be repeated', collectOption)
-    .addHelpText(
-      'after',
-      examples('mount add /archive s3://company-archive --option ufs.s3.region=eu-west-1'),
-    )
+    .addHelpText('after', examples('mount add /archive s3://company-archive --option region=eu-west-1'))
     .action(
       async (
         path: string,

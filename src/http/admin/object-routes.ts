@@ -1,7 +1,8 @@
 /** What the cache holds: listings, one object's state, and what waits to be persisted. */
 import type { FastifyInstance } from 'fastify';
 import { HeadraceError } from '../../core/errors.js';
-import type { ObjectStat, PersistPhase } from '../../engine/admin-service.js';
+import { greatestKeyBelow } from '../../core/store-listing.js';
+import type { FsEntry, ObjectStat, PersistPhase } from '../../engine/admin-service.js';
 import { query, type AdminRouteContext } from './route-context.js';
 
 const PAGE_DEFAULT = 100;
@@ -62,11 +63,18 @@ export function addObjectRoutes(server: FastifyInstance, { admin }: AdminRouteCo
     },
     async (request) => {
       const entries = await admin.list(request.query);
-      const last = entries.at(-1);
-      const more = last !== undefined && entries.length >= request.query.limit;
-      return { entries, nextStartAfter: more ? last.path : undefined };
+      // The root is the list of buckets, which comes whole.
+      const whole = request.query.path === '/' || entries.length < request.query.limit;
+      return { entries, nextStartAfter: whole ? undefined : pathBehind(entries.at(-1)) };
     },
   );
+}
+
+/** Where the page behind an entry starts: behind a directory that is behind everything in it. */
+function pathBehind(last: FsEntry | undefined): string | undefined {
+  if (last === undefined || !last.directory) return last?.path;
+  const { bucket, key } = splitPath(last.path);
+  return `/${bucket}/${greatestKeyBelow(key)}`;
 }
 
 function splitPath(text: string): { bucket: string; key: string } {

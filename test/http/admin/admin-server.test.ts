@@ -135,6 +135,23 @@ void t.test('admin: listings come in pages', async (t) => {
 });
 
 void t.test(
+  'admin: a page that ends with a directory goes on behind it; the root lists all buckets',
+  async (t) => {
+    const { admin, server } = open(t);
+    for (const key of ['d/1', 'd/2', 'e']) admin.objects.push(objectStat('b', key), objectStat('c', key));
+    const list = async (query: Record<string, string>) =>
+      (await server.inject({ url: '/api/v1/fs', query: { path: '/b/', limit: '1', ...query } })).json();
+    const first = await list({});
+    t.match(first.entries, [{ path: '/b/d/', directory: true }]);
+    const second = await list({ startAfter: first.nextStartAfter });
+    t.match(second.entries, [{ path: '/b/e', directory: false }]);
+    const root = await list({ path: '/' });
+    t.equal(root.entries.length, 2);
+    t.notOk('nextStartAfter' in root);
+  },
+);
+
+void t.test(
   'admin: free works with and without a body, and reports progress to who asks for lines',
   async (t) => {
     const { admin, server } = open(t);
@@ -235,13 +252,13 @@ void t.test('admin: mounts are added, listed without their secrets, and removed'
   const payload = {
     path: '/b',
     ufs: 's3://archive',
-    options: { 's3.secret.access.key': 'hush', region: 'x' },
+    options: { secretAccessKey: 'hush', region: 'x' },
   };
   const add = () => server.inject({ method: 'POST', url: '/api/v1/mounts', payload });
   t.equal((await add()).statusCode, 201);
   t.equal((await add()).statusCode, 409);
   const { mounts } = (await server.inject('/api/v1/mounts')).json();
-  t.same(mounts, [{ ...payload, options: { 's3.secret.access.key': '****', region: 'x' } }]);
+  t.same(mounts, [{ ...payload, options: { secretAccessKey: '****', region: 'x' } }]);
   t.equal((await server.inject({ method: 'DELETE', url: '/api/v1/mounts?path=/b' })).statusCode, 200);
   t.equal((await server.inject({ method: 'DELETE', url: '/api/v1/mounts?path=/b' })).statusCode, 404);
   t.equal(
