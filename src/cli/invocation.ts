@@ -126,7 +126,7 @@ export function endpointOf({ adminHost, adminPort }: Settings): string {
 /** A parser of options that take an integer. */
 export function integerOption(least: number): (text: string) => number {
   return (text) => {
-    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least) return value;
     throw new InvalidArgumentError(`It must be an integer, at least ${least}.`);
   };

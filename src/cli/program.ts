@@ -68,7 +68,19 @@ function explain(error: unknown): { code: string; exitCode: ExitCode; message: s
     const exitCode = error.code === 'INVALID_SETTING' ? EXIT_USAGE : EXIT_FAILED;
     return { code: error.code, exitCode, message: error.message };
   }
+  const code = systemCode(error);
+  if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+    const reason = error instanceof Error ? error.message : code;
+    const advice = 'choose another address or port (`headrace conf list` shows them)';
+    return { code, exitCode: EXIT_FAILED, message: `${reason}: ${advice}` };
+  }
   // Not foreseen: the stack says where to look.
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: 'INTERNAL', exitCode: EXIT_FAILED, message };
+}
+
+/** The code of a failed `listen`, such as EADDRINUSE. */
+function systemCode(error: unknown): string | undefined {
+  const isListen = error instanceof Error && 'syscall' in error && error.syscall === 'listen';
+  return isListen && 'code' in error ? String(error.code) : undefined;
 }

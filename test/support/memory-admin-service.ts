@@ -33,7 +33,7 @@ export class MemoryAdminService implements AdminService {
   readonly #mounts = new Map<string, MountInfo>();
   readonly #events: LoggedEvent[][] = Array.from({ length: PARTITIONS }, () => []);
   readonly #documents: { offset: number; document: PathConfigDocument }[] = [
-    { offset: 0, document: DEFAULT_PATH_CONFIG },
+    { offset: -1, document: DEFAULT_PATH_CONFIG },
   ];
   readonly #emitter = new EventEmitter();
 
@@ -79,9 +79,8 @@ export class MemoryAdminService implements AdminService {
         `the path configuration changed meanwhile: it stands at offset ${current.offset}, not ${expectedOffset}`,
       );
     const { offset } = this.append(0, { type: 'PathConfigChanged', document: JSON.stringify(parsed) });
-    // Offset 0 is where the default stands.
-    this.#documents.push({ offset: offset + 1, document: parsed });
-    return { offset: offset + 1 };
+    this.#documents.push({ offset, document: parsed });
+    return { offset };
   }
 
   testPath(path: string): PathTest {

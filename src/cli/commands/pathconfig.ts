@@ -52,8 +52,8 @@ function addChange(pathconfig: Command, context: CliContext): void {
     .argument('<file>', 'a JSON document; - for standard input')
     .option(
       '--expected-offset <offset>',
-      'refuse when the document in force stands elsewhere',
-      integerOption(0),
+      'refuse when the document in force stands elsewhere (-1: none was set yet)',
+      integerOption(-1),
     )
     .addHelpText('after', examples('pathconfig set pathconfig.json', 'pathconfig set - < pathconfig.json'))
     .action(async (file: string, options: { expectedOffset?: number }, command: Command) => {
@@ -78,7 +78,7 @@ async function edit({ client, printer, context }: Invocation): Promise<void> {
   const edited = await context.editText(before, 'pathconfig.json');
   const { changed, offset } = await keepingText(edited, async () => {
     const wanted = parsePathConfigText(edited.text);
-    const difference = diffLines(before, format(wanted));
+    const difference = diffLines(before.trimEnd(), format(wanted).trimEnd());
     if (difference.length === 0) return { changed: false, offset: undefined };
     for (const line of difference) await context.stderr.write(`${showDiffLine(line, context)}\n`);
     return { changed: true, offset: (await client.setPathConfig(wanted, etag)).offset };
