@@ -1,0 +1,244 @@
+/**
+ * Headers that are stored with an object, from a request and into an answer.
+ *
+ * Values are byte strings, one character per byte, exactly as node:http hands them over and takes them: what a client
+ * sent comes back byte for byte, be it ASCII, UTF-8 or an RFC 2047 word, without a guess at its encoding.
+ *
+ * Whatever a request's headers ask for that Headrace does not do is refused here by name (NotImplemented): encryption, object lock,
+ * grants. A storage class is checked and not kept: there is one, STANDARD.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { ObjectHeaders, ObjectVersion } from '../../core/object.js';
+import { invalidArgument, notImplemented, S3Error } from './s3-error.js';
+import { formatHttpDate } from './timestamps.js';
+
+/** Names and values of the user metadata together (S3 user guide, "Working with object metadata"). */
+export const USER_METADATA_BYTES_MAX = 2048;
+const TAGS_MAX = 10;
+const TAG_KEY_CHARACTERS_MAX = 128;
+const TAG_VALUE_CHARACTERS_MAX = 256;
+
+const USER_PREFIX = 'x-amz-meta-';
+const NONE: Readonly<Record<string, string>> = Object.freeze({});
+const NO_HEADERS: ObjectHeaders = Object.freeze({ system: NONE, user: NONE });
+
+const STORAGE_CLASSES = new Set(
+  'STANDARD REDUCED_REDUNDANCY STANDARD_IA ONEZONE_IA INTELLIGENT_TIERING GLACIER DEEP_ARCHIVE GLACIER_IR EXPRESS_ONEZONE OUTPOSTS SNOW'.split(
+    ' ',
+  ),
+);
+
+/** ACLs that mean what is so anyway: nobody but the owner was granted anything. */
+const HARMLESS_ACLS = new Set(['private', 'bucket-owner-read', 'bucket-owner-full-control']);
+
+const REFUSED = [
+  'x-amz-server-side-encryption',
+  'x-amz-copy-source-server-side-encryption',
+  'x-amz-object-lock-',
+  'x-amz-grant-',
+  'x-amz-write-offset-bytes',
+  'if-modified-since',
+  'if-unmodified-since',
+  'x-amz-if-match-',
+];
+
+/**
+ * The headers of a write. One pass over the names, most of which are decided by their first letter.
+ * Throws MetadataTooLarge, InvalidStorageClass, InvalidTag, NotImplemented.
+ */
+export function headersOfWrite(headers: IncomingHttpHeaders): ObjectHeaders {
+  let system: Record<string, string> | undefined;
+  let user: Record<string, string> | undefined;
+  let tags: Record<string, string> | undefined;
+  let userBytes = 0;
+  for (const name in headers) {
+    const first = name.charCodeAt(0);
+    if (first !== LETTER_C && first !== LETTER_E && first !== LETTER_I && first !== LETTER_X) continue;
+    const value = headers[name];
+    if (typeof value !== 'string') continue;
+    if (name.startsWith(USER_PREFIX)) {
+      userBytes += name.length - USER_PREFIX.length + value.length;
+      user ??= Object.create(null) as Record<string, string>;
+      user[name.slice(USER_PREFIX.length)] = value;
+    } else if (isSystemHeader(name)) {
+      const kept = name === 'content-encoding' ? withoutAwsChunked(value) : value;
+      if (kept !== '') (system ??= {})[name] = kept;
+    } else if (name === 'x-amz-tagging') tags = parseTagging(value);
+    else checkHeader(name, value);
+  }
+  if (userBytes > USER_METADATA_BYTES_MAX)
+    throw new S3Error('MetadataTooLarge', undefined, {
+      elements: { Size: String(userBytes), MaxSizeAllowed: String(USER_METADATA_BYTES_MAX) },
+    });
+  if (tags !== undefined) return { system: system ?? NONE, user: user ?? NONE, tags };
+  return system === undefined && user === undefined
+    ? NO_HEADERS
+    : { system: system ?? NONE, user: user ?? NONE };
+}
+
+const LETTER_C = 0x63;
+const LETTER_E = 0x65;
+const LETTER_I = 0x69;
+const LETTER_X = 0x78;
+
+function isSystemHeader(name: string): boolean {
+  switch (name) {
+    case 'content-type':
+    case 'content-encoding':
+    case 'content-language':
+    case 'content-disposition':
+    case 'cache-control':
+    case 'expires':
+    case 'x-amz-website-redirect-location':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** `aws-chunked` says how the body travels; the rest of the list belongs to the object. */
+function withoutAwsChunked(encodings: string): string {
+  if (!encodings.includes('aws-chunked')) return encodings;
+  return encodings
+    .split(',')
+    .map((encoding) => encoding.trim())
+    .filter((encoding) => encoding !== 'aws-chunked' && encoding !== '')
+    .join(',');
+}
+
+/** Throws when a header of a write asks for what Headrace does not do. */
+function checkHeader(name: string, value: string): void {
+  if (name === 'x-amz-storage-class') {
+    if (!STORAGE_CLASSES.has(value))
+      throw new S3Error('InvalidStorageClass', undefined, { elements: { StorageClassRequested: value } });
+  } else if (name === 'x-amz-acl') checkAcl(value);
+  else checkSupported(name);
+}
+
+/** Throws NotImplemented for a canned ACL that would grant something. */
+function checkAcl(value: string): void {
+  if (!HARMLESS_ACLS.has(value)) throw notImplemented(`The canned ACL "${value}" in the x-amz-acl header`);
+}
+
+/** Throws NotImplemented for a header that asks for what Headrace does not do. */
+export function checkSupported(name: string): void {
+  for (const refused of REFUSED)
+    if (name.startsWith(refused)) throw notImplemented(`The header ${name} of this request`);
+}
+
+/** The headers of CreateBucket. Access control lists are off, which S3 calls BucketOwnerEnforced. Throws NotImplemented. */
+export function checkBucketHeaders(headers: IncomingHttpHeaders): void {
+  for (const name in headers) {
+    const value = String(headers[name]);
+    checkSupported(name);
+    if (name === 'x-amz-acl') checkAcl(value);
+    const locked = name === 'x-amz-bucket-object-lock-enabled' && value.toLowerCase() !== 'false';
+    const owned = name === 'x-amz-object-ownership' && value !== 'BucketOwnerEnforced';
+    if (locked || owned) throw notImplemented(`The value "${value}" of ${name}`);
+  }
+}
+
+/** Reads may not ask for encryption with their own key either: there is no object it could fit. */
+export function checkReadHeaders(headers: IncomingHttpHeaders): void {
+  if (headers['x-amz-server-side-encryption-customer-algorithm'] !== undefined)
+    throw notImplemented('The header x-amz-server-side-encryption-customer-algorithm of this request');
+}
+
+/** `a=1&b=2`, percent-encoded. Throws InvalidTag, InvalidArgument. */
+export function parseTagging(header: string): Record<string, string> {
+  const tags = Object.create(null) as Record<string, string>;
+  let count = 0;
+  for (const pair of header.split('&')) {
+    if (pair === '') continue;
+    const equals = pair.indexOf('=');
+    const key = decodeTag(equals < 0 ? pair : pair.slice(0, equals), header);
+    const value = equals < 0 ? '' : decodeTag(pair.slice(equals + 1), header);
+    checkTag(key, value);
+    if (key in tags)
+      throw new S3Error('InvalidTag', `Cannot provide multiple Tags with the same key: "${key}".`);
+    if (++count > TAGS_MAX) throw new S3Error('BadRequest', `Object tags cannot be greater than ${TAGS_MAX}`);
+    tags[key] = value;
+  }
+  return tags;
+}
+
+function checkTag(key: string, value: string): void {
+  if (key.length === 0 || key.length > TAG_KEY_CHARACTERS_MAX)
+    throw new S3Error(
+      'InvalidTag',
+      `The TagKey you have provided is invalid: it has 1 to ${TAG_KEY_CHARACTERS_MAX} characters, not ${key.length}.`,
+    );
+  if (value.length > TAG_VALUE_CHARACTERS_MAX)
+    throw new S3Error(
+      'InvalidTag',
+      `The TagValue you have provided is invalid: it has at most ${TAG_VALUE_CHARACTERS_MAX} characters, not ${value.length}.`,
+    );
+}
+
+function decodeTag(text: string, header: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    throw invalidArgument(
+      "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+      'x-amz-tagging',
+      header,
+    );
+  }
+}
+
+/** Query parameters of a read that replace a header of its answer. */
+const OVERRIDES: readonly (readonly [query: string, header: string])[] = [
+  ['response-content-type', 'content-type'],
+  ['response-content-language', 'content-language'],
+  ['response-expires', 'expires'],
+  ['response-cache-control', 'cache-control'],
+  ['response-content-disposition', 'content-disposition'],
+  ['response-content-encoding', 'content-encoding'],
+];
+
+const DISPLAY_NAMES: Readonly<Record<string, string>> = {
+  'content-type': 'Content-Type',
+  'content-encoding': 'Content-Encoding',
+  'content-language': 'Content-Language',
+  'content-disposition': 'Content-Disposition',
+  'cache-control': 'Cache-Control',
+  expires: 'Expires',
+};
+
+/** Adds what an object is to the flat list of an answer's headers: names and values alternate. */
+export function addObjectHeaders(
+  into: string[],
+  object: ObjectVersion,
+  query: ReadonlyMap<string, string>,
+): void {
+  into.push('ETag', `"${object.etag}"`, 'Last-Modified', formatHttpDate(object.lastModifiedMs));
+  into.push('Accept-Ranges', 'bytes');
+  const { user, tags } = object.headers;
+  const system = query.size === 0 ? object.headers.system : overridden(object.headers.system, query);
+  if (system['content-type'] === undefined) into.push('Content-Type', 'binary/octet-stream');
+  for (const name in system) into.push(DISPLAY_NAMES[name] ?? name, system[name] ?? '');
+  for (const name in user) into.push(USER_PREFIX + name, user[name] ?? '');
+  if (tags !== undefined) {
+    const count = Object.keys(tags).length;
+    if (count > 0) into.push('x-amz-tagging-count', String(count));
+  }
+}
+
+function overridden(
+  system: Readonly<Record<string, string>>,
+  query: ReadonlyMap<string, string>,
+): Readonly<Record<string, string>> {
+  let result = system;
+  for (const [parameter, header] of OVERRIDES) {
+    const value = query.get(parameter);
+    if (value === undefined) continue;
+    if (!HEADER_VALUE.test(value))
+      throw invalidArgument('Header value cannot be represented using ISO-8859-1.', parameter, value);
+    result = { ...result, [header]: value };
+  }
+  return result;
+}
+
+/** What node:http accepts as a header's value; anything else could end the header early. */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;

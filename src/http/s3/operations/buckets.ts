@@ -1,0 +1,114 @@
+/** ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation, GetBucketVersioning. */
+import type { BucketSummary } from '../../../engine/object-service.js';
+import { answer } from '../answer.js';
+import type { Exchange } from '../exchange.js';
+import { checkBucketHeaders } from '../object-headers.js';
+import { parseNumber } from '../parameters.js';
+import { hasBody, receiveXml } from '../receive-body.js';
+import { invalidArgument, notImplemented, S3Error } from '../s3-error.js';
+import { formatXmlDate } from '../timestamps.js';
+import { childText } from '../xml-reader.js';
+import type { XmlElement } from '../xml-reader.js';
+import { element, optionalElement, xmlDocument } from '../xml-writer.js';
+import { ownerElement } from './owner.js';
+
+const BUCKETS_MAX = 10_000;
+
+export function listBuckets(exchange: Exchange): void {
+  const { query } = exchange.target;
+  const prefix = query.get('prefix') ?? '';
+  const region = query.get('bucket-region');
+  const after = query.get('continuation-token') ?? '';
+  const limit = parseNumber(query, 'max-buckets', 1, BUCKETS_MAX) ?? BUCKETS_MAX;
+  const { options, objects } = exchange.context;
+  answer(exchange, objects.listBuckets(), (all) => {
+    const regional = region === undefined || region === options.region ? all : [];
+    // Names are ASCII, so that the order of JavaScript is theirs.
+    const rest = regional
+      .filter(({ name }) => name.startsWith(prefix) && name > after)
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const page = rest.slice(0, limit);
+    const next = rest.length > page.length ? page.at(-1)?.name : undefined;
+    const content =
+      ownerElement('Owner', options) +
+      `<Buckets>${page.map(bucketElement).join('')}</Buckets>` +
+      optionalElement('ContinuationToken', next) +
+      optionalElement('Prefix', query.get('prefix'));
+    exchange.replyXml(200, xmlDocument('ListAllMyBucketsResult', content));
+  });
+}
+
+function bucketElement({ name, createdMs }: BucketSummary): string {
+  return `<Bucket>${element('Name', name)}${element('CreationDate', formatXmlDate(createdMs))}</Bucket>`;
+}
+
+export function createBucket(exchange: Exchange): void {
+  checkBucketHeaders(exchange.headers);
+  if (!hasBody(exchange)) {
+    create(exchange);
+    return;
+  }
+  receiveXml(exchange, {}, (root) => {
+    checkConfiguration(root);
+    create(exchange);
+  });
+}
+
+function create(exchange: Exchange): void {
+  const { bucket } = exchange.target;
+  answer(exchange, exchange.context.objects.createBucket(bucket), () => {
+    const headers = exchange.startHeaders();
+    headers.push('Location', `/${bucket}`);
+    exchange.reply(200, headers);
+  });
+}
+
+/** Any region is accepted: a bucket is where the server is, whatever clients call the place. */
+function checkConfiguration(root: XmlElement): void {
+  if (root.name !== 'CreateBucketConfiguration') throw new S3Error('MalformedXML');
+  for (const { name } of root.children)
+    if (name !== 'LocationConstraint')
+      throw notImplemented(`The element ${name} in a CreateBucketConfiguration`);
+  const region = childText(root, 'LocationConstraint')?.trim() ?? '';
+  if (!/^[a-zA-Z\d-]{0,64}$/.test(region))
+    throw new S3Error('InvalidLocationConstraint', undefined, { elements: { LocationConstraint: region } });
+}
+
+export function headBucket(exchange: Exchange): void {
+  answer(exchange, exchange.context.objects.headBucket(exchange.target.bucket), () => {
+    const headers = exchange.startHeaders();
+    headers.push('x-amz-bucket-region', exchange.context.options.region, 'Content-Type', 'application/xml');
+    exchange.reply(200, headers);
+  });
+}
+
+export function deleteBucket(exchange: Exchange): void {
+  answer(exchange, exchange.context.objects.deleteBucket(exchange.target.bucket), () => {
+    exchange.reply(204, exchange.startHeaders());
+  });
+}
+
+export function getBucketLocation(exchange: Exchange): void {
+  const { region } = exchange.context.options;
+  answer(exchange, exchange.context.objects.headBucket(exchange.target.bucket), () => {
+    // The first region has no name here.
+    exchange.replyXml(200, xmlDocument('LocationConstraint', region === 'us-east-1' ? '' : region));
+  });
+}
+
+/** Versioning was never switched on, which S3 says with an empty configuration. */
+export function getBucketVersioning(exchange: Exchange): void {
+  answer(exchange, exchange.context.objects.headBucket(exchange.target.bucket), () => {
+    exchange.replyXml(200, xmlDocument('VersioningConfiguration', ''));
+  });
+}
+
+/** Refuses an account that is not the owner of everything here. */
+export function checkExpectedOwner(exchange: Exchange): void {
+  for (const name of ['x-amz-expected-bucket-owner', 'x-amz-source-expected-bucket-owner']) {
+    const expected = exchange.headers[name];
+    if (expected === undefined || expected === exchange.context.options.ownerId) continue;
+    if (expected === '') throw invalidArgument('The value cannot be empty.', name, '');
+    throw new S3Error('AccessDenied');
+  }
+}

@@ -1,0 +1,76 @@
+/** DeleteObjects: up to 1,000 keys in one request, and in one append. */
+import { answer } from '../answer.js';
+import { toS3Error } from '../error-mapper.js';
+import type { Exchange } from '../exchange.js';
+import { receiveXml } from '../receive-body.js';
+import { notImplemented, S3Error } from '../s3-error.js';
+import { childText } from '../xml-reader.js';
+import type { XmlElement } from '../xml-reader.js';
+import { element, xmlDocument } from '../xml-writer.js';
+
+const KEYS_MAX = 1000;
+
+interface Deletion {
+  readonly key: string;
+  /** What is wrong with this key alone. */
+  readonly refusal: S3Error | undefined;
+}
+
+export function deleteObjects(exchange: Exchange): void {
+  receiveXml(exchange, { integrity: 'required' }, (root) => {
+    const { deletions, quiet } = parseDelete(root);
+    const keys = deletions.filter(({ refusal }) => refusal === undefined).map(({ key }) => key);
+    const { objects } = exchange.context;
+    const deleted =
+      keys.length === 0 ? Promise.resolve([]) : objects.deleteObjects(exchange.target.bucket, keys);
+    answer(exchange, deleted, (errors) => {
+      exchange.replyXml(200, resultDocument(deletions, errors, quiet));
+    });
+  });
+}
+
+function parseDelete(root: XmlElement): { deletions: Deletion[]; quiet: boolean } {
+  const objects = root.children.filter(({ name }) => name === 'Object');
+  if (root.name !== 'Delete' || objects.length === 0 || objects.length > KEYS_MAX)
+    throw new S3Error(
+      'MalformedXML',
+      `The XML you provided was not well-formed or did not validate against our published schema: a Delete has 1 to ${KEYS_MAX} Object elements, not ${objects.length}.`,
+    );
+  return { deletions: objects.map(parseObject), quiet: childText(root, 'Quiet')?.trim() === 'true' };
+}
+
+function parseObject(object: XmlElement): Deletion {
+  const key = childText(object, 'Key');
+  if (key === undefined || key === '')
+    throw new S3Error('MalformedXML', 'Each Object of a Delete needs a Key.');
+  return { key, refusal: refusalOf(object) };
+}
+
+function refusalOf(object: XmlElement): S3Error | undefined {
+  for (const { name, text } of object.children) {
+    if (name === 'VersionId' && text !== 'null') return new S3Error('NoSuchVersion');
+    if (name === 'ETag' || name === 'LastModifiedTime' || name === 'Size')
+      return notImplemented(`The condition ${name} in a DeleteObjects`);
+  }
+  return undefined;
+}
+
+function resultDocument(
+  deletions: readonly Deletion[],
+  errors: readonly (Error | undefined)[],
+  quiet: boolean,
+): string {
+  let content = '';
+  let index = 0;
+  for (const { key, refusal } of deletions) {
+    const error = refusal ?? errors[index++];
+    if (error !== undefined) content += errorEntry(key, error);
+    else if (!quiet) content += `<Deleted>${element('Key', key)}</Deleted>`;
+  }
+  return xmlDocument('DeleteResult', content);
+}
+
+function errorEntry(key: string, error: Error): string {
+  const { s3Code, message } = toS3Error(error);
+  return `<Error>${element('Key', key)}${element('Code', s3Code)}${element('Message', message)}</Error>`;
+}

@@ -1,0 +1,137 @@
+/** ListObjects and ListObjectsV2: one page of a bucket, in the order of the keys' UTF-8 bytes. */
+import type { ListEntry, ListObjectsResult } from '../../../engine/object-service.js';
+import { answer } from '../answer.js';
+import type { Exchange } from '../exchange.js';
+import { parseLimit, unsupportedValue, wantsUrlEncoding } from '../parameters.js';
+import { invalidArgument } from '../s3-error.js';
+import { formatXmlDate } from '../timestamps.js';
+import { element, encodeUrl, escapeXml, optionalElement, xmlDocument } from '../xml-writer.js';
+import { ownerElement } from './owner.js';
+
+interface Listing {
+  readonly prefix: string;
+  readonly delimiter: string;
+  readonly maxKeys: number;
+  /** Name to text of an element, encoded as asked for. */
+  readonly encode: (name: string) => string;
+  readonly encoding: string;
+}
+
+export function listObjects(exchange: Exchange): void {
+  const { query } = exchange.target;
+  const marker = query.get('marker') ?? '';
+  const listing = parseListing(query);
+  const { encode } = listing;
+  list(exchange, listing, marker, (result) => {
+    const last = result.entries.at(-1);
+    // Without a delimiter the last key is the marker, and S3 does not repeat it.
+    const nextMarker = result.truncated && listing.delimiter !== '' ? nameOf(last) : undefined;
+    const owner = ownerElement('Owner', exchange.context.options);
+    const content =
+      heading(exchange, listing, result) +
+      `<Marker>${encode(marker)}</Marker>` +
+      (nextMarker === undefined ? '' : `<NextMarker>${encode(nextMarker)}</NextMarker>`) +
+      entries(result.entries, encode, owner);
+    exchange.replyXml(200, xmlDocument('ListBucketResult', content));
+  });
+}
+
+export function listObjectsV2(exchange: Exchange): void {
+  const { query } = exchange.target;
+  const version = query.get('list-type') ?? '';
+  if (version !== '2') throw unsupportedValue('list-type', version);
+  const startAfter = query.get('start-after');
+  const token = query.get('continuation-token');
+  const after = token === undefined ? (startAfter ?? '') : decodeToken(token);
+  const listing = parseListing(query);
+  const { encode } = listing;
+  list(exchange, listing, after, (result) => {
+    const next = result.truncated ? result.nextStartAfter : undefined;
+    const owner = query.get('fetch-owner') === 'true' ? ownerElement('Owner', exchange.context.options) : '';
+    const content =
+      heading(exchange, listing, result) +
+      element('KeyCount', result.entries.length) +
+      (startAfter === undefined ? '' : `<StartAfter>${encode(startAfter)}</StartAfter>`) +
+      optionalElement('ContinuationToken', token) +
+      optionalElement('NextContinuationToken', next === undefined ? undefined : encodeToken(next)) +
+      entries(result.entries, encode, owner);
+    exchange.replyXml(200, xmlDocument('ListBucketResult', content));
+  });
+}
+
+function parseListing(query: ReadonlyMap<string, string>): Listing {
+  const url = wantsUrlEncoding(query);
+  return {
+    prefix: query.get('prefix') ?? '',
+    delimiter: query.get('delimiter') ?? '',
+    maxKeys: parseLimit(query, 'max-keys'),
+    encode: url ? encodeUrl : escapeXml,
+    encoding: url ? element('EncodingType', 'url') : '',
+  };
+}
+
+const NOTHING: ListObjectsResult = { entries: [], truncated: false };
+
+function list(
+  exchange: Exchange,
+  listing: Listing,
+  startAfter: string,
+  render: (result: ListObjectsResult) => void,
+): void {
+  const { bucket } = exchange.target;
+  const { objects } = exchange.context;
+  const { prefix, delimiter, maxKeys } = listing;
+  // A page of no keys says nothing about the bucket but that it is there.
+  const page =
+    maxKeys === 0
+      ? objects.headBucket(bucket).then(() => NOTHING)
+      : objects.listObjects({ bucket, prefix, delimiter, startAfter, maxKeys });
+  answer(exchange, page, render);
+}
+
+function heading(exchange: Exchange, listing: Listing, result: ListObjectsResult): string {
+  const { prefix, delimiter, maxKeys, encode, encoding } = listing;
+  return (
+    element('Name', exchange.target.bucket) +
+    `<Prefix>${encode(prefix)}</Prefix>` +
+    (delimiter === '' ? '' : `<Delimiter>${encode(delimiter)}</Delimiter>`) +
+    element('MaxKeys', maxKeys) +
+    encoding +
+    element('IsTruncated', result.truncated)
+  );
+}
+
+function nameOf(entry: ListEntry | undefined): string | undefined {
+  return entry?.kind === 'prefix' ? entry.prefix : entry?.key;
+}
+
+/** S3 puts all objects before all common prefixes. */
+function entries(all: readonly ListEntry[], encode: (name: string) => string, owner: string): string {
+  let objects = '';
+  let prefixes = '';
+  for (const entry of all) {
+    if (entry.kind === 'prefix')
+      prefixes += `<CommonPrefixes><Prefix>${encode(entry.prefix)}</Prefix></CommonPrefixes>`;
+    else
+      objects +=
+        `<Contents><Key>${encode(entry.key)}</Key>` +
+        `<LastModified>${formatXmlDate(entry.lastModifiedMs)}</LastModified>` +
+        `<ETag>&quot;${escapeXml(entry.etag)}&quot;</ETag><Size>${entry.size}</Size>${owner}` +
+        '<StorageClass>STANDARD</StorageClass></Contents>';
+  }
+  return objects + prefixes;
+}
+
+/** Says which form the rest has, so that a later one can tell. */
+const TOKEN_VERSION = '1';
+
+function encodeToken(startAfter: string): string {
+  return Buffer.from(TOKEN_VERSION + startAfter).toString('base64url');
+}
+
+function decodeToken(token: string): string {
+  const text = Buffer.from(token, 'base64url').toString('utf8');
+  if (!text.startsWith(TOKEN_VERSION) || Buffer.from(text).toString('base64url') !== token)
+    throw invalidArgument('The continuation token provided is incorrect', 'continuation-token', token);
+  return text.slice(TOKEN_VERSION.length);
+}

@@ -1,0 +1,282 @@
+/**
+ * `ObjectService` in memory: small, complete, and meant to be read as what the interface promises.
+ *
+ * Every write decides its conditions and takes effect in one turn, once its body was read to the end, so that of two writers with the
+ * same condition one wins. Nothing is stored by a write that fails.
+ */
+import { createHash } from 'node:crypto';
+import { HeadraceError } from '../../src/core/errors.js';
+import type { Clock } from '../../src/core/ports.js';
+import type { ObjectChecksum, ObjectHeaders, ObjectVersion } from '../../src/core/object.js';
+import { KEY_BYTES_MAX } from '../../src/core/object.js';
+import type {
+  BucketSummary,
+  CopyObjectRequest,
+  CopySource,
+  GetObjectRequest,
+  GetObjectResult,
+  ListEntry,
+  ListObjectsRequest,
+  ListObjectsResult,
+  ObjectService,
+  PutObjectRequest,
+  RangeRequest,
+  ReadBody,
+  ReadConditions,
+  WriteConditions,
+  WriteReceipt,
+} from '../../src/engine/object-service.js';
+import { SMALL_BODY_BYTES_MAX } from '../../src/engine/object-service.js';
+import { rangeOfPart, resolveRange } from '../../src/http/s3/range.js';
+import { checkRead, checkWrite, compare, readBody } from './memory-object-rules.js';
+import type { StoredObject } from './memory-object-rules.js';
+import { MemoryUploads } from './memory-uploads.js';
+
+interface Bucket {
+  readonly createdMs: number;
+  readonly objects: Map<string, StoredObject>;
+}
+
+export interface MemoryObjectService extends ObjectService {
+  /** Bodies handed out as `bytes` and not yet released. */
+  readonly unreleased: number;
+  /** Streams handed out and not yet at their end or closed. */
+  readonly openStreams: number;
+}
+
+export function createMemoryObjectService(clock: Clock): MemoryObjectService {
+  return new MemoryObjects(clock);
+}
+
+export class MemoryObjects extends MemoryUploads implements MemoryObjectService {
+  readonly #buckets = new Map<string, Bucket>();
+  readonly #clock: Clock;
+  #offset = 0;
+  unreleased = 0;
+  openStreams = 0;
+
+  constructor(clock: Clock) {
+    super();
+    this.#clock = clock;
+  }
+
+  listBuckets(): Promise<BucketSummary[]> {
+    return Promise.resolve([...this.#buckets].map(([name, { createdMs }]) => ({ name, createdMs })));
+  }
+
+  async createBucket(bucket: string): Promise<void> {
+    if (!/^[a-z\d][a-z\d.-]{1,61}[a-z\d]$/.test(bucket) || bucket.includes('..'))
+      throw new HeadraceError('INVALID_BUCKET_NAME', `"${bucket}" is not the name of a bucket`);
+    if (this.#buckets.has(bucket)) throw new HeadraceError('BUCKET_EXISTS', `${bucket} exists`);
+    this.#buckets.set(bucket, { createdMs: this.nowMs(), objects: new Map() });
+  }
+
+  async deleteBucket(bucket: string): Promise<void> {
+    if (this.#bucket(bucket).objects.size > 0)
+      throw new HeadraceError('BUCKET_NOT_EMPTY', `${bucket} is not empty`);
+    this.#buckets.delete(bucket);
+  }
+
+  async headBucket(bucket: string): Promise<BucketSummary> {
+    return { name: bucket, createdMs: this.#bucket(bucket).createdMs };
+  }
+
+  async putObject(request: PutObjectRequest): Promise<WriteReceipt> {
+    const { bucket, key, headers, conditions } = request;
+    this.checkAddress(bucket, key);
+    const bytes = await readBody(request.body, request.md5);
+    const checksum = request.checksum?.();
+    const etag = createHash('md5').update(bytes).digest('hex');
+    return this.commit(bucket, key, { bytes, etag, headers, checksum, conditions });
+  }
+
+  async getObject(request: GetObjectRequest): Promise<GetObjectResult> {
+    const { version, bytes } = this.read(request, request.conditions);
+    const range = rangeOf(request, version);
+    const served = range === undefined ? bytes : bytes.subarray(range.first, range.last + 1);
+    return { object: version, range, body: this.#body(served) };
+  }
+
+  async headObject(request: GetObjectRequest): Promise<ObjectVersion> {
+    const { version } = this.read(request, request.conditions);
+    rangeOf(request, version);
+    return version;
+  }
+
+  async deleteObject(
+    bucket: string,
+    key: string,
+    conditions?: WriteConditions,
+  ): Promise<{ offset?: string }> {
+    this.checkAddress(bucket, key);
+    const { objects } = this.#bucket(bucket);
+    checkWrite(conditions, objects.get(key));
+    objects.delete(key);
+    return { offset: this.#nextOffset() };
+  }
+
+  async deleteObjects(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]> {
+    const { objects } = this.#bucket(bucket);
+    return keys.map((key) => {
+      if (Buffer.byteLength(key) > KEY_BYTES_MAX)
+        return new HeadraceError('KEY_TOO_LONG', `a key of ${Buffer.byteLength(key)} bytes`);
+      objects.delete(key);
+      return undefined;
+    });
+  }
+
+  async copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
+    const { bucket, key, conditions } = request;
+    this.checkAddress(bucket, key);
+    const source = this.copySource(request.source);
+    const tags = request.tags ?? source.version.headers.tags;
+    const { system, user } = request.headers ?? source.version.headers;
+    const headers: ObjectHeaders = tags === undefined ? { system, user } : { system, user, tags };
+    const { bytes } = source;
+    const etag = createHash('md5').update(bytes).digest('hex');
+    return this.commit(bucket, key, {
+      bytes,
+      etag,
+      headers,
+      conditions,
+      checksum: source.version.checksum?.type === 'FULL_OBJECT' ? source.version.checksum : undefined,
+    });
+  }
+
+  async listObjects(request: ListObjectsRequest): Promise<ListObjectsResult> {
+    const { prefix, delimiter, startAfter, maxKeys } = request;
+    const sorted = [...this.#bucket(request.bucket).objects]
+      .filter(([key]) => key.startsWith(prefix))
+      .toSorted(([a], [b]) => compare(a, b));
+    const entries: ListEntry[] = [];
+    let last = '';
+    for (const [key, { version }] of sorted) {
+      const entry = entryOf(key, version, prefix, delimiter);
+      const name = entry.kind === 'prefix' ? entry.prefix : entry.key;
+      // A common prefix counts by its own name: once listed or passed, nothing below it shows it again.
+      if (name === last || compare(name, startAfter) <= 0) continue;
+      if (entries.length === maxKeys) return { entries, truncated: true, nextStartAfter: last };
+      entries.push(entry);
+      last = name;
+    }
+    return { entries, truncated: false };
+  }
+
+  /** Any key of a bucket that is there and short enough. */
+  checkAddress(bucket: string, key: string): void {
+    this.#bucket(bucket);
+    if (Buffer.byteLength(key) > KEY_BYTES_MAX)
+      throw new HeadraceError('KEY_TOO_LONG', `a key of ${Buffer.byteLength(key)} bytes`);
+  }
+
+  nowMs(): number {
+    return this.#clock.wallTimeMs();
+  }
+
+  read(
+    source: { readonly bucket: string; readonly key: string },
+    conditions: ReadConditions | undefined,
+  ): StoredObject {
+    const object = this.#bucket(source.bucket).objects.get(source.key);
+    if (object === undefined) throw new HeadraceError('NO_SUCH_KEY', `${source.key} is not there`);
+    checkRead(conditions, object.version);
+    return object;
+  }
+
+  /** A copy's conditions fail as those of a write do: there is no 304 for them. */
+  copySource(source: CopySource): StoredObject {
+    try {
+      return this.read(source, source.conditions);
+    } catch (error) {
+      if (error instanceof HeadraceError && error.code === 'NOT_MODIFIED')
+        throw new HeadraceError('PRECONDITION_FAILED', 'the source is not modified');
+      throw error;
+    }
+  }
+
+  commit(
+    bucket: string,
+    key: string,
+    object: {
+      bytes: Buffer;
+      etag: string;
+      headers: ObjectHeaders;
+      checksum?: ObjectChecksum | undefined;
+      conditions?: WriteConditions | undefined;
+      parts?: ObjectVersion['parts'];
+    },
+  ): WriteReceipt {
+    const { objects } = this.#bucket(bucket);
+    checkWrite(object.conditions, objects.get(key));
+    const { bytes, etag, headers, checksum, parts } = object;
+    const lastModifiedMs = this.nowMs();
+    const size = bytes.length;
+    const version: ObjectVersion = {
+      size,
+      etag,
+      lastModifiedMs,
+      headers,
+      checksum,
+      parts,
+      extents: [],
+      policy: 'WRITE_BACK',
+      state: 'PENDING',
+    };
+    objects.set(key, { version, bytes });
+    return { etag, lastModifiedMs, size, checksum, offset: this.#nextOffset() };
+  }
+
+  #nextOffset(): string {
+    return `0:${this.#offset++}`;
+  }
+
+  #bucket(name: string): Bucket {
+    const bucket = this.#buckets.get(name);
+    if (bucket === undefined) throw new HeadraceError('NO_SUCH_BUCKET', `there is no bucket "${name}"`);
+    return bucket;
+  }
+
+  #body(bytes: Buffer): ReadBody {
+    if (bytes.length <= SMALL_BODY_BYTES_MAX) {
+      this.unreleased++;
+      return { kind: 'bytes', bytes, release: () => void this.unreleased-- };
+    }
+    return { kind: 'stream', stream: this.#pieces(bytes), size: bytes.length };
+  }
+
+  /** One buffer is used for every piece, as the segment store does: it is valid until the next is asked for. */
+  async *#pieces(bytes: Buffer): AsyncGenerator<Uint8Array> {
+    this.openStreams++;
+    try {
+      const buffer = Buffer.alloc(64 * 1024);
+      for (let from = 0; from < bytes.length; from += buffer.length) {
+        const size = bytes.copy(buffer, 0, from, Math.min(bytes.length, from + buffer.length));
+        yield buffer.subarray(0, size);
+      }
+    } finally {
+      this.openStreams--;
+    }
+  }
+}
+
+function entryOf(key: string, version: ObjectVersion, prefix: string, delimiter: string): ListEntry {
+  const at = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
+  if (at >= 0) return { kind: 'prefix', prefix: key.slice(0, at + delimiter.length) };
+  const { size, etag, lastModifiedMs } = version;
+  return { kind: 'object', key, size, etag, lastModifiedMs, persisted: false };
+}
+
+function rangeOf(
+  request: { readonly range?: RangeRequest | undefined; readonly partNumber?: number | undefined },
+  version: ObjectVersion,
+): { first: number; last: number } | undefined {
+  const { range, partNumber } = request;
+  if (range === undefined && partNumber === undefined) return undefined;
+  const resolved =
+    range === undefined ? rangeOfPart(version, partNumber ?? 1) : resolveRange(range, version.size);
+  if (resolved !== undefined) return resolved;
+  const part: Record<string, number> = partNumber === undefined ? {} : { partNumber };
+  throw new HeadraceError('INVALID_RANGE', 'nothing is in that range', {
+    details: { size: version.size, ...part },
+  });
+}
