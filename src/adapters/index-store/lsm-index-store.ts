@@ -19,7 +19,6 @@ import type { IndexCheckpoint, IndexCodec, IndexStore } from '../../core/index-s
 import type { Logger } from '../../core/logger.js';
 import type { Clock, Disk } from '../../core/ports.js';
 import type { BlockCache } from './block-cache.js';
-import { mergeRuns, writeMemtable } from './build-run.js';
 import { IndexView } from './index-view.js';
 import { Layers } from './layers.js';
 import {
@@ -29,13 +28,12 @@ import {
   publishManifest,
   removeManifest,
 } from './manifest.js';
-import { DELETED, type Memtable } from './memtable.js';
-import { chooseMerge, entriesExpected, type MergeChoice, supersededAfter } from './merge-policy.js';
+import { DELETED } from './memtable.js';
+import { chooseMerge, type MergeChoice } from './merge-policy.js';
 import type { IndexStoreOptions } from './options.js';
-import { Pacer } from './pacer.js';
 import type { Run } from './run.js';
+import { RunBuilder } from './run-builder.js';
 import type { RunFiles } from './run-files.js';
-import { RunWriter } from './run-writer.js';
 
 /** What the store is made of; `openIndexStore` puts it together. */
 export interface LsmIndexStoreParts<Value> {
@@ -70,6 +68,7 @@ const CHECKPOINTS_KEPT = 2;
 export class LsmIndexStore<Value> implements IndexStore<Value> {
   readonly #parts: LsmIndexStoreParts<Value>;
   readonly #layers: Layers<Value>;
+  readonly #builder: RunBuilder<Value>;
   /** Oldest first. */
   #kept: Manifest[];
   /** Checkpoints that failed so late that they may be on the disk. */
@@ -79,12 +78,11 @@ export class LsmIndexStore<Value> implements IndexStore<Value> {
   #merging: Promise<void> | undefined;
   readonly #stop = new AbortController();
   #closing: Promise<void> | undefined;
-  #checkpointBytes = 0;
-  #mergeBytes = 0;
 
   constructor(parts: LsmIndexStoreParts<Value>) {
     this.#parts = parts;
     this.#layers = new Layers(parts.codec, parts.cache, parts.runs);
+    this.#builder = new RunBuilder(parts.files, parts.codec, parts.clock, parts.options);
     this.#kept = [...parts.manifests];
     this.#nextNumber = parts.nextCheckpointNumber;
     this.#startMerge();
@@ -121,8 +119,8 @@ export class LsmIndexStore<Value> implements IndexStore<Value> {
   get statistics(): IndexStoreStatistics {
     const descriptors = this.#layers.runs.map((run) => run.descriptor);
     return {
-      checkpointBytes: this.#checkpointBytes,
-      mergeBytes: this.#mergeBytes,
+      checkpointBytes: this.#builder.checkpointBytes,
+      mergeBytes: this.#builder.mergeBytes,
       runs: descriptors.length,
       entries: descriptors.reduce((sum, run) => sum + run.entries, 0),
       fileBytes: descriptors.reduce((sum, run) => sum + run.fileBytes, 0),
@@ -187,7 +185,7 @@ export class LsmIndexStore<Value> implements IndexStore<Value> {
     let manifest: Manifest | undefined;
     let mayExist = false;
     try {
-      run = await this.#writeRun(frozen);
+      run = await this.#builder.fromMemtable(frozen, this.#layers.runs);
       const runs = [...(run === undefined ? [] : [run]), ...this.#layers.runs].map((one) => one.descriptor);
       manifest = { number, offset, meta, runs };
       files.pin(runs);
@@ -207,29 +205,6 @@ export class LsmIndexStore<Value> implements IndexStore<Value> {
     this.#layers.dropFrozen();
     this.#kept = [...this.#kept, manifest];
     await this.#dropObsolete();
-  }
-
-  /** The frozen changes as a durable run; undefined when there is nothing to write. */
-  async #writeRun(frozen: Memtable<Value>): Promise<Run | undefined> {
-    const { files, options, codec, clock } = this.#parts;
-    if (frozen.size === 0) return undefined;
-    const { number, file } = await files.create();
-    try {
-      const writer = new RunWriter(file, frozen.size, options);
-      const pacer = new Pacer(clock, options.sliceMs, 0);
-      const superseded = await writeMemtable(frozen, codec, this.#layers.runs, writer, pacer);
-      if (writer.entries === 0) {
-        await files.discard(file);
-        return undefined;
-      }
-      const run = await writer.finish(number, 0, superseded);
-      this.#checkpointBytes += run.descriptor.fileBytes;
-      files.adopt(run);
-      return run;
-    } catch (error) {
-      await files.discard(file);
-      throw error;
-    }
   }
 
   /** A newer checkpoint is durable: the oldest and those that were uncertain can go, manifests before runs. */
@@ -277,39 +252,13 @@ export class LsmIndexStore<Value> implements IndexStore<Value> {
   }
 
   async #merge(choice: MergeChoice): Promise<void> {
-    const { files, options, clock } = this.#parts;
     const inputs = this.#layers.runs.slice(choice.first, choice.end);
-    const descriptors = inputs.map((run) => run.descriptor);
-    const { number, file } = await files.create();
-    let output: Run | undefined;
-    try {
-      const writer = new RunWriter(file, entriesExpected(descriptors, choice.withOldest), options);
-      const pacer = new Pacer(
-        clock,
-        options.sliceMs,
-        choice.isUrgent ? 0 : options.mergeRestMs,
-        this.#stop.signal,
-      );
-      await mergeRuns(inputs, choice.withOldest, options.readBytes, writer, pacer);
-      if (writer.entries > 0) {
-        const dropped = descriptors.reduce((sum, run) => sum + run.entries, -writer.entries);
-        const superseded = supersededAfter(descriptors, dropped, choice.withOldest);
-        output = await writer.finish(number, choice.level, superseded);
-      }
-    } catch (error) {
-      await files.discard(file);
-      throw error;
-    }
-    if (output === undefined) await files.discard(file);
-    else {
-      this.#mergeBytes += output.descriptor.fileBytes;
-      files.adopt(output);
-    }
+    const output = await this.#builder.fromRuns(inputs, choice, this.#stop.signal);
     // Checkpoints may have put newer runs in front meanwhile; the inputs still lie next to each other.
     const runs = [...this.#layers.runs];
     runs.splice(runs.indexOf(inputs[0]!), inputs.length, ...(output === undefined ? [] : [output]));
     this.#layers.runs = runs;
-    for (const run of inputs) files.release(run);
+    for (const run of inputs) this.#parts.files.release(run);
   }
 
   #assertOpen(): void {

@@ -9,7 +9,8 @@ import { SILENT_LOGGER } from '../../../src/core/logger.js';
 import { Scheduler } from '../../../simulations/scheduler.js';
 import { SimClock } from '../../../simulations/sim-clock.js';
 import { openSimIndexStore, SimIndexStorage } from '../../../simulations/sim-index-store.js';
-import { indexStoreContract, type IndexStoreSubject, ITEM_CODEC } from '../../contracts/index-store.js';
+import { indexStoreContract } from '../../contracts/index-store.js';
+import { type IndexStoreSubject, ITEM_CODEC } from '../../contracts/index-store-model.js';
 import { HookedDisk, NEVER } from './hooked-disk.js';
 import { IndexWorld, TINY_OPTIONS } from './world.js';
 

@@ -1,7 +1,7 @@
 /** No byte that was changed on the disk is ever taken for data. */
 import t from 'tap';
 import { isErrorCode } from '../../../src/core/errors.js';
-import { contentOf, item, META } from '../../contracts/index-store.js';
+import { contentOf, item, META } from '../../contracts/index-store-model.js';
 import { IndexWorld, type ItemStore } from './world.js';
 
 const RUN = /^run-/;

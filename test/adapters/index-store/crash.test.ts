@@ -2,7 +2,7 @@
 import t from 'tap';
 import { HeadraceError } from '../../../src/core/errors.js';
 import type { Disk } from '../../../src/core/ports.js';
-import { contentOf, item, META } from '../../contracts/index-store.js';
+import { contentOf, item, META } from '../../contracts/index-store-model.js';
 import { HookedDisk } from './hooked-disk.js';
 import { IndexWorld, type ItemStore } from './world.js';
 
@@ -34,15 +34,16 @@ async function makeRounds(store: ItemStore, from: number, to: number): Promise<v
   }
 }
 
-/** Lets the operations from the `failAt`th on fail; counts them. */
+/** Lets the operations from the `failAt`th on fail, or only that one; counts them. */
 class FailingSteps {
   failAt = Infinity;
+  isOnce = false;
   count = 0;
 
   readonly wrap = (disk: Disk): Disk =>
     new HookedDisk(disk, (operation, path) => {
-      if (++this.count >= this.failAt)
-        throw new HeadraceError('IO_FAILED', `${operation} ${path} was made to fail`);
+      const isDue = ++this.count >= this.failAt && !(this.isOnce && this.count > this.failAt);
+      if (isDue) throw new HeadraceError('IO_FAILED', `${operation} ${path} was made to fail`);
     });
 }
 
@@ -58,20 +59,30 @@ for (const before of [0, 1, 5]) {
     return { store, steps };
   };
 
-  void t.test(
-    `index store: a disk that fails at any step of checkpoint ${before + 1} leaves the old or the new one`,
-    async (t) => {
+  const claim = (isOnce: boolean, seed: number): string =>
+    `index store: a disk that fails ${isOnce ? 'once' : 'for good'} at any step of checkpoint ${before + 1} leaves the old or the new one (${seed})`;
+
+  for (const [isOnce, seed] of [
+    [false, 1],
+    [true, 1],
+    [true, 2],
+    [true, 3],
+  ] as const)
+    void t.test(claim(isOnce, seed), async (t) => {
       let failed = true;
       for (let failAt = 1; failed; failAt++) {
-        const world = new IndexWorld(`fail ${before} ${failAt}`);
+        const world = new IndexWorld(`fail ${seed} ${before} ${failAt}`);
         await world.run(async () => {
           const { store, steps } = await opened(world);
           steps.failAt = failAt;
-          failed = await store.checkpoint(before + 1, META).then(
+          steps.isOnce = isOnce;
+          const checkpoint = store.checkpoint(before + 1, META);
+          store.set('z', item('changed meanwhile'));
+          failed = await checkpoint.then(
             () => false,
             () => true,
           );
-          const allContent = contentAfter(before + 1);
+          const allContent = [...contentAfter(before + 1), 'z=changed meanwhile'];
           t.same(contentOf(store), allContent, `step ${failAt}: the live store still has everything`);
           t.equal(store.checkpoints.at(-1)?.offset ?? 0, failed ? before : before + 1);
         });
@@ -90,8 +101,7 @@ for (const before of [0, 1, 5]) {
           await store.close();
         });
       }
-    },
-  );
+    });
 
   void t.test(`index store: checkpoint ${before + 1} succeeds after the disk has healed`, async (t) => {
     for (let failAt = 1, failed = true; failed; failAt++) {
@@ -197,3 +207,36 @@ void t.test('index store: a full disk fails the checkpoint and leaves no partial
     await store.close();
   });
 });
+
+void t.test(
+  'index store: a checkpoint whose last step failed stays possible until the next one',
+  async (t) => {
+    for (let seed = 0; seed < 30; seed++) {
+      const world = new IndexWorld(`uncertain ${seed}`);
+      let syncs = 0;
+      const wrap = (disk: Disk): Disk =>
+        new HookedDisk(disk, (operation) => {
+          if (operation === 'syncDirectory' && ++syncs === 2)
+            throw new HeadraceError('IO_FAILED', 'sync failed');
+        });
+      await world.run(async () => {
+        const { store } = await world.open(wrap);
+        change(store, 1);
+        await t.rejects(store.checkpoint(1, META), { code: 'IO_FAILED' });
+        t.same(await world.names(), ['checkpoint-000000000001', 'run-000000000001']);
+        if (seed % 2 === 0) return;
+        await makeRounds(store, 2, 3);
+        await store.settled();
+        t.notOk((await world.names()).includes('checkpoint-000000000001'), 'now it is gone');
+        await store.close();
+      });
+      world.crash();
+      await world.run(async () => {
+        const { store, checkpoint } = await world.open();
+        t.same(contentOf(store), contentAfter(checkpoint?.offset ?? 0));
+        t.same(world.warnings, []);
+        await store.close();
+      });
+    }
+  },
+);

@@ -10,7 +10,7 @@ import {
 import { resolveOptions } from '../../../src/adapters/index-store/options.js';
 import { checksumOfAll } from '../../../src/adapters/index-store/checksum.js';
 import { AssertionError } from '../../../src/core/assert.js';
-import { item, META } from '../../contracts/index-store.js';
+import { item, META } from '../../contracts/index-store-model.js';
 import { IndexWorld } from './world.js';
 
 const MANIFEST: Manifest = {

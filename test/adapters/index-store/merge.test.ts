@@ -3,7 +3,7 @@ import t from 'tap';
 import { chooseMerge, entriesExpected } from '../../../src/adapters/index-store/merge-policy.js';
 import { resolveOptions } from '../../../src/adapters/index-store/options.js';
 import type { RunDescriptor } from '../../../src/adapters/index-store/run-format.js';
-import { contentOf, item, META } from '../../contracts/index-store.js';
+import { contentOf, item, META } from '../../contracts/index-store-model.js';
 import { IndexWorld, TINY_OPTIONS } from './world.js';
 
 const OPTIONS = resolveOptions({ fanIn: 3, garbageEntriesMin: 100 });
@@ -84,6 +84,31 @@ void t.test('index merge: what was set and deleted between two checkpoints is ne
     // A filter may let a few of them through.
     t.ok(store.statistics.checkpointBytes - checkpointBytes < 1000);
     t.ok(store.statistics.entries < 20);
+    await store.close();
+  });
+});
+
+void t.test('index merge: a deletion stays as long as an older run may have the key', async (t) => {
+  const world = new IndexWorld('deletions', { ...TINY_OPTIONS, garbageEntriesMin: 1000 });
+  await world.run(async () => {
+    const { store } = await world.open();
+    const fill = async (prefix: string): Promise<void> => {
+      for (let round = 0; round < 3; round++) {
+        for (let i = 0; i < 8; i++) store.set(`${prefix}/${round}/${i}`, item(prefix));
+        if (prefix === 'new') store.delete(`old/${round}/1`);
+        await store.checkpoint(round, META);
+        await store.settled();
+      }
+    };
+    await fill('old');
+    t.equal(store.statistics.runs, 1);
+    await fill('new');
+    t.equal(store.statistics.runs, 2, 'the newer runs were merged without the oldest');
+    t.equal(contentOf(store).length, 45);
+    t.equal(store.get('old/1/1'), undefined);
+    t.equal(store.statistics.entries, 51);
+    for (const prefix of ['newer', 'newest']) await fill(prefix);
+    t.equal(contentOf(store).length, 93);
     await store.close();
   });
 });

@@ -8,7 +8,7 @@ import { Scheduler } from '../../../simulations/scheduler.js';
 import { SimClock } from '../../../simulations/sim-clock.js';
 import { SimDisk } from '../../../simulations/sim-disk.js';
 import { SimRandom } from '../../../simulations/sim-random.js';
-import { type Item, ITEM_CODEC } from '../../contracts/index-store.js';
+import { type Item, ITEM_CODEC } from '../../contracts/index-store-model.js';
 
 /** So small that a hundred entries make blocks, runs and merges. */
 export const TINY_OPTIONS: Partial<IndexStoreOptions> = {
