@@ -24,7 +24,7 @@ export interface ControlState {
   readonly users: Map<string, string>;
   /** JSON of the path configuration; undefined before the first change. */
   pathConfig: string | undefined;
-  /** Offset of the event that set it. */
+  /** Offset of the event that set it; -1 before the first. */
   pathConfigOffset: number;
 }
 
@@ -34,7 +34,7 @@ export function emptyControlState(): ControlState {
     mounts: new Map(),
     users: new Map(),
     pathConfig: undefined,
-    pathConfigOffset: 0,
+    pathConfigOffset: -1,
   };
 }
 

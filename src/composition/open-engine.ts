@@ -8,7 +8,7 @@ import { openIndexStore } from '../adapters/index-store/open-index-store.js';
 import { NodeDisk } from '../adapters/node-disk.js';
 import { SystemClock } from '../adapters/system-clock.js';
 import { SystemRandom } from '../adapters/system-random.js';
-import { openMountedStore, openObjectStore, type ObjectStoreOptions } from '../adapters/ufs/open.js';
+import { openMountedStore, openObjectStore, type ObjectStoreSettings } from '../adapters/ufs/open.js';
 import type { IndexStore } from '../core/index-store.js';
 import type { Logger } from '../core/logger.js';
 import type { Clock, Disk, Random } from '../core/ports.js';
@@ -34,8 +34,6 @@ const SEGMENTS_MIN = 16;
 
 export interface EngineContext {
   readonly version: string;
-  /** For the AWS variables that an S3 store looks at. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly logger: Logger;
 }
 
@@ -61,7 +59,7 @@ export async function openEngine(settings: Settings, context: EngineContext): Pr
 async function openOn(
   data: DataDirectory,
   settings: Settings,
-  { version, environment, logger }: EngineContext,
+  { version, logger }: EngineContext,
 ): Promise<OpenedEngine> {
   const disk = new NodeDisk(data.path);
   const clock = new SystemClock();
@@ -97,7 +95,7 @@ async function openOn(
     indexes.push(store);
   }
   const stores = storeOptions(settings);
-  const connecting = { baseDirectory: process.cwd(), environment };
+  const connecting = { clock, random, logger };
   const root = await openObjectStore(settings.ufs, stores, connecting);
   const engine = await Engine.open({
     options: engineOptions(settings, version, data.path, capacityBytes),
@@ -138,13 +136,14 @@ function smallSegmentBytes(capacityBytes: number): number {
   return Math.min(Math.max(share, SMALL_SEGMENT_BYTES_MIN), SMALL_SEGMENT_BYTES_MAX);
 }
 
-function storeOptions(settings: Settings): ObjectStoreOptions {
+function storeOptions(settings: Settings): ObjectStoreSettings {
   return {
     endpoint: settings.ufsS3Endpoint,
     region: settings.ufsS3Region,
     pathStyle: settings.ufsS3PathStyle,
     accessKeyId: settings.ufsS3AccessKeyId,
     secretAccessKey: settings.ufsS3SecretAccessKey,
+    requestTimeoutMs: settings.ufsRequestTimeoutMs,
   };
 }
 
