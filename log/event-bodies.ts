@@ -1,207 +1,20 @@
 /**
- * One codec per event type: its field number in the message `Event` of `events.proto`, and its body to and from protobuf.
- * `satisfies` makes a type that is missing here a compile error.
+ * One codec per event type: its field number in the message `Event` of `events.proto`, and its body to and
+ * from protobuf. `satisfies` makes a type that is missing here a compile error.
  */
-import { type EnumValue, headrace, type MessageType } from './events.generated.js';
-import type {
-  Event,
-  EventType,
-  ExtentsMoved,
-  ObjectCommitted,
-  ObjectDeleted,
-  PartStored,
-  UploadOpened,
-} from './events.js';
+import { asIs, body, type BodyCodec } from './body-codec.js';
+import { headrace } from './events.generated.js';
+import type { EventType } from './events.js';
+import { abandonReason, count, decodeExtents, evictReason } from './event-parts.js';
 import {
-  abandonReason,
-  checksumAlgorithm,
-  checksumType,
-  commitOrigin,
-  count,
-  decodeChecksum,
-  decodeExtents,
-  decodeHeaders,
-  decodeObject,
-  decodeReplaced,
-  encodeChecksum,
-  encodeObject,
-  encodeReplaced,
-  evictReason,
-  type Mutable,
-} from './event-parts.js';
-import type { NumberReader, NumberWriter } from './protobuf-scalars.js';
+  EXTENTS_MOVED,
+  OBJECT_COMMITTED,
+  OBJECT_DELETED,
+  PART_STORED,
+  UPLOAD_OPENED,
+} from './object-bodies.js';
 
-export interface BodyCodec<Type extends EventType = EventType> {
-  readonly type: Type;
-  /** Number of the field of `Event` that holds the body. */
-  readonly field: number;
-  encode(event: EventOf<Type>, writer: NumberWriter): void;
-  decode(reader: NumberReader, length: number, atMs: number): EventOf<Type>;
-}
-
-type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;
-
-function body<Type extends EventType, Message>(
-  type: Type,
-  field: number,
-  message: MessageType<Message>,
-  toMessage: (event: EventOf<Type>) => Message,
-  fromMessage: (message: Message, atMs: number) => EventOf<Type>,
-): BodyCodec<Type> {
-  return {
-    type,
-    field,
-    encode(event, writer) {
-      message.encode(toMessage(event), writer);
-    },
-    decode: (reader, length, atMs) => fromMessage(message.decode(reader, length), atMs),
-  };
-}
-
-/** For an event whose properties are the fields of its message as they are. */
-const asIs = <E>(event: E): E => event;
-
-const log = headrace.log;
-
-const OBJECT_COMMITTED = body(
-  'ObjectCommitted',
-  2,
-  log.ObjectCommitted,
-  (event) => ({
-    bucket: event.bucket,
-    key: event.key,
-    object: encodeObject(event.object),
-    origin: commitOrigin.encode(event.origin),
-    writeId: event.writeId,
-    reservedBytes: event.reservedBytes,
-    uploadId: event.uploadId,
-    uploadBytes: event.uploadBytes,
-    discarded: event.discarded,
-    replaced: encodeReplaced(event.replaced),
-    replacedDelete: event.replacedDelete,
-  }),
-  (message, atMs) => {
-    const event: Mutable<ObjectCommitted> = {
-      type: 'ObjectCommitted',
-      atMs,
-      bucket: message.bucket,
-      key: message.key,
-      object: decodeObject(message.object),
-      origin: commitOrigin.decode(message.origin),
-    };
-    const { writeId, reservedBytes, uploadId, uploadBytes, discarded, replaced, replacedDelete } = message;
-    if (isPresent(writeId)) event.writeId = writeId;
-    if (isPresent(reservedBytes)) event.reservedBytes = reservedBytes;
-    if (isPresent(uploadId)) event.uploadId = uploadId;
-    if (isPresent(uploadBytes)) event.uploadBytes = uploadBytes;
-    if (discarded !== undefined && discarded.length > 0) event.discarded = decodeExtents(discarded);
-    if (isPresent(replaced)) event.replaced = decodeReplaced(replaced);
-    if (isPresent(replacedDelete)) event.replacedDelete = replacedDelete;
-    return event;
-  },
-);
-
-const OBJECT_DELETED = body(
-  'ObjectDeleted',
-  5,
-  log.ObjectDeleted,
-  (event) => ({
-    bucket: event.bucket,
-    key: event.key,
-    ufsDelete: event.ufsDelete,
-    replaced: encodeReplaced(event.replaced),
-    replacedDelete: event.replacedDelete,
-  }),
-  (message, atMs) => {
-    const { bucket, key, ufsDelete, replaced, replacedDelete } = message;
-    const event: Mutable<ObjectDeleted> = { type: 'ObjectDeleted', atMs, bucket, key, ufsDelete };
-    if (isPresent(replaced)) event.replaced = decodeReplaced(replaced);
-    if (isPresent(replacedDelete)) event.replacedDelete = replacedDelete;
-    return event;
-  },
-);
-
-const PART_STORED = body(
-  'PartStored',
-  9,
-  log.PartStored,
-  (event) => ({
-    bucket: event.bucket,
-    key: event.key,
-    uploadId: event.uploadId,
-    partNumber: event.partNumber,
-    size: event.size,
-    etag: event.etag,
-    extents: event.extents,
-    checksum: encodeChecksum(event.checksum),
-    writeId: event.writeId,
-    reservedBytes: event.reservedBytes,
-    replacedSize: event.replacedSize,
-    replacedExtents: event.replacedExtents,
-  }),
-  (message, atMs) => {
-    const event: Mutable<PartStored> = {
-      type: 'PartStored',
-      atMs,
-      bucket: message.bucket,
-      key: message.key,
-      uploadId: message.uploadId,
-      partNumber: count(message.partNumber),
-      size: count(message.size),
-      etag: message.etag,
-      extents: decodeExtents(message.extents),
-    };
-    const { checksum, writeId, reservedBytes, replacedSize, replacedExtents } = message;
-    if (isPresent(checksum)) event.checksum = decodeChecksum(checksum);
-    if (isPresent(writeId)) event.writeId = writeId;
-    if (isPresent(reservedBytes)) event.reservedBytes = reservedBytes;
-    if (isPresent(replacedSize)) event.replacedSize = replacedSize;
-    if (replacedExtents !== undefined && replacedExtents.length > 0)
-      event.replacedExtents = decodeExtents(replacedExtents);
-    return event;
-  },
-);
-
-const UPLOAD_OPENED = body(
-  'UploadOpened',
-  10,
-  log.UploadOpened,
-  (event) => ({
-    bucket: event.bucket,
-    key: event.key,
-    uploadId: event.uploadId,
-    headers: event.headers,
-    checksumAlgorithm:
-      event.checksumAlgorithm === undefined ? undefined : checksumAlgorithm.encode(event.checksumAlgorithm),
-    checksumType: event.checksumType === undefined ? undefined : checksumType.encode(event.checksumType),
-  }),
-  (message, atMs) => {
-    const { bucket, key, uploadId } = message;
-    const headers = decodeHeaders(message.headers);
-    const event: Mutable<UploadOpened> = { type: 'UploadOpened', atMs, bucket, key, uploadId, headers };
-    if (isWritten(message.checksumAlgorithm))
-      event.checksumAlgorithm = checksumAlgorithm.decode(message.checksumAlgorithm);
-    if (isWritten(message.checksumType)) event.checksumType = checksumType.decode(message.checksumType);
-    return event;
-  },
-);
-
-const EXTENTS_MOVED = body('ExtentsMoved', 12, log.ExtentsMoved, asIs, (message, atMs) => {
-  const { bucket, key, uploadId, partNumber } = message;
-  const event: Mutable<ExtentsMoved> = {
-    type: 'ExtentsMoved',
-    atMs,
-    bucket,
-    key,
-    version: count(message.version),
-    pinned: message.pinned,
-    from: decodeExtents(message.from),
-    to: decodeExtents(message.to),
-  };
-  if (isPresent(uploadId)) event.uploadId = uploadId;
-  if (isPresent(partNumber)) event.partNumber = partNumber;
-  return event;
-});
+const { log } = headrace;
 
 export const BODIES = {
   ObjectCommitted: OBJECT_COMMITTED,
@@ -339,12 +152,3 @@ export const BODIES = {
     name,
   })),
 } satisfies { readonly [Type in EventType]: BodyCodec<Type> };
-
-function isPresent<Value>(value: Value | null | undefined): value is Value {
-  return value !== null && value !== undefined;
-}
-
-/** Whether a field of an enum type was there: no value has the number 0. */
-function isWritten(value: EnumValue | undefined): value is EnumValue {
-  return value !== undefined && value !== 0;
-}

@@ -1,11 +1,13 @@
 /**
  * Events to and from the payload of a frame, which is the message `FramePayload` of `events.proto`.
  *
- * The two outer layers (the list, and the choice of the body) are written and read here and not by generated code, so that an
- * event goes straight into the frame's buffer, and so that the decoder tells an event it does not know from one that is damaged.
+ * The two outer layers (the list, and the choice of the body) are written and read here and not by generated
+ * code, so that an event goes straight into the frame's buffer, and so that the decoder tells an event it
+ * does not know from one that is damaged.
  */
 import { HeadraceError } from '../src/core/errors.js';
-import { BODIES, type BodyCodec } from './event-bodies.js';
+import type { BodyCodec } from './body-codec.js';
+import { BODIES } from './event-bodies.js';
 import type { Event } from './events.js';
 import { NumberReader, type NumberWriter } from './protobuf-scalars.js';
 
@@ -31,8 +33,9 @@ export function encodeEvent(event: Event, writer: NumberWriter): void {
 }
 
 /**
- * All events of a payload. Throws `UNSUPPORTED_FORMAT` for an event or a value that a newer version wrote, and
- * `CORRUPT_FRAME` for bytes that are not events or do not hold `count` of them. Zeros behind the last event are padding.
+ * All events of a payload. Throws `UNSUPPORTED_FORMAT` for an event or a value that a newer version wrote,
+ * and `CORRUPT_FRAME` for bytes that are not events or do not hold `count` of them. Zeros behind the last
+ * event are padding.
  */
 export function decodeEvents(payload: Uint8Array, count: number): Event[] {
   const reader = new NumberReader(payload);

@@ -1,5 +1,6 @@
 /**
- * Events as plain JSON values, for people and for `log cat`: a checksum is 16 hex digits, all else is as it is in the event.
+ * Events as plain JSON values, for people and for `log cat`: a checksum is 16 hex digits, all else is as it
+ * is in the event.
  */
 import type { Event } from './events.js';
 

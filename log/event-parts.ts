@@ -1,9 +1,10 @@
 /**
- * The parts that events share, to and from their protobuf messages: enums, extents, headers, checksums, object versions.
+ * The parts that events share, to and from their protobuf messages: enums, extents, headers, checksums,
+ * object versions.
  *
- * Invariants: an enum value that this version does not know is `UNSUPPORTED_FORMAT`, never guessed. A decoded part has no
- * property for what was absent, so that a decoded event equals the one that was encoded. An optional list or
- * map that is empty comes back absent: protobuf does not tell the two apart.
+ * Invariants: an enum value that this version does not know is `UNSUPPORTED_FORMAT`, never guessed. A decoded
+ * part has no property for what was absent, so that a decoded event equals the one that was encoded. An
+ * optional list or map that is empty comes back absent: protobuf does not tell the two apart.
  */
 import { HeadraceError } from '../src/core/errors.js';
 import type {

@@ -1,6 +1,7 @@
 /**
  * The part of `events.generated.js` that is used, with the types that its fields have when it is driven by
- * `protobuf-scalars.ts`. A number that is 0 is not written and comes back as whatever protobufjs has for it: `Count`.
+ * `protobuf-scalars.ts`. A number that is 0 is not written and comes back as whatever protobufjs has for it:
+ * `Count`.
  */
 import type { NumberReader, NumberWriter } from './protobuf-scalars.js';
 

@@ -1,8 +1,8 @@
 /**
  * Walks the frames of a file in large reads, and says what is at a position that holds none.
  *
- * Invariants: what is returned as a frame was verified in full; a returned frame's bytes are valid until the next call. Memory
- * is one window, of `WINDOW_BYTES` or of the longest frame met.
+ * Invariants: what is returned as a frame was verified in full; a returned frame's bytes are valid until the
+ * next call. Memory is one window, of `WINDOW_BYTES` or of the longest frame met.
  */
 import type { DiskFile } from '../src/core/ports.js';
 import { MIB } from '../src/core/units.js';
@@ -23,7 +23,10 @@ export type Scanned =
   | { readonly kind: 'NOTHING' }
   /** Bytes that no frame starts with. */
   | { readonly kind: 'BYTES' }
-  /** A frame starts here but is damaged or cut short. `bytes` is its length, as far as its header can be believed. */
+  /**
+   * A frame starts here but is damaged or cut short. `bytes` is its length, as far as its header can be
+   * believed.
+   */
   | { readonly kind: 'DAMAGED'; readonly bytes: number };
 
 const NOTHING: Scanned = { kind: 'NOTHING' };

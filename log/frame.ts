@@ -1,6 +1,6 @@
 /**
- * The frame: what one append writes, and the unit that is durable whole or not at all. Both backends store the same bytes, so
- * that reading, verifying and exporting a log do not depend on where it lives.
+ * The frame: what one append writes, and the unit that is durable whole or not at all. Both backends store
+ * the same bytes, so that reading, verifying and exporting a log do not depend on where it lives.
  *
  * | at | bytes | field          | contents                                                                      |
  * |---:|------:|----------------|-------------------------------------------------------------------------------|
@@ -19,12 +19,14 @@
  * | 64 |       | payload        | message FramePayload (`events.proto`)                                         |
  * |    |   0-7 | padding        | zeros up to a multiple of 8; covered by the checksum                          |
  *
- * All numbers are little-endian. Magic, checksum, header bytes and payload bytes keep their place and meaning in every version, so that
- * a version tells an intact frame of a newer one from a damaged frame. The store id keeps frames of another
- * store, copied here by mistake or made up by a client, from being taken for this one's.
+ * All numbers are little-endian. Magic, checksum, header bytes and payload bytes keep their place and meaning
+ * in every version, so that a version tells an intact frame of a newer one from a damaged frame. The store id
+ * keeps frames of another store, copied here by mistake or made up by a client, from being taken for this
+ * one's.
  *
- * A *seal* is a frame without events. It follows the last frame once the log falls idle, so that damage to that frame is
- * seen to lie before a valid one and is not mistaken for the torn end of an append that was never acknowledged.
+ * A *seal* is a frame without events. It follows the last frame once the log falls idle, so that damage to
+ * that frame is seen to lie before a valid one and is not mistaken for the torn end of an append that was
+ * never acknowledged.
  */
 import { assert } from '../src/core/assert.js';
 import { HeadraceError } from '../src/core/errors.js';
@@ -73,7 +75,10 @@ export interface FrameHeader extends FrameOwner {
   readonly wallTimeMs: number;
 }
 
-/** Builds one frame after another in the same memory. Events are encoded straight into the place they are written from. */
+/**
+ * Builds one frame after another in the same memory. Events are encoded straight into the place they are
+ * written from.
+ */
 export class FrameBuilder {
   readonly #writer = new NumberWriter();
   #count = 0;
@@ -98,8 +103,8 @@ export class FrameBuilder {
   }
 
   /**
-   * Adds all events or, when one cannot be encoded or the frame grew beyond `frameBytesMax`, none. Returns whether
-   * they fit; throws `INVALID_ARGUMENT` for text that is not well-formed.
+   * Adds all events or, when one cannot be encoded or the frame grew beyond `frameBytesMax`, none. Returns
+   * whether they fit; throws `INVALID_ARGUMENT` for text that is not well-formed.
    */
   add(events: readonly Event[], frameBytesMax: number): boolean {
     const start = this.#writer.pos;
@@ -149,8 +154,8 @@ export class FrameBuilder {
 }
 
 /**
- * The length of the frame whose header starts at `at`, with padding; undefined when no frame can start with these bytes. There must be
- * `FRAME_HEADER_BYTES` of them. Says nothing about whether the frame is intact.
+ * The length of the frame whose header starts at `at`, with padding; undefined when no frame can start with
+ * these bytes. There must be `FRAME_HEADER_BYTES` of them. Says nothing about whether the frame is intact.
  */
 export function frameBytesAt(bytes: Uint8Array, at: number): number | undefined {
   const view = asBuffer(bytes);
@@ -162,8 +167,8 @@ export function frameBytesAt(bytes: Uint8Array, at: number): number | undefined 
 }
 
 /**
- * The header of a whole frame (`frameBytesAt` says where it ends), or undefined when the frame is damaged. Throws
- * `UNSUPPORTED_FORMAT` when it is intact and of a newer version.
+ * The header of a whole frame (`frameBytesAt` says where it ends), or undefined when the frame is damaged.
+ * Throws `UNSUPPORTED_FORMAT` when it is intact and of a newer version.
  */
 export function verifyFrame(frame: Uint8Array): FrameHeader | undefined {
   const view = asBuffer(frame);

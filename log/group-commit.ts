@@ -1,15 +1,17 @@
 /**
  * Group commit: appends queue up while a write is in flight, and all that queued is the next frame.
  *
- * Invariants: one write is in flight; frames are written in the order of their offsets; an append lies in one frame, so that its
- * events are durable together; a batch is announced after it is durable, before its appends resolve, and after every
- * batch before it. After a failed write nothing is written, announced or acknowledged any more: what is on disk beyond the last
- * good frame is unknown until recovery has looked.
+ * Invariants: one write is in flight; frames are written in the order of their offsets; an append lies in one
+ * frame, so that its events are durable together; a batch is announced after it is durable, before its
+ * appends resolve, and after every batch before it. After a failed write nothing is written, announced or
+ * acknowledged any more: what is on disk beyond the last good frame is unknown until recovery has looked.
  *
- * An append is encoded when it is queued, into the memory that will be written, which overlaps with the write in flight. The
- * first write of an idle log starts in a microtask, so that appends made by one turn of the event loop share it.
+ * An append is encoded when it is queued, into the memory that will be written, which overlaps with the write
+ * in flight. The first write of an idle log starts in a microtask, so that appends made by one turn of the
+ * event loop share it.
  *
- * Source of the idea: D. DeWitt et al., "Implementation Techniques for Main Memory Database Systems", SIGMOD 1984.
+ * Source of the idea: D. DeWitt et al., "Implementation Techniques for Main Memory Database Systems", SIGMOD
+ * 1984.
  */
 import { assert } from '../src/core/assert.js';
 import { HeadraceError } from '../src/core/errors.js';
@@ -47,7 +49,10 @@ export interface GroupCommitOptions {
   readonly nextOffset: number;
   readonly limits: GroupCommitLimits;
   readonly clock: Clock;
-  /** Makes a frame durable. `bytes` stays unchanged until it resolves. Never called before the last call has ended. */
+  /**
+   * Makes a frame durable. `bytes` stays unchanged until it resolves. Never called before the last call has
+   * ended.
+   */
   readonly write: (bytes: Uint8Array, firstOffset: number, count: number) => Promise<void>;
   /** A frame with events is durable. Must not throw. */
   readonly onDurable: (batch: DurableBatch) => void;
@@ -150,7 +155,10 @@ export class GroupCommit {
     });
   }
 
-  /** Writes a frame without events behind all that is queued, unless one is there already. Durable when it resolves. */
+  /**
+   * Writes a frame without events behind all that is queued, unless one is there already. Durable when it
+   * resolves.
+   */
   seal(): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#sealed && this.idle) return Promise.resolve();

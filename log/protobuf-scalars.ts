@@ -1,9 +1,10 @@
 /**
- * protobufjs with JavaScript's own types for 64-bit fields: a number for uint64 and a bigint for fixed64, where protobufjs has
- * `Long` objects. The generated code calls whatever writer and reader it is given, so two methods of each are enough.
+ * protobufjs with JavaScript's own types for 64-bit fields: a number for uint64 and a bigint for fixed64,
+ * where protobufjs has `Long` objects. The generated code calls whatever writer and reader it is given, so
+ * two methods of each are enough.
  *
- * Invariants: only whole numbers from 0 to 2^53 - 1 are written or read as uint64; a writer keeps its buffer when it is
- * rewound, so that a recycled one allocates nothing.
+ * Invariants: only whole numbers from 0 to 2^53 - 1 are written or read as uint64; a writer keeps its buffer
+ * when it is rewound, so that a recycled one allocates nothing.
  */
 import protobuf from 'protobufjs/minimal.js';
 import { assert } from '../src/core/assert.js';
@@ -63,7 +64,10 @@ export class NumberWriter extends WriterBase {
     return this.fixed32(scratch.getUint32(0, true)).fixed32(scratch.getUint32(4, true));
   }
 
-  /** `INVALID_ARGUMENT` for half a surrogate pair: it has no UTF-8, so what would be read back is another text. */
+  /**
+   * `INVALID_ARGUMENT` for half a surrogate pair: it has no UTF-8, so what would be read back is another
+   * text.
+   */
   override string(value: string): this {
     if (!(value as WellFormedString).isWellFormed())
       throw new HeadraceError(

@@ -1,8 +1,8 @@
 /**
  * Which part of a log may be forgotten: a pure decision.
  *
- * A trim says what is no longer needed for recovery; retention keeps some of that as history for operators, up to a number of
- * bytes and an age. Both are limits: what is beyond either of them goes.
+ * A trim says what is no longer needed for recovery; retention keeps some of that as history for operators,
+ * up to a number of bytes and an age. Both are limits: what is beyond either of them goes.
  */
 
 export interface Retention {
@@ -22,8 +22,8 @@ export interface Stretch {
 }
 
 /**
- * Whether the oldest of `stretches` may be dropped when nothing below `upTo` is needed; `bytesAfter` is what the log takes
- * without it. Never true for a stretch that holds an event at or after `upTo`.
+ * Whether the oldest of `stretches` may be dropped when nothing below `upTo` is needed; `bytesAfter` is what
+ * the log takes without it. Never true for a stretch that holds an event at or after `upTo`.
  */
 export function isDroppable(
   oldest: Stretch,

@@ -1,13 +1,14 @@
 /**
- * The embedded log: one directory of segment files per partition, on one local file system. It needs nothing else.
+ * The embedded log: one directory of segment files per partition, on one local file system. It needs nothing
+ * else.
  *
  * | path               | contents                                             |
  * |--------------------|------------------------------------------------------|
  * | `log/store.json`   | identity and format version (`store-file.ts`)        |
  * | `log/p<4 digits>/` | segment files of a partition (`segment-files.ts`)    |
  *
- * It relies on its data directory being held by one process; epochs still go up by one with each opening, so that frames tell
- * which run wrote them.
+ * It relies on its data directory being held by one process; epochs still go up by one with each opening, so
+ * that frames tell which run wrote them.
  */
 import { assert } from '../../src/core/assert.js';
 import { HeadraceError } from '../../src/core/errors.js';
@@ -22,7 +23,10 @@ import { EmbeddedPartitionLog, type PartitionSettings } from './partition-log.js
 import { openStoreFile } from './store-file.js';
 
 export interface EmbeddedLogOptions {
-  /** Size of a segment file: 64 KiB to 1 GiB. It also bounds one append, which lies in one frame of at most 16 MiB. */
+  /**
+   * Size of a segment file: 64 KiB to 1 GiB. It also bounds one append, which lies in one frame of at most 16
+   * MiB.
+   */
   readonly segmentBytes: number;
   /** Size of the first segment file of a partition: at least 4 KiB. */
   readonly firstSegmentBytes: number;
@@ -77,8 +81,8 @@ export class EmbeddedLogStore implements LogStore {
   }
 
   /**
-   * Also rejects with `DATA_DIRECTORY_UNUSABLE` when `log/store.json` is not what it should be. A partition can be opened again
-   * once its log was closed.
+   * Also rejects with `DATA_DIRECTORY_UNUSABLE` when `log/store.json` is not what it should be. A partition
+   * can be opened again once its log was closed.
    */
   async openPartition(partition: number): Promise<PartitionLog> {
     assert(
@@ -86,10 +90,9 @@ export class EmbeddedLogStore implements LogStore {
       `${partition} is not a partition: expected 0 to ${PARTITION_MAX}`,
     );
     if (this.#closed) throw new HeadraceError('CLOSED', 'the log store is closed');
-    const { disk, random } = this.#components;
     await this.#closeForReopening(partition);
-    this.#storeId ??= openStoreFile(disk, random, DIRECTORY);
-    const storeId = await this.#storeId;
+    const storeId = await this.#openStoreFile();
+    if (this.#closed) throw new HeadraceError('CLOSED', 'the log store is closed');
     assert(!this.#partitions.has(partition), `partition ${partition} is being opened twice`);
     const opening = EmbeddedPartitionLog.open(
       `${DIRECTORY}/p${String(partition).padStart(4, '0')}`,
@@ -114,6 +117,16 @@ export class EmbeddedLogStore implements LogStore {
     );
     this.#partitions.clear();
     for (const result of closed) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** Once for all partitions; a failure is not kept. */
+  #openStoreFile(): Promise<bigint> {
+    const { disk, random } = this.#components;
+    this.#storeId ??= openStoreFile(disk, random, DIRECTORY).catch((error: unknown) => {
+      this.#storeId = undefined;
+      throw error;
+    });
+    return this.#storeId;
   }
 
   /** A log that is open under the same store is closed first: two writers of one file would be its end. */

@@ -1,8 +1,9 @@
 /**
  * One partition of the embedded log: appends to the newest segment, rolls to the next, seals, reads and trims.
  *
- * Invariants: a frame is durable when its write resolves, because the segment is open with O_DSYNC; bytes behind the last
- * frame are never written before it is durable; the next segment is made ready once the newest is half full.
+ * Invariants: a frame is durable when its write resolves, because the segment is open with O_DSYNC; bytes
+ * behind the last frame are never written before it is durable; the next segment is made ready once the
+ * newest is half full.
  */
 import { type Observable, Subject } from 'rxjs';
 import { assert } from '../../src/core/assert.js';
@@ -80,8 +81,8 @@ export class EmbeddedPartitionLog implements PartitionLog {
   }
 
   /**
-   * Recovers the partition in `directory` and takes it over with the next epoch, which is durable on return, in a seal. `CORRUPT_FRAME`,
-   * `UNSUPPORTED_FORMAT`, `IO_FAILED`, `DISK_FULL`.
+   * Recovers the partition in `directory` and takes it over with the next epoch, which is durable on return,
+   * in a seal. `CORRUPT_FRAME`, `UNSUPPORTED_FORMAT`, `IO_FAILED`, `DISK_FULL`.
    */
   static async open(
     directory: string,
@@ -98,8 +99,8 @@ export class EmbeddedPartitionLog implements PartitionLog {
       const newest = files.segments.at(-1);
       if (newest === undefined) await log.#roll(end.nextOffset);
       else log.#use(newest, await disk.open(newest.path, { durableWrites: true }), end.position);
-      // A process that was killed may leave a whole frame, or a name, in the kernel's memory alone. What recovery has seen is about to
-      // be taken for durable, so it has to be.
+      // A process that was killed may leave a whole frame, or a name, in the kernel's memory alone. What
+      // recovery has seen is about to be taken for durable, so it has to be.
       await log.#file?.sync();
       await disk.syncDirectory(directory);
       await log.#commit.seal();

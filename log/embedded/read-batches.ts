@@ -1,9 +1,9 @@
 /**
  * Reads a range of a partition's log from its segment files.
  *
- * Invariants: every frame is verified and must continue the one before it, across files; what ends too early is
- * `CORRUPT_FRAME`. A segment that is being read is pinned, and so are, in effect, all newer ones, because trimming goes from the
- * oldest on. Memory is one window, whatever the range.
+ * Invariants: every frame is verified and must continue the one before it, across files; what ends too early
+ * is `CORRUPT_FRAME`. A segment that is being read is pinned, and so are, in effect, all newer ones, because
+ * trimming goes from the oldest on. Memory is one window, whatever the range.
  */
 import { HeadraceError } from '../../src/core/errors.js';
 import type { Disk } from '../../src/core/ports.js';
@@ -19,7 +19,10 @@ export interface ReadRange {
   readonly upTo: number;
 }
 
-/** Whole frames that hold events from `from` (inclusive) to `upTo` (exclusive). `LOG_TRIMMED`, `CORRUPT_FRAME`. */
+/**
+ * Whole frames that hold events from `from` (inclusive) to `upTo` (exclusive). `LOG_TRIMMED`,
+ * `CORRUPT_FRAME`.
+ */
 export async function* readBatches(
   disk: Disk,
   files: SegmentFiles,

@@ -1,14 +1,15 @@
 /**
- * Recovery of one partition: finds the end of its log, and decides whether what lies there is the trace of an append that was never
- * acknowledged or damage to one that was.
+ * Recovery of one partition: finds the end of its log, and decides whether what lies there is the trace of an
+ * append that was never acknowledged or damage to one that was.
  *
- * It rests on the way the log is written: one write in flight, each durable before the next begins. So after a crash
- * at most the last frame is torn, and nothing was written behind it. A bad frame with a good one behind it is damage.
+ * It rests on the way the log is written: one write in flight, each durable before the next begins. So after
+ * a crash at most the last frame is torn, and nothing was written behind it. A bad frame with a good one
+ * behind it is damage.
  *
- * The window that remains: damage to the very last acknowledged frame, together with a crash before a seal was written behind it (the log
- * writes one when it has been idle for `sealDelayMs`, at each open and at each close), looks like a torn append and is
- * cut. The same holds for a power failure that damages bytes next to those being written: a drive has to write its
- * sectors whole.
+ * The window that remains: damage to the very last acknowledged frame, together with a crash before a seal
+ * was written behind it (the log writes one when it has been idle for `sealDelayMs`, at each open and at each
+ * close), looks like a torn append and is cut. The same holds for a power failure that damages bytes next to
+ * those being written: a drive has to write its sectors whole.
  */
 import { HeadraceError } from '../../src/core/errors.js';
 import type { Logger } from '../../src/core/logger.js';
@@ -42,8 +43,9 @@ interface SegmentEnd {
 const ZEROS = new Uint8Array(64 * 1024);
 
 /**
- * Finds the end of the log in `segments` (oldest first), and makes the newest one ready for appends: a torn frame
- * is zeroed, durably. Only the newest segment with frames is read; `read` verifies the others as it goes.
+ * Finds the end of the log in `segments` (oldest first), and makes the newest one ready for appends: a torn
+ * frame is zeroed, durably. Only the newest segment with frames is read; `read` verifies the others as it
+ * goes.
  *
  * | # | segments                           | at the end of the newest frames          | intact frame behind it | decision        |
  * |--:|------------------------------------|------------------------------------------|------------------------|-----------------|
@@ -60,10 +62,10 @@ const ZEROS = new Uint8Array(64 * 1024);
  * |11 | any                                | intact frame that leaves offsets out     |                        | CORRUPT_FRAME   |
  * |12 | any                                | intact frame of a newer version          |                        | UNSUPPORTED_FORMAT |
  *
- * "Behind it" is the rest of the newest segment. "Of this log": right store and partition, at or above the expected offset and the
- * last epoch; a recycled file also holds intact frames from its earlier life, which are below. A file that was recycled
- * is full of such bytes, hence row 3. Row 7: a segment is only dropped once a newer one holds a frame. A missing file
- * is noticed before, by its name (`SegmentFiles.open`).
+ * "Behind it" is the rest of the newest segment. "Of this log": right store and partition, at or above the
+ * expected offset and the last epoch; a recycled file also holds intact frames from its earlier life, which
+ * are below. A file that was recycled is full of such bytes, hence row 3. Row 7: a segment is only dropped
+ * once a newer one holds a frame. A missing file is noticed before, by its name (`SegmentFiles.open`).
  */
 export async function recoverEnd(
   disk: Disk,
@@ -138,8 +140,8 @@ async function scanSegment(
 }
 
 /**
- * Whether an intact frame is the one expected at this point (true) or is left from an earlier life of the file (false).
- * `CORRUPT_FRAME` when it can be neither.
+ * Whether an intact frame is the one expected at this point (true) or is left from an earlier life of the
+ * file (false). `CORRUPT_FRAME` when it can be neither.
  */
 export function continuesLog(
   header: FrameHeader,
@@ -186,7 +188,10 @@ async function refuseFramesBehind(
   }
 }
 
-/** The end of the newest segment that holds frames before the newest one; every segment behind it must begin there. */
+/**
+ * The end of the newest segment that holds frames before the newest one; every segment behind it must begin
+ * there.
+ */
 async function findOlderEnd(
   disk: Disk,
   segments: readonly Segment[],

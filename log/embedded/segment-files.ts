@@ -7,10 +7,11 @@
  * | `spare-<number>.log`                            | a file ready to become one: zeros, or the bytes of a trimmed one  |
  * | `spare-<number>.tmp`                            | a spare being filled; removed at the next start                   |
  *
- * Invariants: sequences are dense from the oldest to the newest segment, so that a missing file is noticed by its name; the newest
- * segment is the only one written to; every name is durable before the first byte that is acknowledged in it; a file
- * becomes a spare durably before it is written again. Files keep their full size and are written in full once, so that an append changes
- * no metadata and costs one write (see `docs/on-disk-format.md`).
+ * Invariants: sequences are dense from the oldest to the newest segment, so that a missing file is noticed by
+ * its name; the newest segment is the only one written to; every name is durable before the first byte that
+ * is acknowledged in it; a file becomes a spare durably before it is written again. Files keep their full
+ * size and are written in full once, so that an append changes no metadata and costs one write (see
+ * `docs/on-disk-format.md`).
  */
 import { HeadraceError } from '../../src/core/errors.js';
 import type { Logger } from '../../src/core/logger.js';
@@ -31,7 +32,9 @@ export interface Segment {
 
 export interface SegmentFilesOptions {
   readonly segmentBytes: number;
-  /** The first one of a partition is smaller, so that a new store starts at once and an idle one stays small. */
+  /**
+   * The first one of a partition is smaller, so that a new store starts at once and an idle one stays small.
+   */
   readonly firstSegmentBytes: number;
   /** Trimmed files that are kept to be written again. */
   readonly sparesMax: number;
@@ -87,7 +90,10 @@ export class SegmentFiles {
     }
   }
 
-  /** Fills a spare in the background unless there is one. A failure is logged: `roll` tries again and reports it. */
+  /**
+   * Fills a spare in the background unless there is one. A failure is logged: `roll` tries again and reports
+   * it.
+   */
   prepare(): void {
     if (this.#spares.length > 0 || this.#preparing !== undefined) return;
     this.#preparing = this.#fillSpare(this.#options.segmentBytes)
@@ -99,7 +105,9 @@ export class SegmentFiles {
       });
   }
 
-  /** Makes a segment for events from `firstOffset` on the newest, and opens it. Its name is durable on return. */
+  /**
+   * Makes a segment for events from `firstOffset` on the newest, and opens it. Its name is durable on return.
+   */
   async roll(firstOffset: number): Promise<{ segment: Segment; file: DiskFile }> {
     await this.#preparing;
     const newest = this.#segments.at(-1);
@@ -123,7 +131,8 @@ export class SegmentFiles {
     // Off the list first: from here on nobody begins to read it.
     const segment = this.#segments.shift();
     if (segment === undefined) return;
-    // A file without events holds seals that carry the offset of what follows: they might be taken for new ones.
+    // A file without events holds seals that carry the offset of what follows: they might be taken for new
+    // ones.
     const hasEvents = segment.firstOffset < (this.#segments[0]?.firstOffset ?? segment.firstOffset);
     const { segmentBytes, sparesMax } = this.#options;
     const reuse = hasEvents && segment.sizeBytes === segmentBytes && this.#spares.length < sparesMax;
@@ -133,7 +142,8 @@ export class SegmentFiles {
       else await this.#disk.remove(segment.path);
       await this.#disk.syncDirectory(this.directory);
     } catch (error) {
-      // A crash may bring the file back. If a newer one were dropped now, that would look like a hole in the log.
+      // A crash may bring the file back. If a newer one were dropped now, that would look like a hole in the
+      // log.
       this.#dropFailure = error;
       throw error;
     }

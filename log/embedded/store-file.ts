@@ -1,5 +1,6 @@
 /**
- * `log/store.json`: the identity of an embedded log. Written once, before the first partition, and never changed.
+ * `log/store.json`: the identity of an embedded log. Written once, before the first partition, and never
+ * changed.
  *
  * | field   | value                                                                          |
  * |---------|--------------------------------------------------------------------------------|
@@ -17,8 +18,9 @@ const STORE_ID_BYTES = 8;
 const FILE_BYTES_MAX = 4096;
 
 /**
- * Reads the store's id, or makes one when `directory` holds no log yet; durable on return. `UNSUPPORTED_FORMAT` for a newer
- * format, `DATA_DIRECTORY_UNUSABLE` when the file is not what it should be or is missing beside a log.
+ * Reads the store's id, or makes one when `directory` holds no log yet; durable on return.
+ * `UNSUPPORTED_FORMAT` for a newer format, `DATA_DIRECTORY_UNUSABLE` when the file is not what it should be
+ * or is missing beside a log.
  */
 export async function openStoreFile(disk: Disk, random: Random, directory: string): Promise<bigint> {
   const path = `${directory}/store.json`;

@@ -6,8 +6,8 @@ import { FULL_EVENTS, numberedEvent, numberedEvents } from '../log/sample-events
 
 export interface LogSubject {
   /**
-   * A store over the same data as the ones before it, which were closed: empty at first. Keeps no history, and trims in steps of at
-   * most 256 KiB.
+   * A store over the same data as the ones before it, which were closed: empty at first. Keeps no history,
+   * and trims in steps of at most 256 KiB.
    */
   open(): LogStore;
   /** Lets `work` come to its end: in virtual time where the log lives in it. */

@@ -1,6 +1,6 @@
 /**
- * Arbitrary events of every type. Each record lists every field of its type, optional ones too: a new field that is not
- * listed here does not compile, so that the round trip covers it.
+ * Arbitrary events of every type. Each record lists every field of its type, optional ones too: a new field
+ * that is not listed here does not compile, so that the round trip covers it.
  */
 import fc, { type Arbitrary } from 'fast-check';
 import type { Event, EventType, Replaced } from '../../log/events.js';

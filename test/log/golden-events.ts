@@ -1,6 +1,6 @@
 /**
- * The bytes that each event of `sample-events.ts` has in a payload, in hex. They are never changed, only added to: logs that are out there
- * hold such bytes.
+ * The bytes that each event of `sample-events.ts` has in a payload, in hex. They are never changed, only added
+ * to: logs that are out there hold such bytes.
  */
 import type { EventType } from '../../log/events.js';
 

@@ -1,6 +1,6 @@
 /**
- * A simulated machine with a log on it: virtual time, a disk that keeps only what was synced, and ways to kill the process, cut the
- * power and damage files.
+ * A simulated machine with a log on it: virtual time, a disk that keeps only what was synced, and ways to
+ * kill the process, cut the power and damage files.
  */
 import { EmbeddedLogStore, type EmbeddedLogOptions } from '../../log/embedded/log-store.js';
 import type { DurableBatch, PartitionLog } from '../../log/log-store.js';

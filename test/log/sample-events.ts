@@ -1,4 +1,7 @@
-/** One event of each type with every field set, and one with only what must be there where fields are optional. */
+/**
+ * One event of each type with every field set, and one with only what must be there where fields are
+ * optional.
+ */
 import type { Event, EventType } from '../../log/events.js';
 import type { Extent, ObjectVersion } from '../../src/core/object.js';
 
