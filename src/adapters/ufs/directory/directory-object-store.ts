@@ -27,26 +27,16 @@ import { runAbortable, type AbortGate } from '../abortable.js';
 import { DirectoryNames } from './directory-names.js';
 import { DirectorySync } from './directory-sync.js';
 import { FileBody } from './file-body.js';
-import {
-  closeFile,
-  makeDirectory,
-  readNames,
-  removeEmptyDirectory,
-  removeTree,
-  rename,
-  statPath,
-} from './file-calls.js';
+import { closeFile, makeDirectory, readNames, statPath } from './file-calls.js';
 import { ObjectFiles } from './object-files.js';
 import { ObjectLister } from './object-lister.js';
 import { noSuchBucket, ObjectWriter } from './object-writer.js';
 import { OverflowKeys } from './overflow-keys.js';
 import { absoluteRoot, isBucketName, Places, RESERVED_NAME } from './places.js';
 import { prepareRoot } from './prepare-root.js';
+import { removeAside, removeEmptyTree } from './remove-tree.js';
 import { storeError } from './system-errors.js';
 import { TemporaryFiles } from './temporary-files.js';
-
-/** Times the tree of an empty bucket is looked through while somebody puts directories into it. */
-const PRUNE_ATTEMPTS_MAX = 8;
 
 export interface DirectoryObjectStoreOptions {
   /** Where the buckets are; made when it is missing. A relative path starts at the working directory. */
@@ -104,9 +94,10 @@ export class DirectoryObjectStore implements ObjectStore {
   listBuckets(signal?: AbortSignal): Promise<StoredBucket[]> {
     return this.#run('list the buckets', signal, async () => {
       const buckets: StoredBucket[] = [];
-      for (const bytes of (await readNames(this.#places.root)).sort()) {
-        if (!bytes.endsWith('/')) continue;
-        const name = fromByteString(bytes.slice(0, -1));
+      const names = await readNames(this.#places.root);
+      const directories = names.filter((name) => name.endsWith('/')).map((name) => name.slice(0, -1));
+      for (const bytes of directories.sort()) {
+        const name = fromByteString(bytes);
         const stats = isBucketName(name) ? await statPath(this.#places.bucket(name)) : undefined;
         if (stats !== undefined) buckets.push({ name, createdMs: Math.floor(stats.birthtimeMs) });
       }
@@ -142,18 +133,11 @@ export class DirectoryObjectStore implements ObjectStore {
       if (!(await this.#exists(bucket))) return;
       if (!(await this.#lister.isEmpty(bucket, gate))) throw notEmpty(bucket);
       gate.beginChange();
-      if (!(await this.#removeEmptyTree(this.#places.bucket(bucket)))) throw notEmpty(bucket);
+      if (!(await removeEmptyTree(this.#places.bucket(bucket), (directory) => this.#names.forget(directory))))
+        throw notEmpty(bucket);
       await this.#sync.sync(this.#places.root);
-      // In one step out of the way of a bucket of the same name, then at leisure.
       for (const directory of [this.#places.metaOf(bucket), this.#places.overflowOf(bucket)]) {
-        const temporary = this.#temporary.next();
-        try {
-          await rename(directory, temporary);
-        } catch (error) {
-          if (isSystemError(error, 'ENOENT')) continue;
-          throw error;
-        }
-        await removeTree(temporary);
+        await removeAside(directory, this.#temporary.next());
       }
       this.#names.forget(`${this.#places.overflowOf(bucket)}/data`);
     });
@@ -269,20 +253,6 @@ export class DirectoryObjectStore implements ObjectStore {
 
   async #exists(bucket: string): Promise<boolean> {
     return isBucketName(bucket) && (await statPath(this.#places.bucket(bucket)))?.isDirectory() === true;
-  }
-
-  /** Removes a directory in which there are only directories; false when there is anything else. */
-  async #removeEmptyTree(directory: string): Promise<boolean> {
-    for (let attempt = 0; attempt < PRUNE_ATTEMPTS_MAX; attempt++) {
-      this.#names.forget(directory);
-      if (await removeEmptyDirectory(directory)) return true;
-      if ((await statPath(directory)) === undefined) return true;
-      for (const name of await readNames(directory)) {
-        if (!name.endsWith('/')) return false;
-        if (!(await this.#removeEmptyTree(`${directory}/${fromByteString(name.slice(0, -1))}`))) return false;
-      }
-    }
-    return false;
   }
 }
 

@@ -44,9 +44,12 @@ export async function statPath(file: string): Promise<Stats | undefined> {
   }
 }
 
-/** Sets the modification time, in milliseconds with a fraction. */
+/**
+ * Sets the modification time to a whole microsecond. Node.js takes seconds as a double and cuts what is below a
+ * microsecond off: half of one more makes up for what the double lost.
+ */
 export function setModified(descriptor: number, mtimeMs: number): Promise<void> {
-  const seconds = mtimeMs / 1000;
+  const seconds = (mtimeMs + 0.0005) / 1000;
   return call((done) => fs.futimes(descriptor, seconds, seconds, done));
 }
 

@@ -25,7 +25,7 @@ export const SIDE_FILE_BYTES_MAX = 1024 * 1024;
 /** What identifies a state of a file, as stat reports it. */
 export interface FileIdentity {
   readonly size: number;
-  /** With the fraction that a double can hold: about a quarter of a microsecond. */
+  /** With a fraction; compared to the microsecond, which is what a double, and most tools that copy times, can hold. */
   readonly mtimeMs: number;
   readonly ino: number;
 }
@@ -63,7 +63,7 @@ export function decodeSideFile(text: string): SideFile | undefined {
 export function matchingRecord(side: SideFile | undefined, file: FileIdentity): SideRecord | undefined {
   let found: SideRecord | undefined;
   for (const record of side?.versions ?? []) {
-    if (record.size !== file.size || record.mtimeMs !== file.mtimeMs) continue;
+    if (record.size !== file.size || microsecondsOf(record) !== microsecondsOf(file)) continue;
     if (record.ino === file.ino) return record;
     found ??= record;
   }
@@ -72,8 +72,7 @@ export function matchingRecord(side: SideFile | undefined, file: FileIdentity): 
 
 /** The store's own identity of a file: its time in microseconds and its size, as 32 hex digits, and `-0` so that nobody takes it for an MD5. */
 export function fileEtag(file: FileIdentity): string {
-  const microseconds = Math.max(0, Math.round(file.mtimeMs * 1000));
-  return `${microseconds.toString(16).padStart(16, '0')}${file.size.toString(16).padStart(16, '0')}-0`;
+  return `${microsecondsOf(file).toString(16).padStart(16, '0')}${file.size.toString(16).padStart(16, '0')}-0`;
 }
 
 /** The object that a file is, with its record or without. */
@@ -90,6 +89,10 @@ export function storedObject(file: FileIdentity, record: SideRecord | undefined)
   }
   const { etag, lastModifiedMs, headers } = record;
   return { size: file.size, etag, storeEtag, lastModifiedMs, headers };
+}
+
+function microsecondsOf({ mtimeMs }: FileIdentity): number {
+  return Math.max(0, Math.round(mtimeMs * 1000));
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

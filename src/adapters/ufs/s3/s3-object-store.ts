@@ -10,6 +10,7 @@
  */
 import type { Readable } from 'node:stream';
 import { HeadraceError } from '../../../core/errors.js';
+import { byteLength } from '../../../core/key.js';
 import type {
   ByteRange,
   ObjectStore,
@@ -20,14 +21,14 @@ import type {
   StoreListRequest,
   StorePutRequest,
 } from '../../../core/object-store.js';
+import { KEY_BYTES_MAX } from '../../../core/object.js';
 import { S3Body } from './s3-body.js';
+import { bucketExists, checkBuckets, createBucket, deleteBucket, listBuckets } from './s3-buckets.js';
 import { isS3Code, s3Error } from './s3-errors.js';
 import { listPage } from './s3-listing.js';
 import { headersFrom, ownMetadataFrom, type S3ObjectFields, storeEtagOf } from './s3-metadata.js';
 import { type S3Connection, S3Session, type S3Settings } from './s3-session.js';
 import { S3Uploader, type S3Target } from './s3-upload.js';
-
-const BUCKET_PAGES_MAX = 1000;
 
 export interface S3ObjectStoreOptions extends S3Settings {
   /** Maps the store to this one bucket. */
@@ -64,83 +65,44 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   check(signal?: AbortSignal): Promise<void> {
-    return this.#read(`reach ${this.description}`, signal, async ({ sdk, client }) => {
-      if (this.#mapped !== undefined) {
-        await client.send(new sdk.HeadBucketCommand({ Bucket: this.#mapped }), { abortSignal: signal });
-        return;
-      }
-      try {
-        await client.send(new sdk.ListBucketsCommand({}), { abortSignal: signal });
-      } catch (error) {
-        // It answers, knows who we are, and just does not let us see all buckets.
-        if (!isS3Code(error, 0, 'AccessDenied')) throw error;
-      }
-    });
+    return this.#read(`reach ${this.description}`, signal, (connection) =>
+      checkBuckets(connection, this.#mapped, signal),
+    );
   }
 
   listBuckets(signal?: AbortSignal): Promise<StoredBucket[]> {
-    return this.#read(`list the buckets of ${this.description}`, signal, async ({ sdk, client }) => {
-      if (this.#mapped !== undefined) return [{ name: this.#mapped, createdMs: 0 }];
-      const buckets: StoredBucket[] = [];
-      let ContinuationToken: string | undefined;
-      for (let page = 0; page < BUCKET_PAGES_MAX; page++) {
-        const answer = await client.send(new sdk.ListBucketsCommand({ ContinuationToken }), {
-          abortSignal: signal,
-        });
-        for (const { Name, CreationDate } of answer.Buckets ?? []) {
-          if (Name !== undefined) buckets.push({ name: Name, createdMs: CreationDate?.getTime() ?? 0 });
-        }
-        ContinuationToken = answer.ContinuationToken;
-        if (ContinuationToken === undefined) break;
-      }
-      return buckets.sort((a, b) => (a.name < b.name ? -1 : 1));
-    });
+    return this.#read(`list the buckets of ${this.description}`, signal, async (connection) =>
+      this.#mapped === undefined ? listBuckets(connection, signal) : [{ name: this.#mapped, createdMs: 0 }],
+    );
   }
 
   bucketExists(bucket: string, signal?: AbortSignal): Promise<boolean> {
-    return this.#read(`look for the bucket ${bucket}`, signal, (connection) =>
-      this.#exists(connection, bucket, signal),
+    return this.#read(`look for the bucket ${bucket}`, signal, async (connection) =>
+      this.#has(bucket) ? bucketExists(connection, bucket, signal) : false,
     );
   }
 
   createBucket(bucket: string, signal?: AbortSignal): Promise<void> {
     return this.#write(`create the bucket ${bucket}`, signal, async (connection) => {
-      const { sdk, client } = connection;
-      if (this.#mapped !== undefined) {
-        if (bucket === this.#mapped && (await this.#exists(connection, bucket, signal))) return;
-        throw this.#mappedError(`create the bucket ${bucket}`);
-      }
-      const elsewhere = this.#region !== undefined && this.#region !== 'us-east-1';
-      const command = new sdk.CreateBucketCommand({
-        Bucket: bucket,
-        ...(elsewhere
-          ? { CreateBucketConfiguration: { LocationConstraint: this.#region as 'eu-west-1' } }
-          : {}),
-      });
-      try {
-        await client.send(command, { abortSignal: signal });
-      } catch (error) {
-        if (isS3Code(error, 0, 'BucketAlreadyOwnedByYou')) return;
-        // Some stores say this of our own buckets too.
-        const taken = isS3Code(error, 0, 'BucketAlreadyExists');
-        if (!taken || !(await this.#exists(connection, bucket, signal))) throw error;
-      }
+      if (this.#mapped === undefined) return createBucket(connection, bucket, this.#region, signal);
+      if (bucket === this.#mapped && (await bucketExists(connection, bucket, signal))) return;
+      throw this.#mappedError(`create the bucket ${bucket}`);
     });
   }
 
   deleteBucket(bucket: string, signal?: AbortSignal): Promise<void> {
-    return this.#write(`delete the bucket ${bucket}`, signal, async ({ sdk, client }) => {
+    return this.#write(`delete the bucket ${bucket}`, signal, async (connection) => {
       if (this.#mapped !== undefined) throw this.#mappedError(`delete the bucket ${bucket}`);
-      try {
-        await client.send(new sdk.DeleteBucketCommand({ Bucket: bucket }), { abortSignal: signal });
-      } catch (error) {
-        if (!isS3Code(error, 404, 'NoSuchBucket')) throw error;
-      }
+      await deleteBucket(connection, bucket, signal);
     });
   }
 
   async put(request: StorePutRequest, signal?: AbortSignal): Promise<StoredObject> {
     const target = this.#target(request.bucket, request.key);
+    const keyBytes = byteLength(target.Key);
+    if (request.key === '' || keyBytes > KEY_BYTES_MAX) {
+      throw new HeadraceError('UFS_REJECTED', `a key has 1 to ${KEY_BYTES_MAX} bytes, not ${keyBytes}`);
+    }
     return this.#write(`put ${request.bucket}/${request.key}`, signal, (connection) =>
       this.#uploader.put(connection, target, request, signal),
     );
@@ -264,17 +226,6 @@ export class S3ObjectStore implements ObjectStore {
       throw new HeadraceError('NO_SUCH_BUCKET', `${this.description} has no bucket "${bucket}"`);
     }
     return { Bucket: bucket, Key: this.#prefix + key };
-  }
-
-  async #exists({ sdk, client }: S3Connection, bucket: string, signal?: AbortSignal): Promise<boolean> {
-    if (!this.#has(bucket)) return false;
-    try {
-      await client.send(new sdk.HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal });
-      return true;
-    } catch (error) {
-      if (isS3Code(error, 404, 'NotFound', 'NoSuchBucket')) return false;
-      throw error;
-    }
   }
 
   /** The tags cost a second request, made only where the first says that there are any. */

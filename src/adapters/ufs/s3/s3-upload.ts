@@ -194,7 +194,7 @@ function stored(request: StorePutRequest, answer: S3ObjectFields): StoredObject 
 }
 
 function splitSizes(size: number, bytesMin: number): number[] {
-  const bytes = Math.max(bytesMin, Math.ceil(size / PART_NUMBER_MAX / MIB) * MIB);
+  const bytes = Math.max(bytesMin, Math.ceil(size / PART_NUMBER_MAX));
   const count = Math.ceil(size / bytes);
   return Array.from({ length: count }, (_, index) => Math.min(bytes, size - index * bytes));
 }

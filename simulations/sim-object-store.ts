@@ -1,0 +1,306 @@
+/**
+ * `ObjectStore` in memory, with a model that is stricter than S3.
+ *
+ * A call is a request and an answer, each on its way for a while: calls overtake each other, an effect may come long after its caller
+ * gave up, an answer may be lost. Every choice is drawn from one `SimRandom`. A put whose body, ETag or parts are not
+ * what they claim is a programmer's mistake and stops the simulation.
+ *
+ * A process is one generation of the store: `kill` ends it and returns the next one. What was sent may still arrive; nothing
+ * of a dead generation settles.
+ */
+import { HeadraceError } from '../src/core/errors.js';
+import type {
+  ByteRange,
+  ObjectStore,
+  StoredBucket,
+  StoredObject,
+  StoreGetResult,
+  StoreListPage,
+  StoreListRequest,
+  StorePutRequest,
+} from '../src/core/object-store.js';
+import { PART_BYTES_MIN } from '../src/core/object.js';
+import { pageOf } from '../src/core/store-listing.js';
+import { KIB } from '../src/core/units.js';
+import type { Scheduler } from './scheduler.js';
+import { checkClaims } from './sim-put-claims.js';
+import type { SimRandom } from './sim-random.js';
+import {
+  aborted,
+  type Call,
+  lostAnswer,
+  refusalOf,
+  type StoreFault,
+  StoreFaultPlan,
+  type StoreFaults,
+  type StoreFaultTarget,
+  type StoreOperation,
+} from './sim-store-faults.js';
+import {
+  failure,
+  type HeldObject,
+  rejected,
+  SimStoredObjects,
+  type StoreChange,
+  withoutBytes,
+} from './sim-stored-objects.js';
+
+export interface SimObjectStoreOptions {
+  /** One way; a call takes two. */
+  readonly latencyMs?: { readonly min: number; readonly max: number };
+  readonly lateEffectMs?: { readonly min: number; readonly max: number };
+  readonly faults?: StoreFaults;
+  /** The share of pages that are shorter than asked for, as a store may make them. */
+  readonly shortPages?: number;
+  /** Of all parts but the last; lower it to simulate with small bodies. */
+  readonly partBytesMin?: number;
+}
+
+/** What outlives a process. */
+interface World {
+  readonly scheduler: Scheduler;
+  readonly random: SimRandom;
+  readonly options: SimObjectStoreOptions;
+  readonly objects: SimStoredObjects;
+  readonly faults: StoreFaultPlan;
+  generations: number;
+}
+
+const CHUNK_BYTES = 64 * KIB;
+const WRITES: ReadonlySet<StoreOperation> = new Set(['createBucket', 'deleteBucket', 'put', 'delete']);
+
+export class SimObjectStore implements ObjectStore {
+  readonly description = 'simulated';
+  readonly #world: World;
+  readonly #generation: number;
+  #alive = true;
+  #closed = false;
+
+  /** Makes an empty store, or with `world` the next generation of one. */
+  constructor(scheduler: Scheduler, random: SimRandom, options: SimObjectStoreOptions = {}, world?: World) {
+    this.#world = world ?? {
+      scheduler,
+      random,
+      options,
+      objects: new SimStoredObjects(() => scheduler.nowMs),
+      faults: new StoreFaultPlan(random, options.faults ?? {}),
+      generations: 0,
+    };
+    this.#generation = ++this.#world.generations;
+  }
+
+  /** Every change, in the order in which it took effect. */
+  get history(): readonly StoreChange[] {
+    return this.#world.objects.history;
+  }
+
+  /** What a bucket holds, by key, in order: for checkers, without a call. */
+  contents(bucket: string): ReadonlyMap<string, HeldObject> {
+    const { objects } = this.#world;
+    return new Map(objects.hasBucket(bucket) ? objects.entries(bucket) : []);
+  }
+
+  /** Replaces the shares of calls that fail; `{}` heals the store, except for calls that hang already. */
+  setFaults(faults: StoreFaults): void {
+    this.#world.faults.setShares(faults);
+  }
+
+  /** Lets a fault strike the next calls that it fits. */
+  arm(fault: StoreFault, target: StoreFaultTarget = {}): void {
+    this.#world.faults.arm(fault, target);
+  }
+
+  /** Somebody else puts an object, in this instant; the bucket is made when it is not there. */
+  putOutOfBand(bucket: string, key: string, bytes: Uint8Array): void {
+    const { objects, scheduler } = this.#world;
+    objects.createBucket(bucket);
+    const headers = { system: {}, user: {} };
+    const lastModifiedMs = Math.floor(scheduler.nowMs);
+    objects.put({ bucket, key, bytes, headers, etag: undefined, lastModifiedMs, generation: 0 });
+  }
+
+  deleteOutOfBand(bucket: string, key: string): void {
+    this.#world.objects.delete(bucket, key, 0);
+  }
+
+  /** Ends the process that uses this store, and returns the store for the next one. */
+  kill(): SimObjectStore {
+    this.#alive = false;
+    const { scheduler, random, options } = this.#world;
+    return new SimObjectStore(scheduler, random, options, this.#world);
+  }
+
+  check(signal?: AbortSignal): Promise<void> {
+    return this.#exchange('check', '', '', signal, () => undefined);
+  }
+
+  listBuckets(signal?: AbortSignal): Promise<StoredBucket[]> {
+    return this.#exchange('listBuckets', '', '', signal, () => this.#world.objects.bucketNames());
+  }
+
+  bucketExists(bucket: string, signal?: AbortSignal): Promise<boolean> {
+    return this.#exchange('bucketExists', bucket, '', signal, () => this.#world.objects.hasBucket(bucket));
+  }
+
+  createBucket(bucket: string, signal?: AbortSignal): Promise<void> {
+    return this.#exchange('createBucket', bucket, '', signal, () => this.#world.objects.createBucket(bucket));
+  }
+
+  deleteBucket(bucket: string, signal?: AbortSignal): Promise<void> {
+    return this.#exchange('deleteBucket', bucket, '', signal, () => this.#world.objects.deleteBucket(bucket));
+  }
+
+  async put(request: StorePutRequest, signal?: AbortSignal): Promise<StoredObject> {
+    const { bucket, key, headers, etag, lastModifiedMs } = request;
+    const generation = this.#generation;
+    const bytes = await this.#receive(request, signal);
+    return this.#exchange('put', bucket, key, signal, () =>
+      withoutBytes(
+        this.#world.objects.put({ bucket, key, bytes, headers, etag, lastModifiedMs, generation }),
+      ),
+    );
+  }
+
+  head(bucket: string, key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
+    return this.#exchange('head', bucket, key, signal, () => {
+      const object = this.#world.objects.get(bucket, key);
+      return object === undefined ? undefined : withoutBytes(object);
+    });
+  }
+
+  async get(
+    bucket: string,
+    key: string,
+    range?: ByteRange,
+    signal?: AbortSignal,
+  ): Promise<StoreGetResult | undefined> {
+    let broken = false;
+    const object = await this.#exchange('get', bucket, key, signal, (fault) => {
+      broken = fault === 'brokenBody';
+      return this.#world.objects.get(bucket, key);
+    });
+    if (object === undefined) return undefined;
+    const { first, last } = range ?? { first: 0, last: object.size - 1 };
+    if (range !== undefined && (first < 0 || first >= object.size || last < first)) {
+      throw rejected('InvalidRange', `there are no bytes ${first} to ${last} in ${object.size}`);
+    }
+    const bytes = object.bytes.subarray(first, Math.min(last, object.size - 1) + 1);
+    const end = broken ? this.#world.random.below(bytes.length + 1) : bytes.length;
+    return { object: withoutBytes(object), body: this.#send(bytes, end, signal) };
+  }
+
+  delete(bucket: string, key: string, signal?: AbortSignal): Promise<void> {
+    return this.#exchange('delete', bucket, key, signal, () =>
+      this.#world.objects.delete(bucket, key, this.#generation),
+    );
+  }
+
+  list(request: StoreListRequest, signal?: AbortSignal): Promise<StoreListPage> {
+    return this.#exchange('list', request.bucket, request.prefix, signal, () => {
+      const { random, objects, options } = this.#world;
+      const short = request.limit > 1 && random.chance(options.shortPages ?? 0.2);
+      const limit = short ? 1 + random.below(request.limit) : request.limit;
+      return pageOf(objects.list(request, limit + 1), limit);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return Promise.resolve();
+  }
+
+  /** Sends a request, lets `effect` happen where it arrives, and brings the answer back, as far as no fault strikes. */
+  #exchange<Value>(
+    operation: StoreOperation,
+    bucket: string,
+    key: string,
+    signal: AbortSignal | undefined,
+    effect: (fault: StoreFault | undefined) => Value,
+  ): Promise<Value> {
+    const call: Call = { operation, bucket, key, write: WRITES.has(operation) };
+    if (this.#closed) return Promise.reject(failure('CLOSED', `cannot ${operation}: the store is closed`));
+    if (signal?.aborted === true) return Promise.reject(aborted(call, false, signal));
+    return new Promise((resolve, reject) => {
+      let settled = false;
+      const settle = (action: () => void): void => {
+        if (settled) return;
+        settled = true;
+        signal?.removeEventListener('abort', onAbort);
+        if (this.#alive) action();
+      };
+      const answer = (action: () => void): void => {
+        this.#after(this.#latencyMs(), () => settle(action));
+      };
+      const onAbort = (): void => settle(() => reject(aborted(call, call.write, signal)));
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#after(this.#latencyMs(), () => {
+        const { random } = this.#world;
+        // Nobody waits any more: the request was cut on its way, or it was not.
+        if ((settled || !this.#alive) && !(call.write && random.chance(0.5))) return;
+        const fault = this.#world.faults.next(call);
+        const lost = (): void => reject(lostAnswer(call));
+        if (fault === 'hang') return;
+        if (fault === 'reset') return answer(lost);
+        if (fault === 'lateEffect' && call.write) {
+          const { min, max } = this.#world.options.lateEffectMs ?? { min: 0, max: 5000 };
+          this.#after(random.between(min, max), () => void attempt(() => effect(fault)));
+          return answer(lost);
+        }
+        const refusal = refusalOf(fault, call);
+        if (refusal !== undefined) return answer(() => reject(refusal));
+        const outcome = attempt(() => effect(fault));
+        if (fault === 'lostAnswer' || fault === 'lateEffect') return answer(lost);
+        answer(() => ('value' in outcome ? resolve(outcome.value) : reject(outcome.error)));
+      });
+    });
+  }
+
+  #after(delayMs: number, callback: () => void): void {
+    this.#world.scheduler.schedule(delayMs, callback);
+  }
+
+  #latencyMs(): number {
+    const { min, max } = this.#world.options.latencyMs ?? { min: 1, max: 20 };
+    return this.#world.random.between(min, max);
+  }
+
+  /** Takes the whole body before the request counts as sent. */
+  async #receive(request: StorePutRequest, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const { bucket, key } = request;
+    const call: Call = { operation: 'put', bucket, key, write: true };
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of request.open()) {
+      if (signal?.aborted === true) throw aborted(call, false, signal);
+      chunks.push(Uint8Array.from(chunk));
+    }
+    const bytes = Buffer.concat(chunks);
+    checkClaims(request, bytes, this.#world.options.partBytesMin ?? PART_BYTES_MIN);
+    return bytes;
+  }
+
+  async *#send(bytes: Uint8Array, end: number, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    for (let position = 0; position < end; position += CHUNK_BYTES) {
+      await new Promise<void>((resolve) =>
+        this.#after(this.#latencyMs() / 10, () => {
+          if (this.#alive) resolve();
+        }),
+      );
+      if (signal?.aborted === true) {
+        throw aborted({ operation: 'get', bucket: '', key: '', write: false }, false, signal);
+      }
+      yield Uint8Array.from(bytes.subarray(position, Math.min(position + CHUNK_BYTES, end)));
+    }
+    if (end < bytes.length) {
+      throw failure('UFS_UNAVAILABLE', `the body broke off after ${end} of ${bytes.length} bytes`);
+    }
+  }
+}
+
+function attempt<Value>(work: () => Value): { value: Value } | { error: Error } {
+  try {
+    return { value: work() };
+  } catch (error) {
+    if (!(error instanceof HeadraceError)) throw error;
+    return { error };
+  }
+}

@@ -1,0 +1,65 @@
+import path from 'node:path';
+import t from 'tap';
+import { SystemClock } from '../../../src/adapters/system-clock.js';
+import { SystemRandom } from '../../../src/adapters/system-random.js';
+import { openMountedStore, openObjectStore } from '../../../src/adapters/ufs/open.js';
+import { HeadraceError } from '../../../src/core/errors.js';
+import { SILENT_LOGGER } from '../../../src/core/logger.js';
+import { putRequest } from '../../contracts/object-store-subject.js';
+
+const parts = { clock: new SystemClock(), random: new SystemRandom(), logger: SILENT_LOGGER };
+
+void t.test('ufs: a path or a file URL is a directory, s3:// is S3', async (t) => {
+  const descriptions: readonly (readonly [string, string])[] = [
+    ['/data/ufs', 'directory /data/ufs'],
+    ['file:///data/u%20fs', 'directory /data/u fs'],
+    ['data/ufs', `directory ${path.resolve('data/ufs')}`],
+    ['./ufs', `directory ${path.resolve('ufs')}`],
+    ['s3://', 's3 aws'],
+    ['s3://?endpoint=http://127.0.0.1:9000&pathStyle=true', 's3 http://127.0.0.1:9000'],
+    ['s3://bucket/some/prefix', 's3 aws/bucket/some/prefix/'],
+    ['S3://bucket/?region=eu-west-1', 's3 aws/bucket/'],
+  ];
+  for (const [uri, description] of descriptions) {
+    const store = await openObjectStore(uri, {}, parts);
+    t.equal(store.description, description);
+    await store.close();
+  }
+});
+
+void t.test('ufs: a URI that is none names the value and what is allowed', async (t) => {
+  for (const uri of [
+    '',
+    'hdfs://namenode/path',
+    'http://example.org',
+    's3:bucket',
+    's3:///prefix',
+    's3://b?unknown=1',
+    's3://b?accessKeyId=x',
+    's3://b?pathStyle=maybe',
+    's3://b?endpoint=nonsense',
+    's3://b/%E0%A4%A',
+    'file://host/path',
+  ]) {
+    const error = await openObjectStore(uri, {}, parts).catch((found: unknown) => found);
+    if (!(error instanceof HeadraceError)) throw new Error(`${uri} was opened`);
+    t.equal(error.code, 'INVALID_SETTING');
+    t.ok(error.message.includes(uri), error.message);
+  }
+});
+
+void t.test('ufs: half of the credentials are refused', async (t) => {
+  await t.rejects(openObjectStore('s3://b', { accessKeyId: 'only' }, parts), { code: 'INVALID_SETTING' });
+});
+
+void t.test('ufs: a mounted directory is one bucket', async (t) => {
+  const directory = path.join(t.testdir({ training: { 'a.txt': 'x' } }), 'training');
+  const { store, bucket, prefix } = await openMountedStore(directory, {}, parts);
+  t.teardown(() => store.close());
+  t.equal(prefix, '');
+  t.equal((await store.head(bucket, 'a.txt'))?.size, 1);
+  await store.put(putRequest(bucket, 'b/c', 'x'));
+  await t.rejects(openMountedStore('s3://', {}, parts), { code: 'INVALID_SETTING' });
+  const s3 = await openMountedStore('s3://bucket/prefix', {}, parts);
+  t.match(s3, { bucket: 'bucket', prefix: '', store: { description: 's3 aws/bucket/prefix/' } });
+});
