@@ -88,10 +88,11 @@ export abstract class MemoryUploads {
 
   async completeUpload(request: CompleteUploadRequest): Promise<WriteReceipt> {
     const upload = this.#upload(request);
+    for (const [index, { number }] of request.parts.entries())
+      if (index > 0 && number <= (request.parts[index - 1]?.number ?? 0))
+        throw new HeadraceError('INVALID_PART_ORDER', `part ${number} is out of order`);
     const parts = request.parts.map((named, index) => {
       const part = upload.parts.get(named.number);
-      if (index > 0 && named.number <= (request.parts[index - 1]?.number ?? 0))
-        throw new HeadraceError('INVALID_PART_ORDER', `part ${named.number} is out of order`);
       if (part === undefined || part.etag !== named.etag)
         throw new HeadraceError('INVALID_PART', `part ${named.number} is not there`);
       if (index < request.parts.length - 1 && part.bytes.length < PART_BYTES_MIN)

@@ -1,0 +1,137 @@
+import t from 'tap';
+import type { ObjectVersion } from '../../../src/core/object.js';
+import { planChecksum } from '../../../src/http/s3/checksum-headers.js';
+import { addObjectHeaders, headersOfWrite, parseTagging } from '../../../src/http/s3/object-headers.js';
+import { throwsS3 } from '../../support/throws-s3.js';
+
+void t.test('headers: those that belong to the object are kept, the others are not', async (t) => {
+  const headers = headersOfWrite({
+    host: 'localhost',
+    'content-length': '5',
+    'content-type': 'text/plain',
+    'cache-control': 'no-cache',
+    'content-encoding': 'gzip,aws-chunked',
+    'x-amz-meta-color': 'blue',
+    'x-amz-date': '20260101T000000Z',
+    'x-amz-storage-class': 'STANDARD_IA',
+    'x-amz-acl': 'private',
+  });
+  t.same(headers.system, {
+    'content-type': 'text/plain',
+    'cache-control': 'no-cache',
+    'content-encoding': 'gzip',
+  });
+  t.same({ ...headers.user }, { color: 'blue' });
+});
+
+void t.test('headers: aws-chunked alone is no encoding of the object', async (t) => {
+  t.same(headersOfWrite({ 'content-encoding': 'aws-chunked' }).system, {});
+  t.same(headersOfWrite({ 'content-encoding': 'aws-chunked, br' }).system, { 'content-encoding': 'br' });
+});
+
+void t.test('headers: a name of the language is a name like any other', async (t) => {
+  const { user } = headersOfWrite({ 'x-amz-meta-__proto__': 'a', 'x-amz-meta-constructor': 'b' });
+  t.same(Object.keys(user), ['__proto__', 'constructor']);
+});
+
+void t.test('headers: metadata is bounded', async (t) => {
+  throwsS3(t, () => headersOfWrite({ 'x-amz-meta-a': 'x'.repeat(2048) }), 'MetadataTooLarge');
+  t.ok(headersOfWrite({ 'x-amz-meta-a': 'x'.repeat(2047) }));
+});
+
+void t.test('headers: what Headrace does not do is refused by name', async (t) => {
+  for (const name of [
+    'x-amz-server-side-encryption',
+    'x-amz-server-side-encryption-customer-algorithm',
+    'x-amz-object-lock-mode',
+    'x-amz-grant-read',
+    'if-unmodified-since',
+    'x-amz-write-offset-bytes',
+  ])
+    throwsS3(t, () => headersOfWrite({ [name]: 'x' }), 'NotImplemented', new RegExp(name));
+  throwsS3(t, () => headersOfWrite({ 'x-amz-acl': 'public-read' }), 'NotImplemented');
+  throwsS3(t, () => headersOfWrite({ 'x-amz-storage-class': 'CHEAP' }), 'InvalidStorageClass');
+});
+
+void t.test('headers: tags are read from the header, and checked', async (t) => {
+  t.same({ ...parseTagging('a=1&b=%C3%BC+x&c') }, { a: '1', b: 'ü x', c: '' });
+  throwsS3(t, () => parseTagging('a=1&a=2'), 'InvalidTag');
+  throwsS3(t, () => parseTagging('=1'), 'InvalidTag');
+  throwsS3(t, () => parseTagging(`${'k'.repeat(129)}=1`), 'InvalidTag');
+  throwsS3(t, () => parseTagging(`k=${'v'.repeat(257)}`), 'InvalidTag');
+  throwsS3(t, () => parseTagging('k=%ff'), 'InvalidArgument');
+  const eleven = Array.from({ length: 11 }, (_, index) => `k${index}=v`).join('&');
+  throwsS3(t, () => parseTagging(eleven), 'BadRequest');
+});
+
+const OBJECT: ObjectVersion = {
+  size: 1,
+  etag: 'abc',
+  lastModifiedMs: 0,
+  extents: [],
+  headers: { system: { 'content-type': 'text/plain' }, user: { color: 'blue' }, tags: { a: '1' } },
+  policy: 'WRITE_BACK',
+  state: 'PENDING',
+};
+
+function answerHeaders(object: ObjectVersion, query: Record<string, string>): Record<string, string> {
+  const flat: string[] = [];
+  addObjectHeaders(flat, object, new Map(Object.entries(query)));
+  const headers: Record<string, string> = {};
+  for (let index = 0; index < flat.length; index += 2) headers[flat[index] ?? ''] = flat[index + 1] ?? '';
+  return headers;
+}
+
+void t.test('headers: an answer says what the object is', async (t) => {
+  t.same(answerHeaders(OBJECT, {}), {
+    ETag: '"abc"',
+    'Last-Modified': 'Thu, 01 Jan 1970 00:00:00 GMT',
+    'Accept-Ranges': 'bytes',
+    'Content-Type': 'text/plain',
+    'x-amz-meta-color': 'blue',
+    'x-amz-tagging-count': '1',
+  });
+  const plain = { ...OBJECT, headers: { system: {}, user: {} } };
+  t.equal(answerHeaders(plain, {})['Content-Type'], 'binary/octet-stream');
+});
+
+void t.test('headers: a request may replace some of an answer', async (t) => {
+  const headers = answerHeaders(OBJECT, {
+    'response-content-type': 'image/png',
+    'response-content-disposition': 'attachment; filename="a"',
+    'response-expires': 'never',
+  });
+  t.match(headers, {
+    'Content-Type': 'image/png',
+    'Content-Disposition': 'attachment; filename="a"',
+    Expires: 'never',
+  });
+  throwsS3(
+    t,
+    () => answerHeaders(OBJECT, { 'response-content-type': 'a\r\nSet-Cookie: b' }),
+    'InvalidArgument',
+  );
+});
+
+void t.test('headers: at most one checksum, well-formed and of a known kind', async (t) => {
+  t.equal(planChecksum({}), undefined);
+  t.same(planChecksum({ 'x-amz-checksum-crc32': 'AAAAAA==', 'x-amz-sdk-checksum-algorithm': 'CRC32' }), {
+    kind: 'header',
+    algorithm: 'CRC32',
+    expected: 'AAAAAA==',
+  });
+  t.same(planChecksum({ 'x-amz-trailer': 'x-amz-checksum-sha256' }), {
+    kind: 'trailer',
+    algorithm: 'SHA256',
+  });
+  const refused = (headers: Record<string, string>, s3Code: string): void => {
+    throwsS3(t, () => planChecksum(headers), s3Code, JSON.stringify(headers));
+  };
+  refused({ 'x-amz-checksum-crc32': 'AAAA' }, 'InvalidRequest');
+  refused({ 'x-amz-checksum-crc32': 'AAAAAA==', 'x-amz-checksum-sha1': 'x' }, 'InvalidRequest');
+  refused({ 'x-amz-checksum-crc32': 'AAAAAA==', 'x-amz-sdk-checksum-algorithm': 'SHA1' }, 'InvalidRequest');
+  refused({ 'x-amz-sdk-checksum-algorithm': 'CRC32' }, 'InvalidRequest');
+  refused({ 'x-amz-checksum-xxhash64': 'x' }, 'NotImplemented');
+  refused({ 'x-amz-trailer': 'x-amz-checksum-md5' }, 'NotImplemented');
+  refused({ 'x-amz-trailer': 'x-other' }, 'InvalidRequest');
+});

@@ -1,0 +1,198 @@
+import t from 'tap';
+import { codeOf, openRaw, startEndpoint } from '../../support/s3-endpoint.js';
+
+const HOST = 'Host: 127.0.0.1\r\n';
+
+void t.test('protocol: a connection serves one request after the other', async (t) => {
+  const { port } = await startEndpoint(t);
+  const raw = openRaw(t, port);
+  for (let index = 0; index < 3; index++) {
+    raw.send(`PUT /bucket/k${index} HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\nab`);
+    const put = await raw.answer();
+    t.match(put, { status: 200 });
+    t.equal(put.headers.get('content-length'), '0');
+    raw.send(`GET /bucket/k${index} HTTP/1.1\r\n${HOST}\r\n`);
+    t.equal((await raw.answer()).body.toString(), 'ab');
+  }
+});
+
+void t.test(
+  'protocol: pipelined requests are answered in order, each seeing what those before it did',
+  async (t) => {
+    const { port } = await startEndpoint(t);
+    const raw = openRaw(t, port);
+    let requests = '';
+    for (let index = 0; index < 20; index++)
+      requests +=
+        `PUT /bucket/k HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\n${String(index).padStart(2, '0')}` +
+        `GET /bucket/k HTTP/1.1\r\n${HOST}\r\n` +
+        `HEAD /bucket/none HTTP/1.1\r\n${HOST}\r\n`;
+    raw.send(requests);
+    for (let index = 0; index < 20; index++) {
+      t.equal((await raw.answer()).status, 200);
+      t.equal((await raw.answer()).body.toString(), String(index).padStart(2, '0'));
+      t.equal((await raw.answer(true)).status, 404);
+    }
+  },
+);
+
+void t.test('protocol: a client that pipelines without end is cut off', async (t) => {
+  const { port } = await startEndpoint(t, {}, () => ({ listBuckets: () => new Promise(() => {}) }));
+  const raw = openRaw(t, port);
+  raw.send(`GET / HTTP/1.1\r\n${HOST}\r\n`.repeat(1100));
+  t.equal((await raw.ended()).length, 0);
+});
+
+void t.test('protocol: HTTP/1.0 is answered and closed, or kept when asked', async (t) => {
+  const { port } = await startEndpoint(t);
+  const raw = openRaw(t, port);
+  raw.send('PUT /bucket/k HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nab');
+  t.equal((await raw.answer()).status, 200);
+  raw.send('GET /bucket/k HTTP/1.0\r\n\r\n');
+  t.equal((await raw.answer()).body.toString(), 'ab');
+  t.equal((await raw.ended()).length, 0);
+});
+
+void t.test(
+  'protocol: a client that waits is told to continue at once, also for an empty body',
+  async (t) => {
+    const { port } = await startEndpoint(t);
+    const raw = openRaw(t, port);
+    for (const body of ['hello', '', 'again']) {
+      raw.send(
+        `PUT /bucket/k HTTP/1.1\r\n${HOST}Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`,
+      );
+      t.equal((await raw.answer()).status, 100);
+      raw.send(body);
+      t.equal((await raw.answer()).status, 200);
+      raw.send(`GET /bucket/k HTTP/1.1\r\n${HOST}\r\n`);
+      t.equal((await raw.answer()).body.toString(), body);
+    }
+  },
+);
+
+void t.test(
+  'protocol: what the head already shows to be wrong is refused without reading the body',
+  async (t) => {
+    const { port } = await startEndpoint(t);
+    const raw = openRaw(t, port);
+    const key = 'x'.repeat(1025);
+    raw.send(`PUT /bucket/${key} HTTP/1.1\r\n${HOST}Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n`);
+    const answer = await raw.answer();
+    t.equal(answer.status, 400);
+    t.equal(codeOf(answer), 'KeyTooLongError');
+    t.equal(answer.headers.get('connection'), 'close');
+    t.equal((await raw.ended()).length, 0);
+  },
+);
+
+void t.test('protocol: other expectations are refused', async (t) => {
+  const { port } = await startEndpoint(t);
+  const raw = openRaw(t, port);
+  raw.send(`GET / HTTP/1.1\r\n${HOST}Expect: miracles\r\n\r\nGET / HTTP/1.1\r\n${HOST}\r\n`);
+  t.equal((await raw.answer()).status, 417);
+  t.equal((await raw.answer()).status, 200);
+});
+
+void t.test('protocol: an answer to HEAD has no body, whatever it says', async (t) => {
+  const { port } = await startEndpoint(t);
+  const raw = openRaw(t, port);
+  raw.send(`HEAD /bucket/none HTTP/1.1\r\n${HOST}\r\nHEAD /nobody HTTP/1.1\r\n${HOST}\r\n`);
+  for (const status of [404, 404]) t.equal((await raw.answer(true)).status, status);
+  raw.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  t.equal((await raw.answer()).status, 200);
+});
+
+void t.test('protocol: a body in chunks needs no length', async (t) => {
+  const { port } = await startEndpoint(t);
+  const raw = openRaw(t, port);
+  raw.send(`PUT /bucket/k HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`);
+  raw.send('1\r\n!\r\n0\r\n\r\n');
+  t.equal((await raw.answer()).status, 200);
+  raw.send(`GET /bucket/k HTTP/1.1\r\n${HOST}\r\n`);
+  t.equal((await raw.answer()).body.toString(), 'hello!');
+});
+
+void t.test(
+  'protocol: without a length or chunks a PUT is refused, and the connection goes on',
+  async (t) => {
+    const { port } = await startEndpoint(t);
+    const raw = openRaw(t, port);
+    raw.send(`PUT /bucket/k HTTP/1.1\r\n${HOST}\r\n`);
+    const answer = await raw.answer();
+    t.equal(answer.status, 411);
+    t.equal(codeOf(answer), 'MissingContentLength');
+    raw.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+    t.equal((await raw.answer()).status, 200);
+  },
+);
+
+void t.test('protocol: what is not HTTP is answered with a 400 and closed', async (t) => {
+  const { port } = await startEndpoint(t);
+  for (const [bytes, code] of [
+    ['garbage\r\n\r\n', 'BadRequest'],
+    [`PUT /bucket/k HTTP/1.1\r\n${HOST}Content-Length: x\r\n\r\n`, 'BadRequest'],
+    [`PUT /bucket/k HTTP/1.1\r\n${HOST}Content-Length: -1\r\n\r\n`, 'BadRequest'],
+    [`GET / HTTP/1.1\r\n${HOST}X: ${'x'.repeat(40_000)}\r\n\r\n`, 'RequestHeaderSectionTooLarge'],
+  ] as const) {
+    const raw = openRaw(t, port);
+    raw.send(bytes);
+    const answer = await raw.answer();
+    t.equal(answer.status, 400);
+    t.equal(codeOf(answer), code);
+    await raw.ended();
+  }
+});
+
+void t.test('protocol: methods and targets that S3 does not have are refused', async (t) => {
+  const { url } = await startEndpoint(t);
+  const refusal = async (method: string, target: string): Promise<string> => {
+    const answer = await fetch(url + target, { method });
+    const code = /<Code>(.*?)</.exec(await answer.text())?.[1] ?? '';
+    return `${answer.status} ${code} ${answer.headers.get('allow') ?? ''}`.trim();
+  };
+  t.match(await refusal('PATCH', '/bucket/k'), /^405 MethodNotAllowed .*PUT/);
+  t.match(await refusal('POST', '/bucket/k'), /^405 MethodNotAllowed/);
+  t.match(await refusal('POST', '/bucket/k?tagging'), /^405 MethodNotAllowed/);
+  t.match(await refusal('DELETE', '/'), /^405 MethodNotAllowed GET/);
+  t.equal(await refusal('OPTIONS', '/bucket/k'), '403 AccessForbidden');
+  t.equal(await refusal('GET', '/bucket/%ff'), '400 InvalidURI');
+  t.equal(await refusal('GET', '/bucket?list-type=3'), '501 NotImplemented');
+});
+
+void t.test('protocol: a parameter that S3 does not know is ignored', async (t) => {
+  const { url } = await startEndpoint(t);
+  t.equal((await fetch(`${url}/bucket/k?x-id=PutObject&foo`, { method: 'PUT', body: 'x' })).status, 200);
+  t.equal((await fetch(`${url}/bucket/k?foo=bar`)).status, 200);
+});
+
+void t.test('protocol: a bucket may be in the host name', async (t) => {
+  const { port } = await startEndpoint(t, { options: { domains: ['s3.test'] } });
+  const raw = openRaw(t, port);
+  raw.send('PUT /a/b HTTP/1.1\r\nHost: bucket.s3.test:9\r\nContent-Length: 1\r\n\r\nx');
+  t.equal((await raw.answer()).status, 200);
+  raw.send('GET /bucket/a/b HTTP/1.1\r\nHost: s3.test\r\n\r\n');
+  t.equal((await raw.answer()).body.toString(), 'x');
+});
+
+void t.test('protocol: metadata comes back byte for byte, whatever its encoding', async (t) => {
+  const { port } = await startEndpoint(t);
+  const raw = openRaw(t, port);
+  const utf8 = Buffer.from('grün 日本 😀').toString('latin1');
+  const sent = `x-amz-meta-utf8: ${utf8}\r\nx-amz-meta-latin: gr\xfcn\r\nx-amz-meta-word: =?UTF-8?Q?gr=C3=BCn?=\r\n`;
+  raw.send(`PUT /bucket/k HTTP/1.1\r\n${HOST}${sent}Content-Length: 0\r\n\r\n`);
+  t.equal((await raw.answer()).status, 200);
+  raw.send(`GET /bucket/k HTTP/1.1\r\n${HOST}\r\n`);
+  const { head } = await raw.answer();
+  for (const line of sent.trim().split('\r\n')) t.ok(head.includes(line), JSON.stringify(line));
+});
+
+void t.test('protocol: an error names what it is about', async (t) => {
+  const { url } = await startEndpoint(t);
+  const answer = await fetch(`${url}/bucket/a%20%26b`);
+  const text = await answer.text();
+  t.equal(answer.headers.get('content-type'), 'application/xml');
+  t.match(text, '<Code>NoSuchKey</Code>');
+  t.match(text, '<BucketName>bucket</BucketName><Key>a &amp;b</Key><Resource>/bucket/a%20%26b</Resource>');
+  t.match(text, `<RequestId>${answer.headers.get('x-amz-request-id')}</RequestId>`);
+});
