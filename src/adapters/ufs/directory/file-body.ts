@@ -7,7 +7,7 @@
 import { HeadraceError } from '../../../core/errors.js';
 import type { ByteRange } from '../../../core/object-store.js';
 import { KIB } from '../../../core/units.js';
-import { runAbortable } from '../abortable.js';
+import { abortedError, runAbortable } from '../abortable.js';
 import { closeFile, readSome } from './file-calls.js';
 import { storeError } from './system-errors.js';
 
@@ -27,6 +27,7 @@ export class FileBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8A
     this.#position = range.first;
     this.#end = range.last + 1;
     this.#signal = signal;
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   [Symbol.asyncIterator](): this {
@@ -34,8 +35,11 @@ export class FileBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8A
   }
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (this.#position >= this.#end) return this.return();
+    if (this.#signal?.aborted === true)
+      throw abortedError(`reading ${this.#file}`, false, this.#signal.reason);
     const descriptor = this.#descriptor;
-    if (descriptor === undefined || this.#position >= this.#end) return this.return();
+    if (descriptor === undefined) return { done: true, value: undefined };
     const length = Math.min(CHUNK_BYTES, this.#end - this.#position);
     const chunk = Buffer.allocUnsafe(length);
     try {
@@ -58,6 +62,7 @@ export class FileBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8A
   async return(): Promise<IteratorResult<Uint8Array, undefined>> {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
+    this.#signal?.removeEventListener('abort', this.#onAbort);
     if (descriptor !== undefined) {
       const close = (): Promise<void> => closeFile(descriptor);
       const reading = this.#reading;
@@ -70,8 +75,11 @@ export class FileBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8A
 
   /** As `return`, for a body that nobody began to read. */
   destroy(): void {
-    void this.return();
+    this.return().catch(() => {});
   }
+
+  /** A body that nobody reads any more is closed with its call. */
+  readonly #onAbort = (): void => this.destroy();
 
   #shrunk(): HeadraceError {
     return new HeadraceError(
