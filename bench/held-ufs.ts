@@ -2,7 +2,7 @@
  * An S3 under-store that takes everything except objects: an upload is read and then never answered. With it, what a
  * WRITE_BACK path holds stays dirty and costs no uploads, so that a PUT can be measured by itself.
  */
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -13,6 +13,8 @@ const NO_SUCH_KEY = '<Error><Code>NoSuchKey</Code><Message>not here</Message></E
 export class HeldUfs {
   readonly #server: Server;
   readonly #buckets = new Set<string>();
+  readonly #uploads = new EventEmitter();
+  #heldUploads = 0;
 
   private constructor() {
     this.#server = createServer((request, response) => this.#answer(request, response));
@@ -29,6 +31,11 @@ export class HeldUfs {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Resolves once an upload is being held. */
+  async held(): Promise<void> {
+    if (this.#heldUploads === 0) await once(this.#uploads, 'held');
+  }
+
   async stop(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
@@ -40,7 +47,11 @@ export class HeldUfs {
     request.resume();
     const [bucket = '', ...rest] = new URL(request.url ?? '/', 'http://ufs').pathname.slice(1).split('/');
     const isObject = rest.join('/') !== '';
-    if (isObject && (request.method === 'PUT' || request.method === 'POST')) return;
+    if (isObject && (request.method === 'PUT' || request.method === 'POST')) {
+      this.#heldUploads++;
+      this.#uploads.emit('held');
+      return;
+    }
     if (isObject && request.method !== 'DELETE') return respond(response, 404, NO_SUCH_KEY);
     if (isObject) return respond(response, 204, '');
     if (bucket === '') return respond(response, 200, NO_BUCKETS);

@@ -1,6 +1,6 @@
 /**
  * What a process and its descendants have used, from Linux's /proc (proc(5)): `stat` for the CPU time of all threads,
- * `io` for the bytes that went to disks, `status` for memory.
+ * `status` for memory.
  */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 
@@ -9,8 +9,6 @@ const TICKS_PER_SECOND = 100;
 
 export interface ProcessUsage {
   readonly cpuMs: number;
-  /** Bytes that the process caused to be sent to storage, cancelled ones (truncated before write-back) included. */
-  readonly writtenBytes: number;
   readonly residentBytes: number;
   /** The largest `residentBytes` so far, or since `resetResidentPeak`. */
   readonly residentPeakBytes: number;
@@ -21,7 +19,6 @@ export function readProcessUsage(pid: number): ProcessUsage {
   const usages = processTree(pid).map(readOne);
   return {
     cpuMs: usages.reduce((sum, usage) => sum + usage.cpuMs, 0),
-    writtenBytes: usages.reduce((sum, usage) => sum + usage.writtenBytes, 0),
     residentBytes: usages.reduce((sum, usage) => sum + usage.residentBytes, 0),
     residentPeakBytes: usages.reduce((sum, usage) => sum + usage.residentPeakBytes, 0),
   };
@@ -52,7 +49,6 @@ function readOne(pid: number): ProcessUsage {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
   return {
     cpuMs: (ticks * 1000) / TICKS_PER_SECOND,
-    writtenBytes: field(fileOrNone(`/proc/${pid}/io`), 'write_bytes'),
     residentBytes: field(status, 'VmRSS') * 1024,
     residentPeakBytes: field(status, 'VmHWM') * 1024,
   };

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
+import { HeldUfs } from '../../bench/held-ufs.js';
 import { eventually, TestServer } from '../support/headrace-process.js';
 import { S3Client, xmlText } from '../support/s3-client.js';
 
@@ -57,5 +58,32 @@ void t.test(
     t.equal(await stored('back/dirty'), 'dirty', 'it was persisted when the UFS came back');
     await server.process.s3('PUT', '/bucket/through/after', 'after');
     t.equal(await stored('through/after'), 'after');
+  },
+);
+
+void t.test(
+  'UFS that never answers: SIGTERM stops the server all the same, and nothing is lost',
+  async (t) => {
+    const ufs = await HeldUfs.start();
+    t.teardown(() => ufs.stop());
+    const server = await TestServer.start(t, {
+      ufs: 's3://',
+      environment: {
+        HEADRACE_UFS_S3_ENDPOINT: ufs.endpoint,
+        HEADRACE_UFS_S3_PATH_STYLE: 'true',
+        HEADRACE_UFS_S3_ACCESS_KEY_ID: 'test',
+        HEADRACE_UFS_S3_SECRET_ACCESS_KEY: 'test',
+        HEADRACE_UFS_REQUEST_TIMEOUT: '1h',
+      },
+    });
+    await server.process.s3('PUT', '/bucket');
+    await server.process.setPolicies('WRITE_BACK');
+    await server.process.s3('PUT', '/bucket/key', 'kept');
+    await ufs.held();
+    await server.process.stop();
+    t.equal(await server.process.exited(), 0);
+    await server.restart();
+    t.equal(await server.process.s3('GET', '/bucket/key'), 'kept');
+    t.equal((await server.status()).pendingObjects, 1);
   },
 );
