@@ -56,6 +56,7 @@ export class Exchange {
   #hurry = false;
   #status = 0;
   #onGone: (() => void) | undefined;
+  #endLinger: (() => void) | undefined;
 
   constructor(
     context: S3Context,
@@ -119,6 +120,7 @@ export class Exchange {
   broken(error: S3Error): void {
     this.#hurry = true;
     this.#abortBody(error);
+    this.#endLinger?.();
   }
 
   /** Nothing moved on the connection for `idleTimeoutMs`. */
@@ -261,6 +263,7 @@ export class Exchange {
     let bytes = 0;
     let cancel: Cancel | undefined = undefined;
     const end = (): void => {
+      this.#endLinger = undefined;
       request.off('data', onData);
       request.off('end', end);
       cancel?.();
@@ -273,6 +276,7 @@ export class Exchange {
     };
     cancel = context.clock.schedule(LINGER_MS, end);
     this.#onGone = end;
+    this.#endLinger = end;
     request.on('data', onData);
     request.on('end', end);
     request.resume();

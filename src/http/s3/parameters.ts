@@ -1,4 +1,5 @@
 /** Query parameters with a limited range of values. */
+import { commonPrefixOf, greatestKeyBelow } from '../../core/store-listing.js';
 import { invalidArgument, notImplemented } from './s3-error.js';
 
 type Query = ReadonlyMap<string, string>;
@@ -27,6 +28,18 @@ export function parseNumber(query: Query, name: string, min: number, max: number
       text,
     );
   return value;
+}
+
+/**
+ * Where a listing goes on behind a marker. A marker that is a common prefix stands for all keys below it: clients get it
+ * from the page that ended with that prefix.
+ */
+export function behindMarker(
+  marker: string,
+  { prefix, delimiter }: { readonly prefix: string; readonly delimiter: string },
+): string {
+  const folded = marker.startsWith(prefix) && commonPrefixOf(marker, prefix, delimiter) === marker;
+  return folded ? greatestKeyBelow(marker) : marker;
 }
 
 /** Objects have one version, which S3 calls `null`. Throws InvalidArgument. */

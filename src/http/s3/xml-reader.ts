@@ -76,7 +76,8 @@ class XmlReader {
         const child = this.#openingTag();
         parent.children.push(child.element);
         if (!child.empty) open.push(child.element);
-        if (open.length - 1 > DEPTH_MAX) throw this.#malformed(`elements are nested deeper than ${DEPTH_MAX}`);
+        if (open.length - 1 > DEPTH_MAX)
+          throw this.#malformed(`elements are nested deeper than ${DEPTH_MAX}`);
       }
     } while (open.length > 1);
     const [root] = holder.children;

@@ -1,8 +1,9 @@
 /** ListObjects and ListObjectsV2: one page of a bucket, in the order of the keys' UTF-8 bytes. */
+import { greatestKeyBelow } from '../../../core/store-listing.js';
 import type { ListEntry, ListObjectsResult } from '../../../engine/object-service.js';
 import { answer } from '../answer.js';
 import type { Exchange } from '../exchange.js';
-import { parseLimit, unsupportedValue, wantsUrlEncoding } from '../parameters.js';
+import { behindMarker, parseLimit, unsupportedValue, wantsUrlEncoding } from '../parameters.js';
 import { invalidArgument } from '../s3-error.js';
 import { formatXmlDate } from '../timestamps.js';
 import { element, encodeUrl, escapeXml, optionalElement, xmlDocument } from '../xml-writer.js';
@@ -22,7 +23,7 @@ export function listObjects(exchange: Exchange): void {
   const marker = query.get('marker') ?? '';
   const listing = parseListing(query);
   const { encode } = listing;
-  list(exchange, listing, marker, (result) => {
+  list(exchange, listing, behindMarker(marker, listing), (result) => {
     const last = result.entries.at(-1);
     // Without a delimiter the last key is the marker, and S3 does not repeat it.
     const nextMarker = result.truncated && listing.delimiter !== '' ? nameOf(last) : undefined;
@@ -42,18 +43,18 @@ export function listObjectsV2(exchange: Exchange): void {
   if (version !== '2') throw unsupportedValue('list-type', version);
   const startAfter = query.get('start-after');
   const token = query.get('continuation-token');
-  const after = token === undefined ? (startAfter ?? '') : decodeToken(token);
   const listing = parseListing(query);
+  const after = token === undefined ? behindMarker(startAfter ?? '', listing) : decodeToken(token);
   const { encode } = listing;
   list(exchange, listing, after, (result) => {
-    const next = result.truncated ? result.nextStartAfter : undefined;
+    const next = result.truncated ? encodeToken(result) : undefined;
     const owner = query.get('fetch-owner') === 'true' ? ownerElement('Owner', exchange.context.options) : '';
     const content =
       heading(exchange, listing, result) +
       element('KeyCount', result.entries.length) +
       (startAfter === undefined ? '' : `<StartAfter>${encode(startAfter)}</StartAfter>`) +
       optionalElement('ContinuationToken', token) +
-      optionalElement('NextContinuationToken', next === undefined ? undefined : encodeToken(next)) +
+      optionalElement('NextContinuationToken', next) +
       entries(result.entries, encode, owner);
     exchange.replyXml(200, xmlDocument('ListBucketResult', content));
   });
@@ -122,16 +123,23 @@ function entries(all: readonly ListEntry[], encode: (name: string) => string, ow
   return objects + prefixes;
 }
 
-/** Says which form the rest has, so that a later one can tell. */
-const TOKEN_VERSION = '1';
+/** First characters of a token: what follows is a common prefix to skip, or whatever the engine wants to be given back. */
+const BEHIND_PREFIX = 'p';
+const BEHIND_KEY = 'k';
 
-function encodeToken(startAfter: string): string {
-  return Buffer.from(TOKEN_VERSION + startAfter).toString('base64url');
+function encodeToken({ entries: page, nextStartAfter }: ListObjectsResult): string {
+  const last = page.at(-1);
+  const text =
+    last?.kind === 'prefix' ? BEHIND_PREFIX + last.prefix : BEHIND_KEY + (nextStartAfter ?? last?.key ?? '');
+  return Buffer.from(text).toString('base64url');
 }
 
 function decodeToken(token: string): string {
   const text = Buffer.from(token, 'base64url').toString('utf8');
-  if (!text.startsWith(TOKEN_VERSION) || Buffer.from(text).toString('base64url') !== token)
-    throw invalidArgument('The continuation token provided is incorrect', 'continuation-token', token);
-  return text.slice(TOKEN_VERSION.length);
+  const rest = text.slice(1);
+  if (Buffer.from(text).toString('base64url') === token) {
+    if (text.startsWith(BEHIND_PREFIX)) return greatestKeyBelow(rest);
+    if (text.startsWith(BEHIND_KEY)) return rest;
+  }
+  throw invalidArgument('The continuation token provided is incorrect', 'continuation-token', token);
 }

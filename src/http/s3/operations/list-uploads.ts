@@ -4,7 +4,7 @@ import { PART_NUMBER_MAX } from '../../../core/object.js';
 import { answer } from '../answer.js';
 import { CHECKSUM_ELEMENTS } from '../checksum-headers.js';
 import type { Exchange } from '../exchange.js';
-import { parseLimit, parseNumber, required, wantsUrlEncoding } from '../parameters.js';
+import { behindMarker, parseLimit, parseNumber, required, wantsUrlEncoding } from '../parameters.js';
 import { formatXmlDate } from '../timestamps.js';
 import { element, encodeUrl, escapeXml, optionalElement, xmlDocument } from '../xml-writer.js';
 import { ownerElement } from './owner.js';
@@ -26,7 +26,14 @@ export function listUploads(exchange: Exchange): void {
       ? objects
           .headBucket(bucket)
           .then((): ListUploadsResult => ({ uploads: [], prefixes: [], truncated: false }))
-      : objects.listUploads({ bucket, prefix, delimiter, keyMarker, uploadIdMarker, maxUploads });
+      : objects.listUploads({
+          bucket,
+          prefix,
+          delimiter,
+          keyMarker: behindMarker(keyMarker, { prefix, delimiter }),
+          uploadIdMarker,
+          maxUploads,
+        });
   answer(exchange, page, (result) => {
     const content =
       element('Bucket', bucket) +
