@@ -38,9 +38,10 @@ const KEYS = Object.keys(POLICIES).flatMap((directory) =>
 const isTransient = (key: string) => key.startsWith('/kill/transient/');
 const isWriteThrough = (key: string) => key.startsWith('/kill/write-through/');
 
+t.setTimeout(60_000 + ROUNDS * 10_000);
+
 void t.test(
   `kill -9: every acknowledged write survives, and no space leaks (HEADRACE_TEST_SEED=${SEED})`,
-  { timeout: 60_000 + ROUNDS * 10_000 },
   async (t) => {
     const server = await TestServer.start(t, { environment: { HEADRACE_WORKER_PAGE_STORE_SIZE: '4GiB' } });
     await server.process.s3('PUT', '/kill');
