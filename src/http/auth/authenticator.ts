@@ -15,12 +15,16 @@ export interface AuthenticationRequest {
   readonly query: ReadonlyMap<string, string>;
   /** Names are lower case; values are byte strings (one character per byte). */
   readonly headers: IncomingHttpHeaders;
+  /** Names and values alternate, as they came: what `headers` joined is apart here. */
+  readonly rawHeaders: readonly string[];
 }
 
 export interface Identity {
   /** Undefined for an anonymous request. */
   readonly accessKeyId: string | undefined;
   readonly user: string | undefined;
+  /** What was signed about the body, when it was not said in `x-amz-content-sha256`. */
+  readonly payload?: string;
   /** Present when the body is an aws-chunked stream whose chunks are signed and can be checked. */
   readonly chunks?: ChunkVerifier;
 }

@@ -53,6 +53,7 @@ export function dispatch(exchange: Exchange): void {
       rawQuery: target.rawQuery,
       query: target.query,
       headers,
+      rawHeaders: request.rawHeaders,
     });
     if (target.bucket === '' && target.key !== '') throw new S3Error('InvalidBucketName');
     checkKey(target.key);

@@ -28,7 +28,8 @@ export interface ReceivedBody {
  * Throws what `planBody` throws, before a byte was read; what goes wrong later ends the exchange.
  */
 export function receiveBody(exchange: Exchange, use: (received: ReceivedBody) => void): void {
-  const plan = planBody(exchange.headers, { chunks: exchange.identity.chunks });
+  const { chunks, payload } = exchange.identity;
+  const plan = planBody(exchange.headers, { chunks, payload });
   const { size, md5 } = plan;
   if (size !== undefined && size <= SMALL_BODY_BYTES_MAX && exchange.context.bodies.tryTake(size)) {
     collect(exchange, plan, size, SMALL_BODY_BYTES_MAX, (chunks, collected, reader) => {
@@ -84,7 +85,8 @@ export function receiveXml(
 ): void {
   const sizeMax = exchange.context.options.documentBytesMax;
   const { checksumOfBody = true } = options;
-  const plan = planBody(exchange.headers, { chunks: exchange.identity.chunks, sizeMax, checksumOfBody });
+  const { chunks: verifier, payload } = exchange.identity;
+  const plan = planBody(exchange.headers, { chunks: verifier, payload, sizeMax, checksumOfBody });
   if (options.integrity === 'required' && plan.md5 === undefined && plan.checksum === undefined)
     throw new S3Error(
       'InvalidRequest',

@@ -134,9 +134,16 @@ export function parseDate(text: string): number | undefined {
   return fromDigits(ISO_DATE.exec(text));
 }
 
-/** `20151021T072800Z` to milliseconds; undefined when it is not one. */
+let compactDate = '';
+let compactDateMs: number | undefined;
+
+/** `20151021T072800Z` to milliseconds; undefined when it is not one. Requests of the same second share the last answer. */
 export function parseCompactDate(text: string): number | undefined {
-  return fromDigits(COMPACT_DATE.exec(text));
+  if (text !== compactDate) {
+    compactDateMs = fromDigits(COMPACT_DATE.exec(text));
+    compactDate = text;
+  }
+  return compactDateMs;
 }
 
 function fromDigits(match: RegExpExecArray | null): number | undefined {

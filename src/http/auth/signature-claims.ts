@@ -1,0 +1,76 @@
+/**
+ * The part of a signature that is the same in all requests of a client for a day: whose key it is, the scope of the key, and which headers are
+ * signed. It is parsed once and remembered by its text.
+ */
+import type { SigningScope } from './signing-keys.js';
+
+export interface SignatureClaim {
+  readonly accessKeyId: string;
+  readonly scope: SigningScope;
+  /** `20130524/us-east-1/s3/aws4_request` */
+  readonly scopeText: string;
+  /** Lower-case names in the order the client has them. */
+  readonly signedHeaders: readonly string[];
+  readonly signedHeadersText: string;
+}
+
+/** Anybody may fill it, so it is small: at most 1 MiB of texts, the oldest forgotten first. */
+const CLAIMS_MAX = 1000;
+const TEXT_CHARACTERS_MAX = 1024;
+
+export class SignatureClaims {
+  readonly #claims = new Map<string, SignatureClaim>();
+
+  get(text: string): SignatureClaim | undefined {
+    return this.#claims.get(text);
+  }
+
+  add(text: string, claim: SignatureClaim): void {
+    if (text.length > TEXT_CHARACTERS_MAX) return;
+    if (this.#claims.size >= CLAIMS_MAX) this.#forgetOldest();
+    this.#claims.set(text, claim);
+  }
+
+  #forgetOldest(): void {
+    for (const text of this.#claims.keys()) {
+      this.#claims.delete(text);
+      return;
+    }
+  }
+}
+
+/** Any region is taken: it is part of what is signed, and names no place here. */
+const REGION_CHARACTERS_MAX = 64;
+
+/** Reads a Credential and SignedHeaders; what is wrong is thrown as `refuse` makes it. */
+export function parseClaim(
+  credential: string,
+  signedHeaders: string,
+  refuse: (what: string) => Error,
+): SignatureClaim {
+  const fields = credential.split('/');
+  // An access key may contain slashes.
+  const [date = '', region = '', service = '', end = ''] = fields.slice(-4);
+  const accessKeyId = fields.slice(0, -4).join('/');
+  if (accessKeyId === '')
+    throw refuse(
+      'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"',
+    );
+  if (!/^\d{8}$/.test(date))
+    throw refuse(
+      `incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd"`,
+    );
+  if (region === '' || region.length > REGION_CHARACTERS_MAX)
+    throw refuse(
+      `incorrect region "${region.slice(0, REGION_CHARACTERS_MAX)}". A region has 1 to ${REGION_CHARACTERS_MAX} characters`,
+    );
+  if (service !== 's3') throw refuse(`incorrect service "${service}". This endpoint belongs to "s3"`);
+  if (end !== 'aws4_request') throw refuse(`incorrect terminal "${end}". This endpoint uses "aws4_request"`);
+  return {
+    accessKeyId,
+    scope: { date, region, service },
+    scopeText: `${date}/${region}/${service}/${end}`,
+    signedHeaders: signedHeaders.split(';'),
+    signedHeadersText: signedHeaders,
+  };
+}

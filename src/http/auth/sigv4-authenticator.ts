@@ -1,0 +1,183 @@
+/**
+ * Signature Version 4: in the Authorization header, in presigned URLs and in the chunks of aws-chunked bodies (S3 API
+ * reference, "Authenticating requests").
+ *
+ * Signatures are compared in constant time. A header is good for 15 minutes around its time, a presigned URL until it expires. Every
+ * `x-amz-*` header that came must have been signed, so that nobody on the way can add a meaning to a request.
+ */
+import type { Clock } from '../../core/ports.js';
+import { MINUTE_MS, SECOND_MS } from '../../core/units.js';
+import { S3Error } from '../s3/s3-error.js';
+import { formatXmlDate } from '../s3/timestamps.js';
+import type { Authenticator, AuthenticationRequest, ChunkVerifier, Identity } from './authenticator.js';
+import { canonicalPath, canonicalRequest } from './canonical-request.js';
+import type { Credential, CredentialStore } from './credential-store.js';
+import { ALGORITHM, partsOfHeader, partsOfQuery, unsupportedMechanism } from './signature-parts.js';
+import type { SignatureParts } from './signature-parts.js';
+import { SignatureClaims } from './signature-claims.js';
+import { isSameSignature, sha256Of, SigningKeys } from './signing-keys.js';
+import type { SigningKey } from './signing-keys.js';
+
+const SKEW_MS_MAX = 15 * MINUTE_MS;
+const ANONYMOUS: Identity = { accessKeyId: undefined, user: undefined };
+const SIGNED_CHUNKS = /^STREAMING-AWS4-HMAC-SHA256-PAYLOAD(?:-TRAILER)?$/;
+
+export interface SigV4Options {
+  readonly credentials: CredentialStore;
+  readonly clock: Clock;
+  /** Whether requests without a signature are let in, as anonymous. */
+  readonly anonymous: boolean;
+}
+
+export class SigV4Authenticator implements Authenticator {
+  readonly #credentials: CredentialStore;
+  readonly #clock: Clock;
+  readonly #anonymous: boolean;
+  readonly #keys = new SigningKeys();
+  readonly #claims = new SignatureClaims();
+
+  constructor({ credentials, clock, anonymous }: SigV4Options) {
+    this.#credentials = credentials;
+    this.#clock = clock;
+    this.#anonymous = anonymous;
+  }
+
+  /** Throws the errors of S3 that say what is wrong with a signature. */
+  authenticate(request: AuthenticationRequest): Identity {
+    const { headers, query } = request;
+    const { authorization } = headers;
+    const presigned = query.size > 0 && (query.has('X-Amz-Algorithm') || query.has('X-Amz-Signature'));
+    if (query.size > 0 && query.has('AWSAccessKeyId') && query.has('Signature')) throw unsupportedMechanism();
+    if (authorization === undefined && !presigned) {
+      if (this.#anonymous) return ANONYMOUS;
+      throw new S3Error('AccessDenied');
+    }
+    if (authorization !== undefined && presigned)
+      throw new S3Error(
+        'InvalidArgument',
+        'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+      );
+    const parts =
+      authorization === undefined
+        ? partsOfQuery(request, this.#claims)
+        : partsOfHeader(request, authorization, this.#claims);
+    return this.#verify(request, parts);
+  }
+
+  #verify(request: AuthenticationRequest, parts: SignatureParts): Identity {
+    const { claim, payload } = parts;
+    const { accessKeyId, scope } = claim;
+    const credential = this.#find(request, accessKeyId);
+    this.#checkTime(parts);
+    checkSignedHeaders(request, parts);
+    const key = this.#keys.get(accessKeyId, credential.secretAccessKey, scope);
+    checkSignature(request, parts, key);
+    const { user } = credential;
+    if (SIGNED_CHUNKS.test(payload)) return { accessKeyId, user, chunks: new SignedChunks(parts, key) };
+    return parts.expiresSeconds === undefined ? { accessKeyId, user } : { accessKeyId, user, payload };
+  }
+
+  #find(request: AuthenticationRequest, accessKeyId: string): Credential {
+    const credential = this.#credentials.find(accessKeyId);
+    if (credential === undefined || !credential.enabled)
+      throw new S3Error('InvalidAccessKeyId', undefined, { elements: { AWSAccessKeyId: accessKeyId } });
+    // There are no temporary credentials here, and only those come with a token.
+    if (request.headers['x-amz-security-token'] !== undefined || request.query.has('X-Amz-Security-Token'))
+      throw new S3Error('InvalidToken');
+    return credential;
+  }
+
+  #checkTime({ time, timeMs, expiresSeconds }: SignatureParts): void {
+    const nowMs = this.#clock.wallTimeMs();
+    if (expiresSeconds === undefined) {
+      if (Math.abs(nowMs - timeMs) <= SKEW_MS_MAX) return;
+      throw new S3Error('RequestTimeTooSkewed', undefined, {
+        elements: {
+          RequestTime: time,
+          ServerTime: formatXmlDate(nowMs),
+          MaxAllowedSkewMilliseconds: String(SKEW_MS_MAX),
+        },
+      });
+    }
+    if (timeMs - nowMs > SKEW_MS_MAX) throw new S3Error('AccessDenied', 'Request is not yet valid');
+    const expiresMs = timeMs + expiresSeconds * SECOND_MS;
+    if (nowMs > expiresMs)
+      throw new S3Error('AccessDenied', 'Request has expired', {
+        elements: {
+          'X-Amz-Expires': String(expiresSeconds),
+          Expires: formatXmlDate(expiresMs),
+          ServerTime: formatXmlDate(nowMs),
+        },
+      });
+  }
+}
+
+function checkSignedHeaders(
+  request: AuthenticationRequest,
+  { claim: { signedHeaders } }: SignatureParts,
+): void {
+  const unsigned: string[] = [];
+  if (!signedHeaders.includes('host')) unsigned.push('host');
+  for (const name in request.headers)
+    if (name.startsWith('x-amz-') && !signedHeaders.includes(name)) unsigned.push(name);
+  if (unsigned.length > 0)
+    throw new S3Error('AccessDenied', 'There were headers present in the request which were not signed', {
+      elements: { HeadersNotSigned: unsigned.join(', ') },
+    });
+}
+
+function checkSignature(request: AuthenticationRequest, parts: SignatureParts, key: SigningKey): void {
+  const path = canonicalPath(request.rawPath);
+  if (fits(request, parts, key, path)) return;
+  // Some clients sign the path just as they send it.
+  if (path !== request.rawPath && fits(request, parts, key, request.rawPath)) return;
+  const canonical = canonicalRequest(request, parts.claim, path, parts.payload);
+  throw new S3Error('SignatureDoesNotMatch', undefined, {
+    elements: {
+      AWSAccessKeyId: parts.claim.accessKeyId,
+      StringToSign: stringToSign(parts, canonical),
+      SignatureProvided: parts.signature,
+      CanonicalRequest: canonical,
+    },
+  });
+}
+
+function stringToSign(parts: SignatureParts, canonical: string): string {
+  return `${ALGORITHM}\n${parts.time}\n${parts.claim.scopeText}\n${sha256Of(canonical)}`;
+}
+
+function fits(request: AuthenticationRequest, parts: SignatureParts, key: SigningKey, path: string): boolean {
+  return isSameSignature(
+    parts.signature,
+    key.sign(stringToSign(parts, canonicalRequest(request, parts.claim, path, parts.payload))),
+  );
+}
+
+const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
+/** Each chunk's signature covers the one before, the first that of the request. */
+class SignedChunks implements ChunkVerifier {
+  readonly #key: SigningKey;
+  readonly #head: string;
+  #previous: string;
+
+  constructor(parts: SignatureParts, key: SigningKey) {
+    this.#key = key;
+    this.#head = `${parts.time}\n${parts.claim.scopeText}`;
+    this.#previous = parts.signature;
+  }
+
+  verifyChunk(signature: string, sha256: string): boolean {
+    return this.#verify(`${ALGORITHM}-PAYLOAD`, signature, `${EMPTY_SHA256}\n${sha256}`);
+  }
+
+  verifyTrailer(signature: string, sha256: string): boolean {
+    return this.#verify(`${ALGORITHM}-TRAILER`, signature, sha256);
+  }
+
+  #verify(algorithm: string, signature: string, content: string): boolean {
+    const text = `${algorithm}\n${this.#head}\n${this.#previous}\n${content}`;
+    this.#previous = signature;
+    return isSameSignature(signature, this.#key.sign(text));
+  }
+}
