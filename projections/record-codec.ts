@@ -5,7 +5,7 @@
  * |---------|--------|------|----------------------------------------------------------------------------------|
  * | kind    | 0      | 1    | 1 object, 2 deleting, 3 upload, 4 part, 5 queued                                 |
  * | version | 1      | 8    | kind 1 only: version, little endian                                              |
- * | body    | 9 or 1 | rest | kind 1: `ObjectVersion` of `log/events.proto`; others: UTF-8 JSON                |
+ * | body    | 9 or 1 | rest | kind 1: `ObjectVersion` of `log/events.proto`; others: UTF-8 JSON, kind 5 a list |
  *
  * The index store's blocks carry checksums, so bytes that arrive here are those that were written.
  */
@@ -14,10 +14,11 @@ import type { IndexCodec } from '../src/core/index-store.js';
 import { decodeObject, encodeObject } from '../log/event-parts.js';
 import { headrace } from '../log/events.generated.js';
 import { NumberReader, NumberWriter } from '../log/protobuf-scalars.js';
-import type { IndexRecord, ObjectRecord } from './records.js';
+import type { IndexRecord, ObjectRecord, QueueRecord } from './records.js';
 
 const KINDS = ['object', 'deleting', 'upload', 'part', 'queued'] as const;
 const OBJECT_KIND = 1;
+const QUEUED_KIND = 5;
 const OBJECT_BODY_AT = 9;
 /** Its buffer is recycled. */
 const scratch = new NumberWriter();
@@ -45,10 +46,51 @@ function decodeObjectRecord(bytes: Uint8Array): ObjectRecord {
 }
 
 function encodeOther(record: Exclude<IndexRecord, ObjectRecord>): Uint8Array {
+  if (record.kind === 'queued') return encodeQueued(record);
   const json = JSON.stringify(record, (_name, value: unknown) =>
     typeof value === 'bigint' ? `0x${value.toString(16)}` : value,
   );
   return Buffer.from(String.fromCharCode(KINDS.indexOf(record.kind) + 1) + json);
+}
+
+/** Every dirty object has one, so it is short: names are left out, and what is unset at the end. */
+function encodeQueued(record: QueueRecord): Uint8Array {
+  const { action, bucket, key, size, sinceMs, attempt, nextAttemptAtMs, cause, message, quarantined } =
+    record;
+  const list: unknown[] = [action === 'put' ? 1 : 0, bucket, key, size, sinceMs];
+  if (attempt > 0 || quarantined) list.push(attempt, nextAttemptAtMs, cause, message, quarantined ? 1 : 0);
+  return Buffer.from(String.fromCharCode(QUEUED_KIND) + JSON.stringify(list));
+}
+
+type QueuedList = [number, string, string, number, number, number?, number?, string?, string?, number?];
+
+function decodeQueued(bytes: Uint8Array): QueueRecord {
+  const list = JSON.parse(Buffer.from(bytes).toString('utf8', 1)) as QueuedList;
+  const [
+    action,
+    bucket,
+    key,
+    size,
+    sinceMs,
+    attempt = 0,
+    nextAttemptAtMs = 0,
+    cause = '',
+    message = '',
+    held = 0,
+  ] = list;
+  return {
+    kind: 'queued',
+    action: action === 1 ? 'put' : 'delete',
+    bucket,
+    key,
+    size,
+    sinceMs,
+    attempt,
+    nextAttemptAtMs,
+    cause,
+    message,
+    quarantined: held === 1,
+  };
 }
 
 function decodeOther(bytes: Uint8Array): IndexRecord {
@@ -59,6 +101,7 @@ function decodeOther(bytes: Uint8Array): IndexRecord {
       `the index holds a record of kind ${bytes[0]}: it is of a newer version`,
     );
   }
+  if (kind === 'queued') return decodeQueued(bytes);
   return JSON.parse(Buffer.from(bytes).toString('utf8', 1), (name, value: unknown) =>
     name === 'checksum' && typeof value === 'string' && value.startsWith('0x') ? BigInt(value) : value,
   ) as IndexRecord;

@@ -15,6 +15,10 @@ import { runServer } from './composition/run-server.js';
 import type { Logger } from './core/logger.js';
 import type { Settings } from './settings/settings.js';
 
+const EXIT_GRACE_MS = 500;
+// The AWS SDK announces on standard error which Node it will need in years to come; operators of a cache cannot act on it.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
@@ -39,18 +43,19 @@ const context: CliContext = {
   readText,
   readInput: () => text(process.stdin),
   editText,
-  startServer: (settings) =>
-    runServer(settings, {
+  startServer: async (settings) => {
+    await runServer(settings, {
       version,
-      environment: process.env,
       logger: createLogger(settings),
       print: (line) => void process.stdout.write(line),
       stop: stop.signal,
-    }),
+    });
+    // Everything is closed by now, but a connection to a UFS that hangs would keep the process.
+    setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
+  },
   openOffline: async (settings) => {
     const opened = await openEngine(settings, {
       version,
-      environment: process.env,
       logger: createLogger(settings),
     });
     const { admin } = opened.engine;

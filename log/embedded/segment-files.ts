@@ -16,7 +16,7 @@
 import { HeadraceError } from '../../src/core/errors.js';
 import type { Logger } from '../../src/core/logger.js';
 import type { Disk, DiskFile } from '../../src/core/ports.js';
-import { MIB } from '../../src/core/units.js';
+import { KIB } from '../../src/core/units.js';
 
 export interface Segment {
   readonly sequence: number;
@@ -45,7 +45,11 @@ const SPARE_NAME = /^spare-(\d+)\.(log|tmp)$/;
 const SEQUENCE_DIGITS = 10;
 const OFFSET_DIGITS = 16;
 
-const ZEROS = new Uint8Array(MIB);
+/**
+ * Spares are filled in pieces of this size on purpose: the page cache keeps a file in folios as large as the writes that made
+ * them, and Linux accounts (and flushes) a later small write by the folio. After 1 MiB pieces a 6 KiB frame counts as 1 MiB.
+ */
+const ZEROS = new Uint8Array(16 * KIB);
 
 export class SegmentFiles {
   readonly directory: string;

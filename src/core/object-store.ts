@@ -58,8 +58,11 @@ export interface StorePutRequest {
   /** The whole body when it is small and already in memory; the same bytes that `open` yields. */
   readonly bytes?: Uint8Array;
   readonly headers: ObjectHeaders;
-  /** Our ETag, unquoted: 32 hex digits or `<hex>-<parts>`. Kept beside the object and returned ever after. */
-  readonly etag: string;
+  /**
+   * Our ETag, unquoted: 32 hex digits or `<hex>-<parts>`. Kept beside the object and returned ever after. Undefined for a
+   * body that passes through unseen: then the MD5 of the body as the store computes it.
+   */
+  readonly etag?: string;
   /** Our last-modified time, kept beside the object and returned ever after. */
   readonly lastModifiedMs: number;
   /** Sizes of the parts of a multipart object, to upload with the same boundaries. */

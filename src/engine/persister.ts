@@ -20,6 +20,7 @@ import { ufsCall } from './ufs-calls.js';
 /** A persist attempt may move a whole object: its deadline grows with the size at this lowest useful rate. */
 const SLOWEST_BYTES_PER_MS = 256;
 const RETRY_DOUBLINGS_MAX = 40;
+const STOP_GRACE_MS = 2000;
 
 export class Persister {
   readonly #core: EngineCore;
@@ -27,6 +28,7 @@ export class Persister {
   /** Queue keys in progress, by partition number and version. */
   readonly #busy = new Set<string>();
   readonly #queue: PersistQueue;
+  readonly #cut = new AbortController();
   #wakeScheduled = false;
   #stopped = true;
   #idle: (() => void)[] = [];
@@ -52,12 +54,15 @@ export class Persister {
     this.#wake();
   }
 
-  /** Starts nothing more; resolves when what is in progress has ended. */
+  /** Starts nothing more; gives what is in progress a moment, then cuts it off: the next start tries again. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#queue.stop();
     this.#health.stop();
-    if (this.#busy.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#busy.size === 0) return;
+    const cancel = this.#core.clock.schedule(STOP_GRACE_MS, () => this.#cut.abort());
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+    cancel();
   }
 
   isUploading(partition: number, version: number): boolean {
@@ -101,7 +106,8 @@ export class Persister {
     try {
       await this.persistLocked(record.bucket, record.key, task.version);
     } catch (error) {
-      await this.#failed(task, record, error);
+      // Cut off by the stop: whether it reached the UFS is found out by doing it again.
+      if (!this.#stopped) await this.#failed(task, record, error);
     } finally {
       unlock();
     }
@@ -128,7 +134,9 @@ export class Persister {
     const pendingDelete = record?.kind === 'deleting' ? record.version : version;
     if (pendingDelete === undefined || !this.#isQueuedDelete(partition, pendingDelete)) return;
     const located = this.#core.mounts.locate(bucket, key);
-    await ufsCall(this.#core, (signal) => located.store.delete(located.bucket, located.key, signal));
+    await ufsCall(this.#core, (signal) => located.store.delete(located.bucket, located.key, signal), {
+      stop: this.#cut.signal,
+    });
     this.#health.succeeded(located.store);
     await partition.submit((view) => decideDeletePersisted(view, { bucket, key, version: pendingDelete }));
   }
@@ -164,7 +172,10 @@ export class Persister {
           signal,
         );
       const timeoutMs = core.options.ufsTimeoutMs + record.size / SLOWEST_BYTES_PER_MS;
-      const stored = await ufsCall(core, (signal) => this.#withBucket(located, put, signal), timeoutMs);
+      const stored = await ufsCall(core, (signal) => this.#withBucket(located, put, signal), {
+        timeoutMs,
+        stop: this.#cut.signal,
+      });
       this.#health.succeeded(located.store);
       return stored.storeEtag;
     } finally {

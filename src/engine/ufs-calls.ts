@@ -8,28 +8,33 @@ import type { PolicyMode } from '../core/object.js';
 import { objectKey } from '../../projections/records.js';
 import { durableRecord, type EngineCore } from './engine-core.js';
 
-/** Runs one call with the configured deadline. `UFS_UNAVAILABLE` when it passes. */
+/** Runs one call with the configured deadline. `UFS_UNAVAILABLE` when it passes, `CLOSED` when `stop` aborts first. */
 export async function ufsCall<Result>(
   core: Pick<EngineCore, 'clock' | 'options'>,
   call: (signal: AbortSignal) => Promise<Result>,
-  timeoutMs = core.options.ufsTimeoutMs,
+  { timeoutMs = core.options.ufsTimeoutMs, stop }: { timeoutMs?: number; stop?: AbortSignal } = {},
 ): Promise<Result> {
   const controller = new AbortController();
   let late: (error: Error) => void = () => undefined;
   const deadline = new Promise<never>((_resolve, reject) => {
     late = reject;
   });
-  const cancel = core.clock.schedule(timeoutMs, () => {
-    const error = new HeadraceError('UFS_UNAVAILABLE', `the UFS did not answer within ${timeoutMs} ms`);
+  const giveUp = (error: HeadraceError): void => {
     late(error);
     controller.abort(error);
-  });
+  };
+  const cancel = core.clock.schedule(timeoutMs, () =>
+    giveUp(new HeadraceError('UFS_UNAVAILABLE', `the UFS did not answer within ${Math.round(timeoutMs)} ms`)),
+  );
+  const onStop = (): void => giveUp(new HeadraceError('CLOSED', 'the server is stopping'));
+  stop?.addEventListener('abort', onStop);
   try {
     const running = call(controller.signal);
     running.catch(() => undefined);
     return await Promise.race([running, deadline]);
   } finally {
     cancel();
+    stop?.removeEventListener('abort', onStop);
   }
 }
 
