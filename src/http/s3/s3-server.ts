@@ -81,6 +81,8 @@ class NodeS3Server implements S3Server {
     });
     this.#server.maxConnections = options.connectionsMax;
     this.#server.timeout = options.idleTimeoutMs;
+    // A client that has said all and closed its side still gets its answer. Node has this switch and no type for it.
+    Object.assign(this.#server, { httpAllowHalfOpen: true });
     this.#listenToServer();
   }
 

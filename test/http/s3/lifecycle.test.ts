@@ -156,6 +156,26 @@ void t.test(
   },
 );
 
+void t.test('lifecycle: a client that has said all and closes its side gets its answers', async (t) => {
+  let release: () => void = () => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const { port } = await startEndpoint(t, {}, (objects) => ({
+    putObject: async (request) => {
+      await gate;
+      return objects.putObject(request);
+    },
+  }));
+  const raw = openRaw(t, port);
+  raw.send(`PUT /bucket/k HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\nab`);
+  raw.send(`GET /bucket/k HTTP/1.1\r\n${HOST}\r\n`);
+  raw.socket.end(() => setImmediate(release));
+  t.equal((await raw.answer()).status, 200);
+  t.equal((await raw.answer()).body.toString(), 'ab');
+  t.equal((await raw.ended()).length, 0);
+});
+
 void t.test('lifecycle: closing lets what has begun end, and nothing else begin', async (t) => {
   let release: () => void = () => {};
   const gate = new Promise<void>((resolve) => {
