@@ -17,6 +17,9 @@ const SUITES: readonly (readonly [name: string, suite: Suite, scenarios: readonl
   ['write-amplification', benchWriteAmplification, ['Bytes written per byte stored']],
 ];
 
+// Many processes, one after the other; a busy machine needs its time.
+t.setTimeout(300_000);
+
 for (const [name, suite, scenarios] of SUITES) {
   void t.test(`bench: the suite ${name} measures what it promises`, async (t) => {
     const rows = await suite({ scale: TINY_SCALE, directory: t.testdir(), progress: () => {} });
