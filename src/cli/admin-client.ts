@@ -16,6 +16,7 @@ import type {
   VerifyReport,
 } from '../engine/admin-service.js';
 import type { PathConfigDocument } from '../engine/path-config.js';
+import type { NewAccessKey, UserInfo } from '../engine/users-service.js';
 import type { SettingDescription } from '../settings/settings.js';
 import { CliFailure, type LogReader } from './context.js';
 import { readLines } from './json-lines.js';
@@ -150,6 +151,35 @@ export class AdminClient implements LogReader {
     await this.#json('/api/v1/mounts', { method: 'DELETE', query: { path, force } });
   }
 
+  async users(): Promise<UserInfo[]> {
+    return (await this.#json<{ users: UserInfo[] }>('/api/v1/users')).users;
+  }
+
+  async user(name: string): Promise<UserInfo> {
+    return this.#json(userPath(name));
+  }
+
+  async addUser(name: string, grants: readonly string[]): Promise<NewAccessKey> {
+    return this.#json('/api/v1/users', { method: 'POST', body: { name, grants } });
+  }
+
+  async rotateUser(name: string): Promise<NewAccessKey> {
+    return this.#json(`${userPath(name)}/rotate`, { method: 'POST', body: {} });
+  }
+
+  async changeGrants(name: string, change: 'grant' | 'revoke', grants: readonly string[]): Promise<UserInfo> {
+    return this.#json(`${userPath(name)}/${change}`, { method: 'POST', body: { grants } });
+  }
+
+  async setUserEnabled(name: string, enabled: boolean, accessKeyId?: string): Promise<UserInfo> {
+    const body = accessKeyId === undefined ? {} : { accessKeyId };
+    return this.#json(`${userPath(name)}/${enabled ? 'enable' : 'disable'}`, { method: 'POST', body });
+  }
+
+  async removeUser(name: string, accessKeyId?: string): Promise<void> {
+    await this.#json(userPath(name), { method: 'DELETE', query: { accessKeyId } });
+  }
+
   /** Runs a long job: progress comes as lines, the result is the last one. */
   async #job<Result, Progress>(
     path: string,
@@ -227,6 +257,10 @@ export class AdminClient implements LogReader {
     const reason = code ?? (cause instanceof Error ? cause.message : String(cause));
     return new CliFailure('NO_SERVER', `the server at ${this.endpoint} cannot be reached: ${reason}`);
   }
+}
+
+function userPath(name: string): string {
+  return `/api/v1/users/${encodeURIComponent(name)}`;
 }
 
 /** Throws when the server answered with an error. */

@@ -13,6 +13,7 @@ import { addMountCommand } from './commands/mount.js';
 import { addPathConfigCommand } from './commands/pathconfig.js';
 import { addStartCommand } from './commands/start.js';
 import { addStatusCommand } from './commands/status.js';
+import { addUserCommand } from './commands/user.js';
 import { CliFailure, EXIT_FAILED, EXIT_OK, EXIT_USAGE, type CliContext, type ExitCode } from './context.js';
 import { addGlobalOptions, examples } from './invocation.js';
 import { paint, printable } from './printer.js';
@@ -39,6 +40,7 @@ export function buildProgram(context: CliContext): Command {
   addAsyncPersistCommand(program, context);
   addJobCommand(program, context);
   addMountCommand(program, context);
+  addUserCommand(program, context);
   addLogCommand(program, context);
   return program;
 }

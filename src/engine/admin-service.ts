@@ -3,8 +3,10 @@
  */
 import type { PersistState, PolicyMode } from '../core/object.js';
 import type { PathConfigDocument, PathRule } from './path-config.js';
+import type { UserService } from './users-service.js';
 
 export interface AdminService {
+  readonly users: UserService;
   status(): Promise<EngineStatus>;
   /** The effective document, and the control offset that it stands at. `atOffset` reads back an older one. */
   pathConfig(atOffset?: number): Promise<{ document: PathConfigDocument; offset: number }>;

@@ -36,6 +36,7 @@ import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
 import type { Persister } from './persister.js';
 import type { Reaper } from './reaper.js';
 import type { Reclaimer } from './reclaimer.js';
+import type { UserService } from './users-service.js';
 import { verifyStore } from './verify.js';
 
 const FREE_BATCH = 256;
@@ -46,9 +47,11 @@ export interface AdminParts {
   readonly persister: Persister;
   readonly reaper: Reaper;
   readonly reclaimer: Reclaimer;
+  readonly users: UserService;
 }
 
 export class Admin implements AdminService {
+  readonly users: UserService;
   readonly #core: EngineCore;
   readonly #parts: AdminParts;
   readonly #startedMs: number;
@@ -56,6 +59,7 @@ export class Admin implements AdminService {
   constructor(core: EngineCore, parts: AdminParts) {
     this.#core = core;
     this.#parts = parts;
+    this.users = parts.users;
     this.#startedMs = core.clock.wallTimeMs();
   }
 

@@ -39,6 +39,8 @@ import { SegmentGuard } from './segment-guard.js';
 import type { SegmentStore } from './segment-store.js';
 import { UfsKnowledge } from './ufs-calls.js';
 import { Uploads } from './uploads.js';
+import { SecretBox } from './users-secret-box.js';
+import { Users } from './users.js';
 import { WritePath } from './write-path.js';
 
 export interface EngineDependencies {
@@ -61,6 +63,7 @@ const DISK_SPACE_PERIOD_MS = SECOND_MS;
 export class Engine {
   readonly objects: Objects;
   readonly admin: Admin;
+  readonly users: Users;
   readonly core: EngineCore;
   readonly #dependencies: EngineDependencies;
   readonly #persister: Persister;
@@ -72,11 +75,13 @@ export class Engine {
     dependencies: EngineDependencies,
     core: EngineCore,
     effects: { reclaimer: Reclaimer; space: DiskSpace },
+    users: Users,
   ) {
     this.#dependencies = dependencies;
     this.core = core;
     this.#reclaimer = effects.reclaimer;
     this.#space = effects.space;
+    this.users = users;
     const live = new LiveWrites(core.clock);
     const ufs = new UfsKnowledge(core);
     const writer = new CacheWriter(core, live);
@@ -100,6 +105,7 @@ export class Engine {
       persister: this.#persister,
       reaper: this.#reaper,
       reclaimer: this.#reclaimer,
+      users,
     });
   }
 
@@ -107,6 +113,8 @@ export class Engine {
   static async open(dependencies: EngineDependencies): Promise<Engine> {
     const { options, clock, disk, logger, logStore } = dependencies;
     const control = await ControlPartition.open(logStore, clock);
+    const secrets = await SecretBox.open(disk, dependencies.random);
+    const users = new Users({ control, secrets, random: dependencies.random, logger });
     const policies = new PathPolicies({ writeCacheEnabled: options.writeCacheEnabled });
     if (control.state.pathConfig !== undefined) policies.use(parsePathConfigText(control.state.pathConfig));
     const mounts = new MountTable(dependencies.root, dependencies.openMount, logger);
@@ -147,7 +155,7 @@ export class Engine {
       digests: createDigests(clock),
     };
     reclaimer = new Reclaimer(core);
-    const engine = new Engine(dependencies, core, { reclaimer, space });
+    const engine = new Engine(dependencies, core, { reclaimer, space }, users);
     reclaimer.start();
     engine.#persister.start();
     await engine.#reaper.start();

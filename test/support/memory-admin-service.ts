@@ -17,11 +17,15 @@ import type {
 import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from '../../src/engine/path-config.js';
 import { parsePathConfig } from '../../src/engine/path-config-document.js';
 import { PathMatcher } from '../../src/engine/path-config-matcher.js';
+import type { UserService } from '../../src/engine/users-service.js';
+import { FixedClock } from './fixed-clock.js';
+import { createMemoryUsers } from './memory-users.js';
 
 const PARTITIONS = 2;
 export const START_MS = Date.UTC(2024, 0, 2, 3, 4, 5);
 
 export class MemoryAdminService implements AdminService {
+  readonly users: UserService = createMemoryUsers({ clock: new FixedClock(START_MS) }).users;
   /** Objects that `list` and `persistStat` show. */
   readonly objects: ObjectStat[] = [];
   readonly pending: PersistEntry[] = [];

@@ -16,6 +16,7 @@ import { addMountRoutes } from './mount-routes.js';
 import { addObjectRoutes } from './object-routes.js';
 import type { AdminRouteContext, AdminServerOptions } from './route-context.js';
 import { addSystemRoutes } from './system-routes.js';
+import { addUserRoutes } from './user-routes.js';
 
 export type { AdminServerOptions } from './route-context.js';
 
@@ -66,5 +67,6 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
   addJobRoutes(server, context);
   addLogRoutes(server, context);
   addMountRoutes(server, context);
+  addUserRoutes(server, context);
   return server;
 }

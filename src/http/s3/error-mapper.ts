@@ -40,6 +40,8 @@ export const ERROR_MAPPINGS: Readonly<Record<ErrorCode, Mapping>> = {
   INCOMPLETE_BODY: { code: 'IncompleteBody' },
   REQUEST_TIMEOUT: { code: 'RequestTimeout' },
   NOT_SUPPORTED: { code: 'NotImplemented', tell: true },
+  NO_SUCH_USER: { code: 'InvalidArgument', tell: true },
+  USER_EXISTS: { code: 'InvalidArgument', tell: true },
   OUT_OF_SPACE: { code: 'OutOfSpace', tell: true, retryAfterMs: 5000 },
   DISK_FULL: { code: 'OutOfSpace', tell: true, retryAfterMs: 30_000 },
   SLOW_DOWN: { code: 'SlowDown', retryAfterMs: 1000 },
