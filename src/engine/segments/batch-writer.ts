@@ -7,7 +7,8 @@
  * them wait in a bounded queue.
  *
  * Invariants: a batch starts at a block boundary, so that a write which fails or is torn cannot harm what was acknowledged
- * before; after a failed write nothing in its batch is reported as stored, and after one that failed for another reason
+ * before, and is written with zeros up to the next, so that no header of a failed batch, whose place it took, is left in
+ * between; after a failed write nothing in its batch is reported as stored, and after one that failed for another reason
  * than a full disk nothing more is written to that segment.
  */
 import { assert } from '../../core/assert.js';
@@ -55,7 +56,7 @@ class Batch {
   bodies: Staged[] = [];
 
   constructor(bytes: number) {
-    this.buffer = Buffer.allocUnsafeSlow(bytes);
+    this.buffer = Buffer.allocUnsafeSlow(alignUp(bytes, BLOCK_BYTES));
   }
 
   clear(): void {
@@ -255,11 +256,13 @@ export class BatchWriter {
       segment = await this.#segments.place(used);
       const { entry, file } = segment;
       const start = alignUp(segment.position, BLOCK_BYTES);
+      const blocks = buffer.subarray(0, alignUp(used, BLOCK_BYTES));
+      blocks.fill(0, used);
       for (const { at, headerBytes } of bodies) {
         placeExtentHeader(buffer, at, entry.id, start + at + headerBytes);
       }
-      await file.write(start, buffer.subarray(0, used));
-      this.#statistics.wrote(used);
+      await file.write(start, blocks);
+      this.#statistics.wrote(blocks.length);
       this.#segments.advance(segment, start + used);
       for (const { at, headerBytes, size, checksum, resolve } of bodies) {
         this.#statistics.payloadBytes += size;
