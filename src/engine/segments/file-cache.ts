@@ -16,6 +16,8 @@ export interface FileUse {
 class Handle {
   readonly segment: number;
   readonly opening: Promise<DiskFile>;
+  /** Set once it is open. */
+  file: DiskFile | undefined;
   users = 0;
   /** Set while the segment is being dropped or the cache closed: called when the last user has gone. */
   idle: (() => void) | undefined;
@@ -41,6 +43,16 @@ export class FileCache {
     this.#filesMax = filesMax;
   }
 
+  /** The file of a segment when it is open already. May be used until the end of this turn: nothing is counted. */
+  peek(segment: number): DiskFile | undefined {
+    const handle = this.#handles.get(segment);
+    if (handle?.file === undefined || this.#closed || this.#blocked.has(segment)) return undefined;
+    this.#handles.delete(segment);
+    this.#handles.set(segment, handle);
+    this.#closeExcess();
+    return handle.file;
+  }
+
   /** `CORRUPT_EXTENT` with `missing: true` when there is no such segment, `CLOSED`, `IO_FAILED`. */
   async acquire(segment: number): Promise<FileUse> {
     if (this.#closed) throw new HeadraceError('CLOSED', 'the segment store is closed');
@@ -54,7 +66,8 @@ export class FileCache {
     this.#handles.set(segment, handle);
     handle.users++;
     try {
-      return { segment, file: await handle.opening };
+      handle.file = await handle.opening;
+      return { segment, file: handle.file };
     } catch (error) {
       if (this.#handles.get(segment) === handle) this.#handles.delete(segment);
       this.#leave(handle);

@@ -110,7 +110,7 @@ class SegmentFiles implements SegmentStore {
     this.#options = options;
     this.#catalog = catalog;
     this.#files = new FileCache(disk, catalog, options.openFilesMax);
-    this.#reader = new SegmentReader(this.#files, new StagingBuffers(options.readBuffersMax));
+    this.#reader = new SegmentReader(this.#files, new StagingBuffers(options.readBuffersMax), clock);
     this.#writeBuffers = new StagingBuffers(options.writeBuffersMax);
     const sizeBytes = options.smallSegmentBytes;
     this.#small = new SmallSegments({ catalog, statistics, logger, storeId, sizeBytes });

@@ -1,7 +1,7 @@
 /**
  * Reads extents and verifies every byte before it is handed out.
  *
- * A small extent is read whole, into a recycled buffer. A large one is read a mebibyte at a time, with one read ahead
+ * A small extent is read whole, into a recycled buffer, at once where that is cheap (`direct-reads.ts`). A large one is read a mebibyte at a time, with one read ahead
  * while memory for it is free; each chunk is compared with the table behind the payload, and the table with the checksum in the
  * event. The headers in front of payloads play no part: what the event says is what counts.
  */
@@ -9,8 +9,9 @@ import { assert } from '../../core/assert.js';
 import { HeadraceError } from '../../core/errors.js';
 import { xxhash64 } from '../../core/hashing.js';
 import type { Extent } from '../../core/object.js';
-import type { DiskFile } from '../../core/ports.js';
+import type { Clock, DiskFile } from '../../core/ports.js';
 import { ReadBuffers, type StagingBuffers } from './buffer-pool.js';
+import { DirectReads } from './direct-reads.js';
 import type { FileCache } from './file-cache.js';
 import { CHECKSUM_BYTES, CHUNK_BYTES, tableBytes, tablePosition } from './segment-format.js';
 
@@ -23,39 +24,69 @@ interface Span {
   readonly bytes: Promise<Buffer>;
 }
 
+/** Verified bytes of a small extent, in a buffer that goes back with `release`. */
+export interface SmallRead {
+  readonly bytes: Uint8Array;
+  readonly release: () => void;
+}
+
 export class SegmentReader {
   readonly #files: FileCache;
   readonly #buffers = new ReadBuffers();
   readonly #staging: StagingBuffers;
+  readonly #direct: DirectReads;
 
   /** `staging`: buffers for large reads; when they are all in use, reads become smaller, but never wait. */
-  constructor(files: FileCache, staging: StagingBuffers) {
+  constructor(files: FileCache, staging: StagingBuffers, clock: Clock) {
     this.#files = files;
     this.#staging = staging;
+    this.#direct = new DirectReads(clock);
   }
 
   /** See `SegmentStore.readSmall`. */
-  async readSmall(extent: Extent): Promise<{ bytes: Uint8Array; release: () => void }> {
+  readSmall(extent: Extent): Promise<SmallRead> {
     assert(extent.size <= CHUNK_BYTES, `an extent of ${extent.size} bytes is not small`);
+    const read = this.#tryReadAtOnce(extent);
+    return read === undefined ? this.#readSmall(extent) : Promise.resolve(read);
+  }
+
+  /** Undefined when it is to be read the usual way, which then also finds and reports what is wrong with it. */
+  #tryReadAtOnce(extent: Extent): SmallRead | undefined {
+    if (!this.#direct.mayRead(extent.size)) return undefined;
+    const file = this.#files.peek(extent.segment);
+    if (file === undefined) return undefined;
+    const buffer = this.#buffers.take(extent.size);
+    const bytes = buffer.subarray(0, extent.size);
+    if (this.#direct.read(file, extent.position, bytes) && xxhash64(bytes) === extent.checksum)
+      return this.#asRead(buffer, bytes);
+    this.#buffers.give(buffer);
+    return undefined;
+  }
+
+  async #readSmall(extent: Extent): Promise<SmallRead> {
     const use = await this.#files.acquire(extent.segment);
     const buffer = this.#buffers.take(extent.size);
     try {
       const bytes = buffer.subarray(0, extent.size);
       await readWhole(use.file, extent, extent.position, bytes);
       verify(extent, 0, bytes, extent.checksum);
-      let released = false;
-      const release = (): void => {
-        assert(!released, 'a read buffer was released twice');
-        released = true;
-        this.#buffers.give(buffer);
-      };
-      return { bytes, release };
+      return this.#asRead(buffer, bytes);
     } catch (error) {
       this.#buffers.give(buffer);
       throw error;
     } finally {
       this.#files.release(use);
     }
+  }
+
+  #asRead(buffer: Buffer, bytes: Uint8Array): SmallRead {
+    let released = false;
+    const release = (): void => {
+      assert(!released, 'a read buffer was released twice');
+      released = true;
+      this.#buffers.give(buffer);
+    };
+    return { bytes, release };
   }
 
   /** See `SegmentStore.read`. */
