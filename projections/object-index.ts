@@ -5,13 +5,13 @@
  */
 import { unreachable } from '../src/core/assert.js';
 import type { DataEvent } from '../log/events.js';
-import { objectKey, partKey, type ObjectRecord, type RecordMap } from './records.js';
+import { objectKey, objectRecord, partKey, type ObjectRecord, type RecordMap } from './records.js';
 
 /** Folds one event into the index, in place. */
 export function foldObjectIndex(index: RecordMap, event: DataEvent, offset: number): void {
   switch (event.type) {
     case 'ObjectCommitted':
-      index.set(objectKey(event.bucket, event.key), { kind: 'object', version: offset, ...event.object });
+      index.set(objectKey(event.bucket, event.key), objectRecord(offset, event.object));
       return;
     case 'ObjectDeleted': {
       const key = objectKey(event.bucket, event.key);

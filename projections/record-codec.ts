@@ -14,7 +14,7 @@ import type { IndexCodec } from '../src/core/index-store.js';
 import { decodeObject, encodeObject } from '../log/event-parts.js';
 import { headrace } from '../log/events.generated.js';
 import { NumberReader, NumberWriter } from '../log/protobuf-scalars.js';
-import type { IndexRecord, ObjectRecord, QueueRecord } from './records.js';
+import { objectRecord, type IndexRecord, type ObjectRecord, type QueueRecord } from './records.js';
 
 const KINDS = ['object', 'deleting', 'upload', 'part', 'queued'] as const;
 const OBJECT_KIND = 1;
@@ -42,7 +42,7 @@ function decodeObjectRecord(bytes: Uint8Array): ObjectRecord {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = Number(buffer.readBigUInt64LE(1));
   const message = headrace.log.ObjectVersion.decode(new NumberReader(buffer.subarray(OBJECT_BODY_AT)));
-  return { kind: 'object', version, ...decodeObject(message) };
+  return objectRecord(version, decodeObject(message));
 }
 
 function encodeOther(record: Exclude<IndexRecord, ObjectRecord>): Uint8Array {

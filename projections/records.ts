@@ -66,6 +66,28 @@ export interface QueueRecord {
 
 export type IndexRecord = ObjectRecord | DeletingRecord | UploadRecord | PartRecord | QueueRecord;
 
+/**
+ * The record of a version. Field by field, because spreading the version behind two other fields takes ten times as long: the
+ * engine makes two per write, and each would have a hidden class of its own.
+ */
+export function objectRecord(version: number, object: ObjectVersion): ObjectRecord {
+  const { size, etag, lastModifiedMs, extents, headers, policy, state, checksum, parts, ufsEtag } = object;
+  return {
+    kind: 'object',
+    version,
+    size,
+    etag,
+    lastModifiedMs,
+    extents,
+    headers,
+    policy,
+    state,
+    checksum,
+    parts,
+    ufsEtag,
+  } satisfies { [Name in keyof Required<ObjectRecord>]: ObjectRecord[Name] };
+}
+
 /** What a fold needs of the index store; an overlay of queued decisions offers the same. */
 export interface RecordMap {
   get(key: string): IndexRecord | undefined;
@@ -78,6 +100,8 @@ export interface RecordMap {
 const SEPARATOR = '\0';
 const UPLOAD_ID_LENGTH = 32;
 const VERSION_BYTES = 7;
+const QUEUE_LETTER = 'q'.charCodeAt(0);
+const TWO_TO_32 = 2 ** 32;
 
 export function objectKey(bucket: string, key: string): string {
   return `o${bucket}${SEPARATOR}${toByteString(key)}`;
@@ -100,15 +124,22 @@ export function partPrefixEnd(prefix: string): string {
   return `${prefix}\xff\xff\xff`;
 }
 
-/** Queue keys sort by version, which is the order of the log. */
+/**
+ * Queue keys sort by version, which is the order of the log. Made in one call: joined byte by byte they are ropes that the
+ * index has to flatten, which was a tenth of the engine's work per write.
+ */
 export function queueKey(version: number): string {
-  let text = '';
-  let rest = version;
-  for (let i = 0; i < VERSION_BYTES; i++) {
-    text = String.fromCharCode(rest % 256) + text;
-    rest = Math.floor(rest / 256);
-  }
-  return `q${text}`;
+  const high = Math.floor(version / TWO_TO_32);
+  return String.fromCharCode(
+    QUEUE_LETTER,
+    (high >>> 16) & 0xff,
+    (high >>> 8) & 0xff,
+    high & 0xff,
+    (version >>> 24) & 0xff,
+    (version >>> 16) & 0xff,
+    (version >>> 8) & 0xff,
+    version & 0xff,
+  );
 }
 
 export function queueVersion(key: string): number {
