@@ -95,6 +95,7 @@ export const abandonReason = new Enumeration<AbandonReason>('abandon reason', {
 export const commitOrigin = new Enumeration<ObjectCommitted['origin']>('commit origin', {
   WRITE: 1,
   FILL: 2,
+  TAGS: 3,
 });
 
 export const evictReason = new Enumeration<ObjectEvicted['reason']>('evict reason', {

@@ -55,8 +55,11 @@ export interface ObjectCommitted {
   readonly bucket: string;
   readonly key: string;
   readonly object: ObjectVersion;
-  /** WRITE: a client's write. FILL: bytes fetched from the UFS on a read. */
-  readonly origin: 'WRITE' | 'FILL';
+  /**
+   * WRITE: a client's write. FILL: bytes fetched from the UFS on a read. TAGS: new tags for the version that is replaced, whose
+   * bytes, ETag and time it keeps.
+   */
+  readonly origin: 'WRITE' | 'FILL' | 'TAGS';
   /** The streamed write this ends, with its reservation. */
   readonly writeId?: string;
   readonly reservedBytes?: number;

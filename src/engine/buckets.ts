@@ -60,6 +60,25 @@ export class Buckets {
     return { name: bucket, createdMs: controlState(this.#core).buckets.get(bucket)?.createdMs ?? 0 };
   }
 
+  document(bucket: string, name: string): string | undefined {
+    return controlState(this.#core).buckets.get(bucket)?.documents.get(name);
+  }
+
+  /**
+   * Sets a document of the bucket's configuration, or removes it when it is empty. Durable on return. A bucket that so far only
+   * the UFS knew is taken into the control stream first.
+   */
+  async configure(bucket: string, name: string, document: string): Promise<void> {
+    await this.#core.control.submit((state, atMs) =>
+      state.buckets.has(bucket) || document === '' ? undefined : { type: 'BucketCreated', atMs, bucket },
+    );
+    await this.#core.control.submit((state, atMs) =>
+      (state.buckets.get(bucket)?.documents.get(name) ?? '') === document
+        ? undefined
+        : { type: 'BucketConfigured', atMs, bucket, name, document },
+    );
+  }
+
   /** Durable on return; also in the UFS, unless it is away and the bucket's policy does not insist on it. */
   async create(bucket: string): Promise<void> {
     checkBucketName(bucket);

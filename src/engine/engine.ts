@@ -37,6 +37,7 @@ import { Reclaimer } from './reclaimer.js';
 import { RemovalJournal } from './removal-journal.js';
 import { SegmentGuard } from './segment-guard.js';
 import type { SegmentStore } from './segment-store.js';
+import { TagPath } from './tag-path.js';
 import { UfsKnowledge } from './ufs-calls.js';
 import { Uploads } from './uploads.js';
 import { SecretBox } from './users-secret-box.js';
@@ -98,6 +99,7 @@ export class Engine {
       deletes: new DeletePath(core, { writes, settler, ufs }),
       lists,
       uploads: new Uploads(core, { writer, writes, ufs }),
+      tags: new TagPath(core, { writes, settler, ufs }),
     });
     this.admin = new Admin(core, {
       lists,

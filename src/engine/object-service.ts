@@ -14,6 +14,10 @@ export interface ObjectService {
   /** `BUCKET_NOT_EMPTY`. */
   deleteBucket(bucket: string): Promise<void>;
   headBucket(bucket: string): Promise<BucketSummary>;
+  /** A document of the bucket's configuration, by name (cors, tagging); undefined when there is none. */
+  bucketDocument(bucket: string, name: string): Promise<string | undefined>;
+  /** Sets one, or removes it when `document` is empty. Durable on return. */
+  setBucketDocument(bucket: string, name: string, document: string): Promise<void>;
 
   /**
    * Stores an object. `BAD_DIGEST` when `md5` differs from the body's, `INCOMPLETE_BODY` when the body is shorter or longer than
@@ -29,6 +33,8 @@ export interface ObjectService {
   /** One append for all. The result has one entry per key, in order; undefined for success. */
   deleteObjects(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]>;
   copyObject(request: CopyObjectRequest): Promise<WriteReceipt>;
+  /** Gives the current version other tags; its bytes, ETag and time stay. As `putObject`, and `NO_SUCH_KEY`. */
+  setObjectTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void>;
   listObjects(request: ListObjectsRequest): Promise<ListObjectsResult>;
 
   createUpload(request: CreateUploadRequest): Promise<{ uploadId: string }>;

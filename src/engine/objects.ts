@@ -28,6 +28,7 @@ import type {
   WriteReceipt,
 } from './object-service.js';
 import type { ReadPath } from './read-path.js';
+import type { TagPath } from './tag-path.js';
 import type { Uploads } from './uploads.js';
 import type { WritePath } from './write-path.js';
 
@@ -38,6 +39,7 @@ export interface ObjectsParts {
   readonly deletes: DeletePath;
   readonly lists: ListPath;
   readonly uploads: Uploads;
+  readonly tags: TagPath;
 }
 
 export class Objects implements ObjectService {
@@ -61,6 +63,21 @@ export class Objects implements ObjectService {
 
   headBucket(bucket: string): Promise<BucketSummary> {
     return this.#parts.buckets.head(bucket);
+  }
+
+  async bucketDocument(bucket: string, name: string): Promise<string | undefined> {
+    await this.#parts.buckets.require(bucket);
+    return this.#parts.buckets.document(bucket, name);
+  }
+
+  async setBucketDocument(bucket: string, name: string, document: string): Promise<void> {
+    await this.#parts.buckets.require(bucket);
+    return this.#parts.buckets.configure(bucket, name, document);
+  }
+
+  async setObjectTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
+    await this.#parts.buckets.require(bucket);
+    return this.#parts.tags.set(bucket, key, tags);
   }
 
   async putObject(request: PutObjectRequest): Promise<WriteReceipt> {

@@ -3,6 +3,7 @@ import t from 'tap';
 import { isErrorCode } from '../../src/core/errors.js';
 import { decideCommit, decideDelete, decideEvict, decidePersisted } from '../../src/engine/decide.js';
 import type { WriteConditions } from '../../src/engine/object-service.js';
+import { decideTags } from '../../src/engine/tag-path.js';
 import { DecisionWorld, versionWith } from '../support/decision-world.js';
 
 const target = { bucket: 'bucket', key: 'key' };
@@ -111,4 +112,27 @@ void t.test('put over a pending delete: the upload takes its place, a TRANSIENT 
   transient.run((view) => decideDelete(view, { ...target, ufsDelete: true }));
   put(transient, 'TRANSIENT');
   t.equal(queued(transient), 1, 'the delete is still to be done');
+});
+
+void t.test('tags: a new version over the same bytes, which the UFS has yet to learn', async (t) => {
+  for (const state of ['PENDING', 'PERSISTED', 'TRANSIENT'] as const) {
+    const world = given(state);
+    const before = world.object('key');
+    t.ok(world.run((view) => decideTags(view, target, { a: '1' })));
+    const after = world.object('key');
+    t.same(after?.headers.tags, { a: '1' });
+    t.same(after?.extents, before?.extents);
+    t.equal(after?.etag, ETAG);
+    t.equal(after?.lastModifiedMs, before?.lastModifiedMs);
+    t.equal(after?.state, state === 'TRANSIENT' ? 'TRANSIENT' : 'PENDING');
+    t.equal(world.state.uploads.pending, state === 'TRANSIENT' ? 0 : 1, 'one upload, of the new version');
+    world.run((view) =>
+      decidePersisted(view, { ...target, version: before?.version ?? -1, ufsEtag: 'late' }),
+    );
+    t.equal(world.object('key')?.state, after?.state, 'an upload of the old version ends nothing');
+  }
+  t.notOk(
+    given().run((view) => decideTags(view, target, {})),
+    'what is not there has no tags',
+  );
 });

@@ -84,7 +84,7 @@ export const ARBITRARY_EVENTS: { readonly [Type in EventType]: Arbitrary<EventOf
   ObjectCommitted: event('ObjectCommitted', {
     ...place,
     object,
-    origin: fc.constantFrom('WRITE', 'FILL'),
+    origin: fc.constantFrom('WRITE', 'FILL', 'TAGS'),
     writeId: maybe(text),
     reservedBytes: maybe(whole),
     uploadId: maybe(text),

@@ -26,6 +26,7 @@ import {
 } from '../../projections/partition-state.js';
 import { RECORD_CODEC } from '../../projections/record-codec.js';
 import { partKey, queueVersion, type IndexRecord } from '../../projections/records.js';
+import { decideTags } from '../../src/engine/tag-path.js';
 import { DecisionWorld, versionWith } from '../support/decision-world.js';
 import { MapRecords } from '../support/record-maps.js';
 
@@ -47,6 +48,7 @@ const command = fc.oneof(
   fc.record({ do: fc.constant('fail' as const), key: fc.constantFrom(...KEYS), quarantined: fc.boolean() }),
   fc.record({ do: fc.constant('evict' as const), key: fc.constantFrom(...KEYS) }),
   fc.record({ do: fc.constant('move' as const), key: fc.constantFrom(...KEYS) }),
+  fc.record({ do: fc.constant('tag' as const), key: fc.constantFrom(...KEYS) }),
   fc.record({
     do: fc.constant('open' as const),
     key: fc.constantFrom(...KEYS),
@@ -124,6 +126,9 @@ function apply(world: DecisionWorld, { ...step }: Command): void {
           quarantined: step.quarantined,
         }),
       );
+      return;
+    case 'tag':
+      world.run((view) => decideTags(view, { bucket, key }, { tag: 'value' }));
       return;
     case 'evict':
       world.run((view) => decideEvict(view, [{ bucket, key }], 'PRESSURE'));

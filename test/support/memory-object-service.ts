@@ -35,6 +35,7 @@ import { MemoryUploads } from './memory-uploads.js';
 interface Bucket {
   readonly createdMs: number;
   readonly objects: Map<string, StoredObject>;
+  readonly documents: Map<string, string>;
 }
 
 export interface MemoryObjectService extends ObjectService {
@@ -68,7 +69,7 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
     if (!/^[a-z\d][a-z\d.-]{1,61}[a-z\d]$/.test(bucket) || bucket.includes('..'))
       throw new HeadraceError('INVALID_BUCKET_NAME', `"${bucket}" is not the name of a bucket`);
     if (this.#buckets.has(bucket)) throw new HeadraceError('BUCKET_EXISTS', `${bucket} exists`);
-    this.#buckets.set(bucket, { createdMs: this.nowMs(), objects: new Map() });
+    this.#buckets.set(bucket, { createdMs: this.nowMs(), objects: new Map(), documents: new Map() });
   }
 
   async deleteBucket(bucket: string): Promise<void> {
@@ -79,6 +80,22 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
 
   async headBucket(bucket: string): Promise<BucketSummary> {
     return { name: bucket, createdMs: this.#bucket(bucket).createdMs };
+  }
+
+  async bucketDocument(bucket: string, name: string): Promise<string | undefined> {
+    return this.#bucket(bucket).documents.get(name);
+  }
+
+  async setBucketDocument(bucket: string, name: string, document: string): Promise<void> {
+    const { documents } = this.#bucket(bucket);
+    if (document === '') documents.delete(name);
+    else documents.set(name, document);
+  }
+
+  async setObjectTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
+    const { version, bytes } = this.read({ bucket, key }, undefined);
+    const headers: ObjectHeaders = { ...version.headers, tags };
+    this.#bucket(bucket).objects.set(key, { version: { ...version, headers }, bytes });
   }
 
   async putObject(request: PutObjectRequest): Promise<WriteReceipt> {

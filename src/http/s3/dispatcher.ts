@@ -5,10 +5,12 @@
  * knows and Headrace does not is refused by name; a parameter that S3 does not know is ignored, as S3 does.
  */
 import { KEY_BYTES_MAX } from '../../core/object.js';
+import { authorize } from './authorize.js';
 import type { Exchange } from './exchange.js';
+import type { Level, Operation } from './operation.js';
 import { OPERATIONS } from './operation-table.js';
-import type { Level, Operation } from './operation-table.js';
 import { checkExpectedOwner } from './operations/buckets.js';
+import { preflight, withCorsHeaders } from './operations/cors.js';
 import { parseTarget } from './request-target.js';
 import { notImplemented, S3Error } from './s3-error.js';
 
@@ -47,6 +49,18 @@ export function dispatch(exchange: Exchange): void {
     const target = parseTarget(request.url ?? '', headers.host, context.options.domains);
     exchange.target = target;
     if (exchange.refusal !== undefined) throw exchange.refusal;
+    if (method === 'OPTIONS') preflight(exchange);
+    else if (headers.origin !== undefined && target.bucket !== '')
+      withCorsHeaders(exchange, headers.origin, () => run(exchange));
+    else run(exchange);
+  } catch (error) {
+    exchange.fail(error);
+  }
+}
+
+function run(exchange: Exchange): void {
+  try {
+    const { context, request, headers, method, target } = exchange;
     exchange.identity = context.authenticator.authenticate({
       method,
       rawPath: target.rawPath,
@@ -61,6 +75,7 @@ export function dispatch(exchange: Exchange): void {
     const operation = operationOf(exchange);
     exchange.operation = operation.name;
     if (operation.run === undefined) throw notImplemented(describe(operation));
+    if (!context.access.open) authorize(exchange, operation.name);
     operation.run(exchange);
   } catch (error) {
     exchange.fail(error);
@@ -78,7 +93,6 @@ function operationOf(exchange: Exchange): Operation {
   // A HEAD is about the object or bucket, whatever else it names.
   const head = method === 'HEAD' ? routes.get('HEAD') : undefined;
   if (head !== undefined) return head;
-  if (method === 'OPTIONS') throw new S3Error('AccessForbidden');
   throw new S3Error('MethodNotAllowed', undefined, {
     elements: {
       Method: method,

@@ -28,6 +28,7 @@ const LINGER_BYTES_MAX = 16 * MIB;
 const LINGER_MS = 2 * SECOND_MS;
 
 const NOWHERE: RequestTarget = { rawPath: '', rawQuery: '', bucket: '', key: '', query: new Map() };
+const NO_HEADERS: readonly string[] = [];
 const ANONYMOUS: Identity = { accessKeyId: undefined, user: undefined };
 
 export class Exchange {
@@ -43,6 +44,8 @@ export class Exchange {
   operation = 'Unknown';
   /** Set when the request is refused before it is looked at. */
   refusal: S3Error | undefined;
+  /** What all answers to a request of another origin say. */
+  corsHeaders: readonly string[] = NO_HEADERS;
 
   readonly #onDone: () => void;
   readonly #startedMs: number;
@@ -141,7 +144,16 @@ export class Exchange {
   /** The headers that every answer has, as a flat list of names and values to add to. */
   startHeaders(): string[] {
     const { requestIds } = this.context;
-    return ['x-amz-request-id', this.requestId, 'x-amz-id-2', requestIds.hostId, 'Server', 'Headrace'];
+    const headers = [
+      'x-amz-request-id',
+      this.requestId,
+      'x-amz-id-2',
+      requestIds.hostId,
+      'Server',
+      'Headrace',
+    ];
+    if (this.corsHeaders !== NO_HEADERS) headers.push(...this.corsHeaders);
+    return headers;
   }
 
   /** Answers with a whole body; `headers` begins with `startHeaders()`. HEAD and 204 and 304 have none. */

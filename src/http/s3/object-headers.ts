@@ -10,13 +10,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ObjectHeaders, ObjectVersion } from '../../core/object.js';
 import { invalidArgument, notImplemented, S3Error } from './s3-error.js';
+import { parseTagging, type Tags } from './tags.js';
 import { formatHttpDate } from './timestamps.js';
 
 /** Names and values of the user metadata together (S3 user guide, "Working with object metadata"). */
 export const USER_METADATA_BYTES_MAX = 2048;
-const TAGS_MAX = 10;
-const TAG_KEY_CHARACTERS_MAX = 128;
-const TAG_VALUE_CHARACTERS_MAX = 256;
 
 const USER_PREFIX = 'x-amz-meta-';
 const NONE: Readonly<Record<string, string>> = Object.freeze({});
@@ -49,7 +47,7 @@ const REFUSED = [
 export function headersOfWrite(headers: IncomingHttpHeaders): ObjectHeaders {
   let system: Record<string, string> | undefined;
   let user: Record<string, string> | undefined;
-  let tags: Record<string, string> | undefined;
+  let tags: Tags | undefined;
   let userBytes = 0;
   for (const name in headers) {
     const first = name.charCodeAt(0);
@@ -142,49 +140,6 @@ export function checkBucketHeaders(headers: IncomingHttpHeaders): void {
 export function checkReadHeaders(headers: IncomingHttpHeaders): void {
   if (headers['x-amz-server-side-encryption-customer-algorithm'] !== undefined)
     throw notImplemented('The header x-amz-server-side-encryption-customer-algorithm of this request');
-}
-
-/** `a=1&b=2`, percent-encoded. Throws InvalidTag, InvalidArgument. */
-export function parseTagging(header: string): Record<string, string> {
-  const tags = Object.create(null) as Record<string, string>;
-  let count = 0;
-  for (const pair of header.split('&')) {
-    if (pair === '') continue;
-    const equals = pair.indexOf('=');
-    const key = decodeTag(equals < 0 ? pair : pair.slice(0, equals), header);
-    const value = equals < 0 ? '' : decodeTag(pair.slice(equals + 1), header);
-    checkTag(key, value);
-    if (key in tags)
-      throw new S3Error('InvalidTag', `Cannot provide multiple Tags with the same key: "${key}".`);
-    if (++count > TAGS_MAX) throw new S3Error('BadRequest', `Object tags cannot be greater than ${TAGS_MAX}`);
-    tags[key] = value;
-  }
-  return tags;
-}
-
-function checkTag(key: string, value: string): void {
-  if (key.length === 0 || key.length > TAG_KEY_CHARACTERS_MAX)
-    throw new S3Error(
-      'InvalidTag',
-      `The TagKey you have provided is invalid: it has 1 to ${TAG_KEY_CHARACTERS_MAX} characters, not ${key.length}.`,
-    );
-  if (value.length > TAG_VALUE_CHARACTERS_MAX)
-    throw new S3Error(
-      'InvalidTag',
-      `The TagValue you have provided is invalid: it has at most ${TAG_VALUE_CHARACTERS_MAX} characters, not ${value.length}.`,
-    );
-}
-
-function decodeTag(text: string, header: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch {
-    throw invalidArgument(
-      "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
-      'x-amz-tagging',
-      header,
-    );
-  }
 }
 
 /** Query parameters of a read that replace a header of its answer. */

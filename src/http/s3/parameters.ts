@@ -49,6 +49,22 @@ export function checkVersion(query: Query): void {
     throw invalidArgument('Invalid version id specified', 'versionId', version);
 }
 
+/** The version behind which a listing of versions goes on; only with a key. Throws InvalidArgument. */
+export function checkVersionMarker(query: Query): string {
+  const marker = query.get('version-id-marker') ?? '';
+  if (marker === '' && query.has('version-id-marker') && query.has('key-marker'))
+    throw invalidArgument('A version-id marker cannot be empty.', 'version-id-marker', marker);
+  if (marker !== '' && !query.has('key-marker'))
+    throw invalidArgument(
+      'A version-id marker cannot be specified without a key marker.',
+      'version-id-marker',
+      marker,
+    );
+  if (marker !== '' && marker !== 'null')
+    throw invalidArgument('Invalid version id specified', 'version-id-marker', marker);
+  return marker;
+}
+
 /** Whether names in a listing are to be percent-encoded. Throws InvalidArgument. */
 export function wantsUrlEncoding(query: Query): boolean {
   const encoding = query.get('encoding-type');

@@ -1,7 +1,8 @@
 import t from 'tap';
 import type { ObjectVersion } from '../../../src/core/object.js';
 import { planChecksum } from '../../../src/http/s3/checksum-headers.js';
-import { addObjectHeaders, headersOfWrite, parseTagging } from '../../../src/http/s3/object-headers.js';
+import { addObjectHeaders, headersOfWrite } from '../../../src/http/s3/object-headers.js';
+import { parseTagging } from '../../../src/http/s3/tags.js';
 import { throwsS3 } from '../../support/throws-s3.js';
 
 void t.test('headers: those that belong to the object are kept, the others are not', async (t) => {

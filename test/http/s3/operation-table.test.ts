@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as sdk from '@aws-sdk/client-s3';
 import t from 'tap';
 import { OPERATIONS } from '../../../src/http/s3/operation-table.js';
-import type { Operation } from '../../../src/http/s3/operation-table.js';
+import type { Operation } from '../../../src/http/s3/operation.js';
 import { startEndpoint } from '../../support/s3-endpoint.js';
 
 const SUPPORT = { supported: 'yes', partly: 'partly', refused: 'no' } as const;

@@ -1,6 +1,8 @@
 /** ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation, GetBucketVersioning. */
 import type { BucketSummary } from '../../../engine/object-service.js';
+import { SEE_BUCKET } from '../../auth/permissions.js';
 import { answer } from '../answer.js';
+import { isAllowed } from '../authorize.js';
 import type { Exchange } from '../exchange.js';
 import { checkBucketHeaders } from '../object-headers.js';
 import { parseNumber } from '../parameters.js';
@@ -20,9 +22,10 @@ export function listBuckets(exchange: Exchange): void {
   const region = query.get('bucket-region');
   const after = query.get('continuation-token') ?? '';
   const limit = parseNumber(query, 'max-buckets', 1, BUCKETS_MAX) ?? BUCKETS_MAX;
-  const { options, objects } = exchange.context;
+  const { options, objects, access } = exchange.context;
+  if (!access.open && exchange.identity.user === undefined) throw new S3Error('AccessDenied');
   answer(exchange, objects.listBuckets(), (all) => {
-    const regional = region === undefined || region === options.region ? all : [];
+    const regional = region === undefined || region === options.region ? visible(exchange, all) : [];
     // Names are ASCII, so that the order of JavaScript is theirs.
     const rest = regional
       .filter(({ name }) => name.startsWith(prefix) && name > after)
@@ -36,6 +39,12 @@ export function listBuckets(exchange: Exchange): void {
       optionalElement('Prefix', query.get('prefix'));
     exchange.replyXml(200, xmlDocument('ListAllMyBucketsResult', content));
   });
+}
+
+/** The buckets in which the one who asks may do something. */
+function visible(exchange: Exchange, all: readonly BucketSummary[]): readonly BucketSummary[] {
+  if (exchange.context.access.open) return all;
+  return all.filter(({ name }) => isAllowed(exchange, SEE_BUCKET, name, ''));
 }
 
 function bucketElement({ name, createdMs }: BucketSummary): string {

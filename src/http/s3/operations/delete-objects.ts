@@ -1,5 +1,7 @@
 /** DeleteObjects: up to 1,000 keys in one request, and in one append. */
+import { DELETE_OBJECT } from '../../auth/permissions.js';
 import { answer } from '../answer.js';
+import { isAllowed } from '../authorize.js';
 import { toS3Error } from '../error-mapper.js';
 import type { Exchange } from '../exchange.js';
 import { receiveXml } from '../receive-body.js';
@@ -12,13 +14,16 @@ const KEYS_MAX = 1000;
 
 interface Deletion {
   readonly key: string;
+  /** Whether the client named the one version there is. */
+  readonly versioned: boolean;
   /** What is wrong with this key alone. */
   readonly refusal: S3Error | undefined;
 }
 
 export function deleteObjects(exchange: Exchange): void {
   receiveXml(exchange, { integrity: 'required' }, (root) => {
-    const { deletions, quiet } = parseDelete(root);
+    const { deletions: named, quiet } = parseDelete(root);
+    const deletions = exchange.context.access.open ? named : named.map((one) => withPermission(exchange, one));
     const keys = deletions.filter(({ refusal }) => refusal === undefined).map(({ key }) => key);
     const { objects } = exchange.context;
     const deleted =
@@ -27,6 +32,13 @@ export function deleteObjects(exchange: Exchange): void {
       exchange.replyXml(200, resultDocument(deletions, errors, quiet));
     });
   });
+}
+
+/** A key that the one who asks may not delete is refused alone. */
+function withPermission(exchange: Exchange, deletion: Deletion): Deletion {
+  if (deletion.refusal !== undefined) return deletion;
+  if (isAllowed(exchange, DELETE_OBJECT, exchange.target.bucket, deletion.key)) return deletion;
+  return { ...deletion, refusal: new S3Error('AccessDenied') };
 }
 
 function parseDelete(root: XmlElement): { deletions: Deletion[]; quiet: boolean } {
@@ -43,7 +55,7 @@ function parseObject(object: XmlElement): Deletion {
   const key = childText(object, 'Key');
   if (key === undefined || key === '')
     throw new S3Error('MalformedXML', 'Each Object of a Delete needs a Key.');
-  return { key, refusal: refusalOf(object) };
+  return { key, versioned: childText(object, 'VersionId') === 'null', refusal: refusalOf(object) };
 }
 
 function refusalOf(object: XmlElement): S3Error | undefined {
@@ -62,10 +74,11 @@ function resultDocument(
 ): string {
   let content = '';
   let index = 0;
-  for (const { key, refusal } of deletions) {
+  for (const { key, versioned, refusal } of deletions) {
     const error = refusal ?? errors[index++];
     if (error !== undefined) content += errorEntry(key, error);
-    else if (!quiet) content += `<Deleted>${element('Key', key)}</Deleted>`;
+    else if (!quiet)
+      content += `<Deleted>${element('Key', key)}${versioned ? element('VersionId', 'null') : ''}</Deleted>`;
   }
   return xmlDocument('DeleteResult', content);
 }

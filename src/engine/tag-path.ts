@@ -1,0 +1,163 @@
+/**
+ * Changing the tags of an object that exists.
+ *
+ * What the cache holds on a WRITE_BACK or TRANSIENT path gets a new version over the same bytes, with the same ETag and time: one
+ * event and no copy. It is PENDING again, also when the UFS held the old one, so that the tags reach the UFS in the order of the
+ * log as any other version does. Everywhere else the UFS is written first: the object goes there anew with its tags, and the
+ * cache gives its copy up before, so that a crash in between leaves the UFS as the truth.
+ */
+import { HeadraceError } from '../core/errors.js';
+import type { ObjectVersion } from '../core/object.js';
+import { objectKey } from '../../projections/records.js';
+import { decideEvict, replacedBy } from './decide.js';
+import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
+import type { KeySettler } from './key-settler.js';
+import { holdExtents, readObject } from './object-bytes.js';
+import type { Decision, DecisionView } from './partition.js';
+import { fromStored } from './read-path.js';
+import { ufsCall, type UfsKnowledge } from './ufs-calls.js';
+import type { WritePath } from './write-path.js';
+
+type Tags = Readonly<Record<string, string>>;
+
+interface Target {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+/** New tags for the version that is current, if it is still in a state that the cache decides about; false otherwise. */
+export function decideTags(view: DecisionView, target: Target, tags: Tags): Decision<boolean> {
+  const current = view.records.get(objectKey(target.bucket, target.key));
+  if (current?.kind !== 'object') return { events: [], result: false };
+  const { size, etag, lastModifiedMs, extents, headers, policy, state, checksum, parts } = current;
+  const object: ObjectVersion = {
+    size,
+    etag,
+    lastModifiedMs,
+    extents,
+    headers: { ...headers, tags },
+    policy,
+    state: state === 'TRANSIENT' ? 'TRANSIENT' : 'PENDING',
+    checksum,
+    parts,
+  };
+  return {
+    events: [
+      {
+        type: 'ObjectCommitted',
+        atMs: view.nowMs,
+        ...target,
+        object,
+        origin: 'TAGS',
+        replaced: replacedBy(current),
+      },
+    ],
+    result: true,
+  };
+}
+
+export class TagPath {
+  readonly #core: EngineCore;
+  readonly #writes: WritePath;
+  readonly #settler: KeySettler;
+  readonly #ufs: UfsKnowledge;
+
+  constructor(core: EngineCore, parts: { writes: WritePath; settler: KeySettler; ufs: UfsKnowledge }) {
+    this.#core = core;
+    this.#writes = parts.writes;
+    this.#settler = parts.settler;
+    this.#ufs = parts.ufs;
+  }
+
+  /** As `ObjectService.setObjectTags`. */
+  async set(bucket: string, key: string, tags: Tags): Promise<void> {
+    const policy = this.#writes.writablePolicy(bucket, key);
+    const current = durableRecord(this.#core, bucket, key);
+    const record = current?.kind === 'object' ? current : undefined;
+    if (record === undefined && (current !== undefined || policy === 'TRANSIENT')) throw noSuchKey(key);
+    const here =
+      record !== undefined &&
+      (policy === 'WRITE_BACK' ||
+        policy === 'TRANSIENT' ||
+        record.state === 'TRANSIENT' ||
+        record.state === 'QUARANTINED') &&
+      (record.state !== 'PERSISTED' || this.#core.admission.canEverHold(record.size));
+    if (here && (await this.#setHere({ bucket, key }, record, tags))) return;
+    await this.#setThrough(bucket, key, tags);
+  }
+
+  /** The bytes of a persisted object count as un-persisted again: that must be admitted. False when it has left the cache. */
+  async #setHere(target: Target, held: ObjectVersion, tags: Tags): Promise<boolean> {
+    const { admission } = this.#core;
+    const bytes = held.state === 'PERSISTED' ? held.size : 0;
+    const reservation = admission.tryReserve(bytes) ?? (await admission.reserve(bytes));
+    try {
+      const partition = partitionOf(this.#core, target.bucket, target.key);
+      const { result } = await partition.submit((view) => decideTags(view, target, tags));
+      return result;
+    } finally {
+      reservation.release();
+    }
+  }
+
+  async #setThrough(bucket: string, key: string, tags: Tags): Promise<void> {
+    const core = this.#core;
+    const unlock = await this.#settler.lockClean(bucket, key);
+    let release: (() => void) | undefined;
+    try {
+      this.#ufs.forgetFills(bucket, key);
+      const record = durableRecord(core, bucket, key);
+      const held = record?.kind === 'object' ? record : undefined;
+      if (held !== undefined) {
+        release = holdExtents(core, held.extents);
+        await partitionOf(core, bucket, key).submit((view) =>
+          decideEvict(view, [{ bucket, key, version: held.version }], 'CHANGED'),
+        );
+      }
+      const stored = held === undefined ? await this.#ufs.head(bucket, key) : undefined;
+      const object = held ?? (stored === undefined ? undefined : fromStored(stored));
+      if (object === undefined) throw noSuchKey(key);
+      await this.#rewrite(bucket, key, { ...object, headers: { ...object.headers, tags } });
+    } finally {
+      release?.();
+      unlock();
+    }
+  }
+
+  /** The same object in the UFS with other headers; its bytes come from the extents, or else from the UFS itself. */
+  async #rewrite(bucket: string, key: string, object: ObjectVersion): Promise<void> {
+    const core = this.#core;
+    const located = core.mounts.locate(bucket, key);
+    const local = object.extents.length > 0 || object.size === 0;
+    await ufsCall(core, (signal) =>
+      located.store.put(
+        {
+          bucket: located.bucket,
+          key: located.key,
+          size: object.size,
+          open: () =>
+            local ? readObject(core, object.extents, 0, object.size - 1) : fromUfs(located, key, signal),
+          headers: object.headers,
+          etag: object.etag,
+          lastModifiedMs: object.lastModifiedMs,
+          partSizes: object.parts?.map((part) => part.size),
+        },
+        signal,
+      ),
+    );
+  }
+}
+
+async function* fromUfs(
+  located: ReturnType<EngineCore['mounts']['locate']>,
+  key: string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const found = await located.store.get(located.bucket, located.key, undefined, signal);
+  if (found === undefined) throw noSuchKey(key);
+  yield* found.body;
+}
+
+function noSuchKey(key: string): HeadraceError {
+  return new HeadraceError('NO_SUCH_KEY', `there is no object "${key}"`);
+}

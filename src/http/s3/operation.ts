@@ -1,0 +1,50 @@
+/** What the table of operations says of each, and how its rows are written. */
+import type { Exchange } from './exchange.js';
+
+export type Level = 'service' | 'bucket' | 'object';
+
+export interface Operation {
+  /** S3's name. */
+  readonly name: string;
+  readonly method: string;
+  readonly level: Level;
+  /** The query parameter that tells it from others with the same method; '' for none. */
+  readonly subresource: string;
+  /** Told from another by the header `x-amz-copy-source`. */
+  readonly copy: boolean;
+  readonly support: 'supported' | 'partly' | 'refused';
+  /** What is missing, or why. */
+  readonly note: string;
+  /** Absent when it is refused. */
+  readonly run: ((exchange: Exchange) => void) | undefined;
+}
+
+type Run = (exchange: Exchange) => void;
+
+/** `PUT object?uploadId` to its parts. */
+export function done(name: string, route: string, run: Run, note = ''): Operation {
+  return operation(name, route, note === '' ? 'supported' : 'partly', note, run);
+}
+
+export function refused(name: string, route: string, note: string): Operation {
+  return operation(name, route, 'refused', note, undefined);
+}
+
+function operation(
+  name: string,
+  route: string,
+  support: Operation['support'],
+  note: string,
+  run: Run | undefined,
+): Operation {
+  const [, method = '', level = '', subresource = '', copy = ''] =
+    /^(\w+) (\w+)(?:\?([\w-]+))?( from a copy source)?$/.exec(route) ?? [];
+  return { name, method, level: level as Level, subresource, copy: copy !== '', support, note, run };
+}
+
+/** Get, put and delete of one refused configuration. */
+export function configuration(subresource: string, note: string, names: Record<string, string>): Operation[] {
+  return Object.entries(names).map(([method, name]) =>
+    refused(name, `${method} bucket?${subresource}`, note),
+  );
+}

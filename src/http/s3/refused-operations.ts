@@ -1,0 +1,114 @@
+/** The operations that are refused by name, each with its reason. */
+import { configuration, refused, type Operation } from './operation.js';
+
+const ACLS = 'access control lists are off';
+const ONE_VERSION = 'objects have one version';
+const ELSEWHERE = 'a service beside the store';
+const DIRECTORY = 'of directory buckets';
+const NOT_ENCRYPTED = 'nothing is encrypted at rest';
+const LIFETIME = 'the under-store decides how long objects live';
+const LOCK = 'objects cannot be locked';
+const METADATA_TABLES = 'there are no metadata tables';
+
+export const REFUSED: readonly Operation[] = [
+  refused('PostObject', 'POST bucket', 'uploads from browser forms'),
+  refused('PutBucketVersioning', 'PUT bucket?versioning', ONE_VERSION),
+  ...configuration('acl', ACLS, { GET: 'GetBucketAcl', PUT: 'PutBucketAcl' }),
+  refused('GetObjectAcl', 'GET object?acl', ACLS),
+  refused('PutObjectAcl', 'PUT object?acl', ACLS),
+  ...configuration('policy', 'rules are by path', {
+    GET: 'GetBucketPolicy',
+    PUT: 'PutBucketPolicy',
+    DELETE: 'DeleteBucketPolicy',
+  }),
+  ...configuration('policyStatus', 'rules are by path', { GET: 'GetBucketPolicyStatus' }),
+  refused('UpdateObjectEncryption', 'PUT object?encryption', NOT_ENCRYPTED),
+  refused('PutBucketEncryption', 'PUT bucket?encryption', NOT_ENCRYPTED),
+  refused('PutBucketLifecycleConfiguration', 'PUT bucket?lifecycle', LIFETIME),
+  refused('PutBucketReplication', 'PUT bucket?replication', ELSEWHERE),
+  refused('PutBucketWebsite', 'PUT bucket?website', ELSEWHERE),
+  refused('PutBucketNotificationConfiguration', 'PUT bucket?notification', 'the log can be tailed instead'),
+  refused('PutBucketLogging', 'PUT bucket?logging', ELSEWHERE),
+  refused('PutBucketAccelerateConfiguration', 'PUT bucket?accelerate', ELSEWHERE),
+  refused('PutBucketRequestPayment', 'PUT bucket?requestPayment', ELSEWHERE),
+  refused('PutObjectLockConfiguration', 'PUT bucket?object-lock', LOCK),
+  ...configuration('ownershipControls', ACLS, {
+    GET: 'GetBucketOwnershipControls',
+    PUT: 'PutBucketOwnershipControls',
+    DELETE: 'DeleteBucketOwnershipControls',
+  }),
+  ...configuration('publicAccessBlock', ACLS, {
+    GET: 'GetPublicAccessBlock',
+    PUT: 'PutPublicAccessBlock',
+    DELETE: 'DeletePublicAccessBlock',
+  }),
+  refused('GetObjectLegalHold', 'GET object?legal-hold', LOCK),
+  refused('PutObjectLegalHold', 'PUT object?legal-hold', LOCK),
+  refused('GetObjectRetention', 'GET object?retention', LOCK),
+  refused('PutObjectRetention', 'PUT object?retention', LOCK),
+  ...configuration('analytics', ELSEWHERE, {
+    GET: 'GetBucketAnalyticsConfiguration',
+    PUT: 'PutBucketAnalyticsConfiguration',
+    DELETE: 'DeleteBucketAnalyticsConfiguration',
+  }),
+  refused('ListBucketAnalyticsConfigurations', 'GET bucket?analytics', ELSEWHERE),
+  ...configuration('intelligent-tiering', 'there is one storage class', {
+    GET: 'GetBucketIntelligentTieringConfiguration',
+    PUT: 'PutBucketIntelligentTieringConfiguration',
+    DELETE: 'DeleteBucketIntelligentTieringConfiguration',
+  }),
+  refused(
+    'ListBucketIntelligentTieringConfigurations',
+    'GET bucket?intelligent-tiering',
+    'there is one storage class',
+  ),
+  ...configuration('inventory', ELSEWHERE, {
+    GET: 'GetBucketInventoryConfiguration',
+    PUT: 'PutBucketInventoryConfiguration',
+    DELETE: 'DeleteBucketInventoryConfiguration',
+  }),
+  refused('ListBucketInventoryConfigurations', 'GET bucket?inventory', ELSEWHERE),
+  ...configuration('metrics', ELSEWHERE, {
+    GET: 'GetBucketMetricsConfiguration',
+    PUT: 'PutBucketMetricsConfiguration',
+    DELETE: 'DeleteBucketMetricsConfiguration',
+  }),
+  refused('ListBucketMetricsConfigurations', 'GET bucket?metrics', ELSEWHERE),
+  ...configuration('abac', ELSEWHERE, { GET: 'GetBucketAbac', PUT: 'PutBucketAbac' }),
+  ...configuration('metadataConfiguration', METADATA_TABLES, {
+    POST: 'CreateBucketMetadataConfiguration',
+    GET: 'GetBucketMetadataConfiguration',
+    DELETE: 'DeleteBucketMetadataConfiguration',
+  }),
+  ...configuration('metadataTable', METADATA_TABLES, {
+    POST: 'CreateBucketMetadataTableConfiguration',
+    GET: 'GetBucketMetadataTableConfiguration',
+    DELETE: 'DeleteBucketMetadataTableConfiguration',
+  }),
+  refused(
+    'UpdateBucketMetadataAnnotationTableConfiguration',
+    'PUT bucket?metadataAnnotationTable',
+    METADATA_TABLES,
+  ),
+  refused(
+    'UpdateBucketMetadataInventoryTableConfiguration',
+    'PUT bucket?metadataInventoryTable',
+    METADATA_TABLES,
+  ),
+  refused(
+    'UpdateBucketMetadataJournalTableConfiguration',
+    'PUT bucket?metadataJournalTable',
+    METADATA_TABLES,
+  ),
+  refused('GetObjectAnnotation', 'GET object?annotation', METADATA_TABLES),
+  refused('ListObjectAnnotations', 'GET object?annotation', METADATA_TABLES),
+  refused('PutObjectAnnotation', 'PUT object?annotation', METADATA_TABLES),
+  refused('DeleteObjectAnnotation', 'DELETE object?annotation', METADATA_TABLES),
+  refused('GetObjectTorrent', 'GET object?torrent', ELSEWHERE),
+  refused('RestoreObject', 'POST object?restore', 'there is one storage class'),
+  refused('SelectObjectContent', 'POST object?select', ELSEWHERE),
+  refused('RenameObject', 'PUT object?renameObject', DIRECTORY),
+  refused('CreateSession', 'GET bucket?session', DIRECTORY),
+  refused('ListDirectoryBuckets', 'GET service', `${DIRECTORY}; the same request is ListBuckets`),
+  refused('WriteGetObjectResponse', 'POST service', 'of Object Lambda'),
+];
