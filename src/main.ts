@@ -56,7 +56,8 @@ const context: CliContext = {
   openOffline: async (settings) => {
     const opened = await openEngine(settings, {
       version,
-      logger: createLogger(settings),
+      logger: createLogger({ ...settings, logLevel: 'warn' }),
+      quiet: true,
     });
     const { admin } = opened.engine;
     return {

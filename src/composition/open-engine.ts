@@ -9,6 +9,7 @@ import { NodeDisk } from '../adapters/node-disk.js';
 import { SystemClock } from '../adapters/system-clock.js';
 import { SystemRandom } from '../adapters/system-random.js';
 import { openMountedStore, openObjectStore, type ObjectStoreSettings } from '../adapters/ufs/open.js';
+import { HeadraceError } from '../core/errors.js';
 import type { IndexStore } from '../core/index-store.js';
 import type { Logger } from '../core/logger.js';
 import type { Clock, Disk, Random } from '../core/ports.js';
@@ -35,6 +36,8 @@ const SEGMENTS_MIN = 16;
 export interface EngineContext {
   readonly version: string;
   readonly logger: Logger;
+  /** Only to look at: the effects do not run. */
+  readonly quiet?: boolean;
 }
 
 export interface OpenedEngine {
@@ -47,6 +50,7 @@ export interface OpenedEngine {
 
 /** `DATA_DIRECTORY_*`, `UNSUPPORTED_FORMAT`, `CORRUPT_*`, `INVALID_SETTING`, `IO_FAILED`. */
 export async function openEngine(settings: Settings, context: EngineContext): Promise<OpenedEngine> {
+  refuseWhatIsNotThere(settings);
   const data = await openDataDirectory(settings.dataDirectory, { formatVersion: DATA_FORMAT_VERSION });
   try {
     return await openOn(data, settings, context);
@@ -59,7 +63,7 @@ export async function openEngine(settings: Settings, context: EngineContext): Pr
 async function openOn(
   data: DataDirectory,
   settings: Settings,
-  { version, logger }: EngineContext,
+  { version, logger, quiet }: EngineContext,
 ): Promise<OpenedEngine> {
   const disk = new NodeDisk(data.path);
   const clock = new SystemClock();
@@ -107,6 +111,7 @@ async function openOn(
     segments,
     indexes,
     root,
+    quiet,
     openMount: (mount) => openMountedStore(mount.ufs, { ...stores, ...mount.options }, connecting),
   });
   return {
@@ -121,6 +126,16 @@ async function openOn(
       }
     },
   };
+}
+
+/** A promise of durability that cannot be kept is refused, not ignored. `INVALID_SETTING`. */
+function refuseWhatIsNotThere(settings: Settings): void {
+  if (settings.foundationdbClusterFile === undefined) return;
+  throw new HeadraceError(
+    'INVALID_SETTING',
+    `foundationdb.cluster.file.path is "${settings.foundationdbClusterFile}", but this version has the embedded log only: ` +
+      'leave the setting out',
+  );
 }
 
 /** Counts what the cache already holds as free, so that the capacity does not shrink from start to start. */

@@ -56,6 +56,8 @@ export interface EngineDependencies {
   readonly indexes: readonly IndexStore<IndexRecord>[];
   readonly root: ObjectStore;
   readonly openMount: OpenMount;
+  /** Looks at the state without changing it: nothing is persisted, evicted or cleaned up. */
+  readonly quiet?: boolean;
 }
 
 /** How often the free space of the disk is read. */
@@ -158,6 +160,7 @@ export class Engine {
     };
     reclaimer = new Reclaimer(core);
     const engine = new Engine(dependencies, core, { reclaimer, space }, users);
+    if (dependencies.quiet === true) return engine;
     reclaimer.start();
     engine.#persister.start();
     await engine.#reaper.start();

@@ -16,7 +16,7 @@ import {
   type PartitionState,
 } from '../../projections/partition-state.js';
 import { RECORD_CODEC } from '../../projections/record-codec.js';
-import type { IndexRecord } from '../../projections/records.js';
+import { parseObjectKey, type IndexRecord } from '../../projections/records.js';
 import type { VerifyReport } from './admin-service.js';
 import type { EngineCore } from './engine-core.js';
 import { holdExtents, readObject } from './object-bytes.js';
@@ -219,10 +219,16 @@ async function verifyRecord(
     tally.extents += record.extents.length;
   } catch (error) {
     if (!(error instanceof HeadraceError)) throw error;
-    if (tally.problems.length < PROBLEMS_MAX) tally.problems.push(`${JSON.stringify(key)}: ${error.message}`);
+    if (tally.problems.length < PROBLEMS_MAX) tally.problems.push(`${nameOf(key)}: ${error.message}`);
   } finally {
     release();
   }
+}
+
+/** An object or a part, as a person names it. */
+function nameOf(indexKey: string): string {
+  const { bucket, key } = parseObjectKey(indexKey);
+  return `${indexKey.startsWith('p') ? 'a part of ' : ''}s3://${bucket}/${key}`;
 }
 
 /** Every record in order, in slices that leave the event loop free. */

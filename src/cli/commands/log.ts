@@ -151,7 +151,7 @@ function addVerify(log: Command, context: CliContext): void {
         if (!report.ok)
           throw new CliFailure(
             'VERIFY_FAILED',
-            `the log does not verify: ${report.problems.length} problems`,
+            `the log does not verify: ${report.problems.length} problem${report.problems.length === 1 ? '' : 's'}`,
           );
       });
     });
