@@ -61,6 +61,10 @@ export class Admin implements AdminService {
     this.#parts = parts;
     this.users = parts.users;
     this.#startedMs = core.clock.wallTimeMs();
+    // By the event, so that a change whose append seemed to fail counts as soon as it proves durable.
+    core.control.listen((event) => {
+      if (event.type === 'PathConfigChanged') core.policies.use(parsePathConfigText(event.document));
+    });
   }
 
   async status(): Promise<EngineStatus> {
@@ -105,7 +109,6 @@ export class Admin implements AdminService {
       }
       return { type: 'PathConfigChanged', atMs, document: JSON.stringify(parsed) };
     });
-    this.#core.policies.use(parsed);
     return { offset: offset ?? this.#core.control.state.pathConfigOffset };
   }
 

@@ -1,6 +1,9 @@
 /**
  * The control stream: the only writer of buckets, mounts, path configuration and users. Rare events, folded from the start;
  * commands run one after the other, so that each decides on what is durable.
+ *
+ * After a failed append the log is opened and read again before the next command, so that a disk which recovers is enough to go
+ * on; until then the folded state serves reads.
  */
 import type { Clock } from '../core/ports.js';
 import type { ControlEvent } from '../../log/events.js';
@@ -13,19 +16,25 @@ import {
 } from '../../projections/control.js';
 
 export class ControlPartition {
-  readonly #log: PartitionLog;
+  readonly #logStore: LogStore;
   readonly #clock: Clock;
   readonly #state: ControlState = emptyControlState();
+  #log: PartitionLog;
+  /** Everything below is folded into the state. */
+  #applied = 0;
+  #failed = false;
   #tail: Promise<unknown> = Promise.resolve();
+  #onEvent: (event: ControlEvent) => void = () => undefined;
 
-  private constructor(log: PartitionLog, clock: Clock) {
+  private constructor(logStore: LogStore, log: PartitionLog, clock: Clock) {
+    this.#logStore = logStore;
     this.#log = log;
     this.#clock = clock;
   }
 
   static async open(logStore: LogStore, clock: Clock): Promise<ControlPartition> {
-    const control = new ControlPartition(await logStore.openPartition(CONTROL_PARTITION), clock);
-    await control.#foldUpTo(control.#state, Number.POSITIVE_INFINITY);
+    const control = new ControlPartition(logStore, await logStore.openPartition(CONTROL_PARTITION), clock);
+    await control.#catchUp();
     return control;
   }
 
@@ -37,26 +46,33 @@ export class ControlPartition {
     return this.#log;
   }
 
+  /** From now on `listener` is called with each event just after it was folded. */
+  listen(listener: (event: ControlEvent) => void): void {
+    this.#onEvent = listener;
+  }
+
   /** The state as it was when `offset` was the last event. */
   async stateAt(offset: number): Promise<ControlState> {
     const state = emptyControlState();
-    await this.#foldUpTo(state, offset);
+    await this.#read(this.#log.oldestOffset, (event, at) => {
+      if (at <= offset) foldControl(state, event, at);
+    });
     return state;
   }
 
   /**
    * Decides on the durable state, logs, folds; resolves with the event's offset when it is durable, or undefined when
-   * `decide` found nothing to do. Rejects with what `decide` throws or with the log's error.
+   * `decide` found nothing to do. Rejects with what `decide` throws or with the log's error: then the next command finds out whether
+   * the event is durable.
    */
   submit(
     decide: (state: ControlState, nowMs: number) => ControlEvent | undefined,
   ): Promise<number | undefined> {
     const done = this.#tail.then(async () => {
+      if (this.#failed) await this.#reopen();
       const event = decide(this.#state, this.#clock.wallTimeMs());
       if (event === undefined) return undefined;
-      const offset = await this.#log.append([event]);
-      foldControl(this.#state, event, offset);
-      return offset;
+      return this.#append(event);
     });
     this.#tail = done.catch(() => undefined);
     return done;
@@ -67,13 +83,40 @@ export class ControlPartition {
     await this.#log.close();
   }
 
-  async #foldUpTo(state: ControlState, last: number): Promise<void> {
-    for await (const batch of this.#log.read(this.#log.oldestOffset)) {
-      for (const [at, event] of batch.events.entries()) {
-        const offset = batch.firstOffset + at;
-        if (offset > last) return;
-        if (isControlEvent(event)) foldControl(state, event, offset);
-      }
+  async #append(event: ControlEvent): Promise<number> {
+    try {
+      const offset = await this.#log.append([event]);
+      this.#apply(event, offset);
+      return offset;
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    }
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#log.close().catch(() => undefined);
+    this.#log = await this.#logStore.openPartition(CONTROL_PARTITION);
+    await this.#catchUp();
+    this.#failed = false;
+  }
+
+  #catchUp(): Promise<void> {
+    return this.#read(Math.max(this.#applied, this.#log.oldestOffset), (event, offset) => {
+      if (offset >= this.#applied) this.#apply(event, offset);
+    });
+  }
+
+  #apply(event: ControlEvent, offset: number): void {
+    foldControl(this.#state, event, offset);
+    this.#applied = offset + 1;
+    this.#onEvent(event);
+  }
+
+  async #read(from: number, visit: (event: ControlEvent, offset: number) => void): Promise<void> {
+    for await (const batch of this.#log.read(from)) {
+      for (const [at, event] of batch.events.entries())
+        if (isControlEvent(event)) visit(event, batch.firstOffset + at);
     }
   }
 }

@@ -8,8 +8,8 @@
  * Source of the decide/evolve split: the event-sourcing literature; of the single writer: docs/architecture.md.
  */
 import { Subject, type Observable, type Subscription } from 'rxjs';
-import { assert } from '../core/assert.js';
-import { HeadraceError } from '../core/errors.js';
+import { assert, AssertionError } from '../core/assert.js';
+import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { IndexStore } from '../core/index-store.js';
 import type { Logger } from '../core/logger.js';
 import type { Clock } from '../core/ports.js';
@@ -128,6 +128,11 @@ export class Partition {
     return this.#applied;
   }
 
+  /** After a failed append, until the log was read again: bytes that the state does not mention may still turn out to be alive. */
+  get isRecovering(): boolean {
+    return this.#log === undefined;
+  }
+
   get log(): PartitionLog {
     if (this.#log === undefined) {
       throw new HeadraceError(
@@ -148,33 +153,49 @@ export class Partition {
    */
   async submit<Result>(decide: (view: DecisionView) => Decision<Result>): Promise<Receipt<Result>> {
     const log = this.log;
-    const nextOffset = log.nextOffset;
-    const { events, result } = decide({
-      records: this.#overlay,
-      nextOffset,
-      nowMs: this.#dependencies.clock.wallTimeMs(),
-    });
+    const { nextOffset } = log;
+    const nowMs = this.#dependencies.clock.wallTimeMs();
+    let decision: Decision<Result>;
+    try {
+      decision = decide({ records: this.#overlay, nextOffset, nowMs });
+    } catch (error) {
+      await this.#queued();
+      throw error;
+    }
+    const { events, result } = decision;
     if (events.length === 0) {
-      // The decision may rest on something queued: it holds once that is durable.
-      if (this.#overlay.size > 0) await this.#lastAppend;
+      await this.#queued();
       return { result, offset: this.#applied };
     }
-    let offset = nextOffset;
+    const appended = log.append(events);
+    // What the log did not even queue has no offset, and must not be seen by later decisions.
+    if (log.nextOffset > nextOffset) {
+      this.#foldQueued(events, nextOffset);
+      this.#lastAppend = appended;
+    }
+    try {
+      await appended;
+    } catch (error) {
+      // The queue is full, or the append is too long: the log itself is well.
+      if (!isErrorCode(error, 'SLOW_DOWN', 'INVALID_ARGUMENT')) this.#recoverLater(log, error);
+      throw error;
+    }
+    return { result, offset: nextOffset };
+  }
+
+  #foldQueued(events: readonly DataEvent[], firstOffset: number): void {
+    let offset = firstOffset;
     for (const event of events) {
       this.#overlay.begin(offset);
       foldMultipartUploads(this.#overlay, event);
       foldObjectIndex(this.#overlay, event, offset);
       offset += 1;
     }
-    const appended = log.append(events);
-    this.#lastAppend = appended;
-    try {
-      await appended;
-    } catch (error) {
-      this.#recoverLater(log, error);
-      throw error;
-    }
-    return { result, offset: nextOffset };
+  }
+
+  /** A decision that changes nothing may rest on something queued: it holds, and may be told, once that is durable. */
+  async #queued(): Promise<void> {
+    if (this.#overlay.size > 0) await this.#lastAppend;
   }
 
   /** Makes the state durable at the applied offset, and lets the log forget what no kept checkpoint needs. */
@@ -212,6 +233,13 @@ export class Partition {
       );
     }
     for await (const batch of log.read(this.#applied)) this.#apply(batch);
+    if (this.#applied > log.durableOffset) {
+      throw new HeadraceError(
+        'CORRUPT_FRAME',
+        `the log of partition ${this.number} ends at offset ${log.durableOffset}, below the index, which stands at ` +
+          `${this.#applied}: the newest log files are lost`,
+      );
+    }
     assert(this.#applied === log.durableOffset, 'the log was read to its end');
     this.#overlay.clear();
     this.#subscription = log.batches$.subscribe((batch) => this.#apply(batch));
@@ -261,6 +289,7 @@ export class Partition {
         this.#dependencies.logger.info({ partition: this.number }, 'the log is recovered');
         return;
       } catch (error) {
+        if (error instanceof AssertionError) throw error;
         this.#dependencies.logger.error({ partition: this.number, error }, 'the log cannot be recovered yet');
         await this.#dependencies.clock.sleep(REOPEN_DELAY_MS);
       }
