@@ -23,6 +23,8 @@ export interface AdmissionSources {
 /** Kept free on the disk for the log, checkpoints and compaction. */
 export const DISK_RESERVE_BYTES = 128 * MIB;
 const RETRY_AFTER_MS = 1000;
+/** Times that room is made for one write: others may take what was made before it gets its turn. */
+const ATTEMPTS_MAX = 8;
 
 export class Reservation {
   readonly #admission: Admission;
@@ -80,7 +82,7 @@ export class Admission {
 
   /** Reserves at once, without waiting for room; undefined when that is not possible. For reads that cache on the way. */
   tryReserve(bytes: number): Reservation | undefined {
-    if (!this.#fitsPinned(bytes) || !this.#fitsDisk(bytes)) return undefined;
+    if (!this.#fitsPinned(bytes) || this.#missingBytes(bytes) > 0) return undefined;
     this.#reservedBytes += bytes;
     return new Reservation(this, bytes);
   }
@@ -96,14 +98,18 @@ export class Admission {
 
   /** The part of `reserve` that `Reservation.grow` shares. */
   async take(bytes: number): Promise<void> {
-    this.#checkPinned(bytes);
-    if (!this.#fitsDisk(bytes) && !(await this.#sources.makeRoom(bytes + this.#reservedBytes))) {
+    for (let attempt = 0; ; attempt++) {
+      this.#checkPinned(bytes);
+      const missingBytes = this.#missingBytes(bytes);
+      if (missingBytes <= 0) break;
+      const { capacityBytes, usedBytes, makeRoom } = this.#sources;
+      if (attempt < ATTEMPTS_MAX && (await makeRoom(capacityBytes - usedBytes() + missingBytes))) continue;
       throw outOfSpace(
-        `the cache has no room for ${bytes} bytes: ${this.#sources.usedBytes()} of ${this.#sources.capacityBytes} bytes ` +
-          `are in use, ${this.#sources.diskFreeBytes()} bytes are free on the disk, and nothing more can be evicted`,
+        `the cache has no room for ${bytes} bytes: ${usedBytes()} of ${capacityBytes} bytes are in use, ` +
+          `${this.#sources.diskFreeBytes()} bytes are free on the disk, and nothing more can be evicted`,
       );
     }
-    this.#checkPinned(bytes);
+    // Nothing was waited for since the last look, so that two writers never take the same room.
     this.#reservedBytes += bytes;
   }
 
@@ -115,11 +121,12 @@ export class Admission {
     return this.pinnedBytes + bytes <= this.#sources.pinnedLimitBytes;
   }
 
-  #fitsDisk(bytes: number): boolean {
+  /** Bytes that segment files must give back before `bytes` more fit; not above 0 when they do. */
+  #missingBytes(bytes: number): number {
     const wanted = this.#reservedBytes + bytes;
-    return (
-      this.#sources.usedBytes() + wanted <= this.#sources.capacityBytes &&
-      wanted + DISK_RESERVE_BYTES <= this.#sources.diskFreeBytes()
+    return Math.max(
+      this.#sources.usedBytes() + wanted - this.#sources.capacityBytes,
+      wanted + DISK_RESERVE_BYTES - this.#sources.diskFreeBytes(),
     );
   }
 
