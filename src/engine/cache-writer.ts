@@ -61,19 +61,29 @@ export class CacheWriter {
     const reservation = admission.tryReserve(size) ?? (await admission.reserve(size));
     const floor = segments.smallSegment;
     guard.enter(floor);
-    const settle = (): Promise<void> => {
-      guard.leave(floor);
+    let leave = (): void => guard.leave(floor);
+    let extents: readonly Extent[] = [];
+    const settle = (outcome: 'COMMITTED' | AbandonReason): Promise<void> => {
+      leave();
       reservation.release();
+      if (outcome !== 'COMMITTED') for (const { segment } of extents) guard.suspect(segment);
       return Promise.resolve();
     };
     try {
       const digest = digests.small(chunks, size);
-      const extents = size === 0 ? [] : [await segments.append(source.owner, chunks, size)];
+      if (size > 0) {
+        const extent = await segments.append(source.owner, chunks, size);
+        extents = [extent];
+        // Its place is known: the segments behind it need not wait for the UFS of a WRITE_THROUGH.
+        guard.pin(extent.segment);
+        guard.leave(floor);
+        leave = () => guard.unpin(extent.segment);
+      }
       const md5 = await digest;
       checkMd5(source.md5, md5);
       return { extents, size, md5, settle };
     } catch (error) {
-      await settle();
+      await settle('FAILED');
       throw error;
     }
   }
@@ -87,14 +97,14 @@ export class CacheWriter {
     const reservation = await admission.reserve(size ?? RESERVE_STEP_BYTES);
     const opened = this.#open(source, reservation.bytes);
     let writer: ExtentWriter | undefined;
+    let isKept = false;
     const settle = async (outcome: 'COMMITTED' | AbandonReason): Promise<void> => {
+      // It counts as live until the log says how it ended, so that the reaper never ends it a second time.
+      if (outcome !== 'COMMITTED') await this.#abandon(source, opened, outcome, writer);
       this.#live.end(opened.writeId);
-      if (outcome !== 'COMMITTED') {
-        await this.#abandon(source, opened, outcome);
-        await writer?.abandon();
-      }
       if (writer !== undefined) guard.unpin(writer.segment);
       reservation.release();
+      if (writer !== undefined && !(isKept && outcome === 'COMMITTED')) guard.suspect(writer.segment);
     };
     try {
       writer = await segments.openWriter(source.owner, size);
@@ -104,8 +114,9 @@ export class CacheWriter {
       const [extent, md5] = await Promise.all([writer.finish(), digest.digest()]);
       checkMd5(source.md5, md5);
       await opened.logged;
+      isKept = extent.size > 0;
       return {
-        extents: extent.size === 0 ? [] : [extent],
+        extents: isKept ? [extent] : [],
         size: extent.size,
         md5,
         writeId: opened.writeId,
@@ -129,20 +140,30 @@ export class CacheWriter {
       reservation: Reservation;
     },
   ): Promise<void> {
+    const { writeId } = to.opened;
+    const chunks = stream[Symbol.asyncIterator]();
     let received = 0;
-    for await (const chunk of stream) {
-      this.#live.received(to.opened.writeId);
-      received += chunk.length;
-      if (to.size !== undefined && received > to.size) {
-        throw new HeadraceError(
-          'INCOMPLETE_BODY',
-          `the body has more than the ${to.size} bytes it announced`,
-        );
+    try {
+      for (;;) {
+        const step = await this.#live.next(writeId, chunks);
+        if (step.done === true) break;
+        const chunk = step.value;
+        received += chunk.length;
+        if (to.size !== undefined && received > to.size) {
+          throw new HeadraceError(
+            'INCOMPLETE_BODY',
+            `the body has more than the ${to.size} bytes it announced`,
+          );
+        }
+        while (received > to.reservation.bytes) await to.reservation.grow(RESERVE_STEP_BYTES);
+        const hashed = to.digest.update(chunk);
+        await to.writer.write(chunk);
+        if (hashed !== undefined) await hashed;
       }
-      while (received > to.reservation.bytes) await to.reservation.grow(RESERVE_STEP_BYTES);
-      const hashed = to.digest.update(chunk);
-      await to.writer.write(chunk);
-      if (hashed !== undefined) await hashed;
+    } catch (error) {
+      // Not waited for: a client that is silent may keep its stream from ending.
+      chunks.return?.()?.catch(() => undefined);
+      throw error;
     }
     if (to.size !== undefined && received < to.size) {
       throw new HeadraceError(
@@ -164,17 +185,28 @@ export class CacheWriter {
     return { writeId, reservedBytes, logged };
   }
 
-  async #abandon(source: BodySource, opened: OpenedWrite, reason: AbandonReason): Promise<void> {
+  /** Never rejects: what cannot be logged or removed now is found by the reaper, the sweep or the next start. */
+  async #abandon(
+    source: BodySource,
+    opened: OpenedWrite,
+    reason: AbandonReason,
+    writer: ExtentWriter | undefined,
+  ): Promise<void> {
     const { bucket, key } = source;
     const { writeId, reservedBytes } = opened;
+    const { logger } = this.#core;
     try {
       await opened.logged;
       await partitionOf(this.#core, bucket, key).submit((view) =>
         decideAbandonWrite(view, { bucket, key, writeId, reservedBytes, reason }),
       );
     } catch (error) {
-      // The reaper, or the next start, finds it in the log and abandons it then.
-      this.#core.logger.warn({ bucket, key, writeId, error }, 'a write could not be abandoned in the log');
+      logger.warn({ bucket, key, writeId, error }, 'a write could not be abandoned in the log');
+    }
+    try {
+      await writer?.abandon();
+    } catch (error) {
+      logger.warn({ bucket, key, writeId, error }, 'the file of an abandoned write could not be removed');
     }
   }
 }

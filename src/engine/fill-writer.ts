@@ -90,6 +90,8 @@ export class FillWriter {
     this.#core.guard.pin(writer.segment);
     const ended = (): void => {
       this.#core.guard.unpin(writer.segment);
+      // Unless it was kept, which the sweep sees.
+      this.#core.guard.suspect(writer.segment);
       reservation.release();
       fill.end();
     };

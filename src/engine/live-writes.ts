@@ -10,6 +10,8 @@ interface LiveWrite {
   readonly owner: string;
   lastDataMs: number;
   reason: AbandonReason | undefined;
+  /** Ends the wait for the next data. */
+  interrupt: ((error: Error) => void) | undefined;
 }
 
 export class LiveWrites {
@@ -21,20 +23,28 @@ export class LiveWrites {
   }
 
   begin(writeId: string, owner: string): void {
-    this.#writes.set(writeId, { owner, lastDataMs: this.#clock.monotonicTimeMs(), reason: undefined });
+    this.#writes.set(writeId, {
+      owner,
+      lastDataMs: this.#clock.monotonicTimeMs(),
+      reason: undefined,
+      interrupt: undefined,
+    });
   }
 
   /**
-   * Data arrived: the dangling timer starts anew. Throws `REQUEST_TIMEOUT` when the reaper has given the write up
-   * meanwhile, so that late data does not revive it.
+   * Waits for a write's next data, which starts the dangling timer anew. Rejects with `REQUEST_TIMEOUT` when the reaper gives the
+   * write up meanwhile, also while nothing arrives, so that a silent client holds nothing and late data revives nothing.
    */
-  received(writeId: string): void {
+  next(writeId: string, source: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
     const write = this.#writes.get(writeId);
-    if (write === undefined) return;
-    if (write.reason !== undefined) {
-      throw new HeadraceError('REQUEST_TIMEOUT', `the write received no data for too long and was abandoned`);
-    }
-    write.lastDataMs = this.#clock.monotonicTimeMs();
+    if (write === undefined || write.reason !== undefined) return Promise.reject(givenUp());
+    return new Promise((resolve, reject) => {
+      write.interrupt = reject;
+      source.next().then((step) => {
+        if (write.reason === undefined) write.lastDataMs = this.#clock.monotonicTimeMs();
+        resolve(step);
+      }, reject);
+    });
   }
 
   end(writeId: string): void {
@@ -64,10 +74,19 @@ export class LiveWrites {
   /** The reaper gives the write up; its own request abandons it in the log. */
   giveUp(writeId: string, reason: AbandonReason): void {
     const write = this.#writes.get(writeId);
-    if (write !== undefined) write.reason = reason;
+    if (write === undefined || write.reason !== undefined) return;
+    write.reason = reason;
+    write.interrupt?.(givenUp());
   }
 
   reasonOf(writeId: string): AbandonReason | undefined {
     return this.#writes.get(writeId)?.reason;
   }
+}
+
+function givenUp(): HeadraceError {
+  return new HeadraceError(
+    'REQUEST_TIMEOUT',
+    'the write received no data for too long and was abandoned: send the object again',
+  );
 }

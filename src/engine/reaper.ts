@@ -16,6 +16,7 @@ export class Reaper {
   readonly #core: EngineCore;
   readonly #live: LiveWrites;
   #cancel: (() => void) | undefined;
+  #reaping: Promise<unknown> = Promise.resolve();
   #stopped = false;
 
   constructor(core: EngineCore, live: LiveWrites) {
@@ -39,14 +40,22 @@ export class Reaper {
     this.#cancel?.();
   }
 
-  /** Abandons every orphan; resolves with their number and bytes. */
-  async reap(): Promise<{ writes: number; bytes: number }> {
+  /** Abandons every orphan; resolves with their number and bytes. One at a time, so that none is abandoned twice. */
+  reap(): Promise<{ writes: number; bytes: number }> {
+    const reaped = this.#reaping.then(() => this.#reap());
+    this.#reaping = reaped.catch(() => undefined);
+    return reaped;
+  }
+
+  async #reap(): Promise<{ writes: number; bytes: number }> {
     const nowMs = this.#core.clock.wallTimeMs();
     const { orphanTimeoutMs, danglingAfterMs } = this.#core.options;
     let writes = 0;
     let bytes = 0;
     for (const partition of this.#core.partitions) {
       for (const [id, write] of [...partition.state.orphans]) {
+        // It may have been committed while others were being abandoned.
+        if (!partition.state.orphans.has(id)) continue;
         const idleMs = this.#idleMs(id, write, nowMs);
         const reason = abandonReason(write, idleMs, nowMs, { orphanTimeoutMs, danglingAfterMs });
         if (reason === undefined) continue;
