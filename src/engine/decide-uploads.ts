@@ -17,7 +17,7 @@ import {
   type PartRecord,
   type UploadRecord,
 } from '../../projections/records.js';
-import { checkConditions, currentEtag, replacedBy } from './decide.js';
+import { checkConditions, currentEtag, replacedBy, replacedDelete } from './decide.js';
 import type { CompleteUploadRequest } from './object-service.js';
 import type { Decision, DecisionView } from './partition.js';
 
@@ -61,27 +61,27 @@ export interface CompleteUpload {
   readonly request: CompleteUploadRequest;
   readonly ufsEtag?: string;
   readonly conditions?: CompleteUploadRequest['conditions'];
-  /** The object as `assembleUpload` made it; must still fit the parts. */
+  /** The object that the parts make; its extents are those that the parts have at the decision. */
   readonly object: ObjectVersion;
 }
 
-/** One event that lists the parts; no byte is copied. */
+/**
+ * One event that lists the parts; no byte is copied. The parts are chosen anew, because compaction may have moved their bytes
+ * since; one with the same ETag holds the same bytes.
+ */
 export function decideCompleteUpload(view: DecisionView, command: CompleteUpload): Decision<ObjectVersion> {
-  const { bucket, key, uploadId } = command.request;
+  const { request, ufsEtag, conditions } = command;
+  const { bucket, key, uploadId } = request;
   const current = view.records.get(objectKey(bucket, key));
-  requireUpload(view, command.request);
-  checkConditions(command.conditions, currentEtag(current, command.ufsEtag), key);
-  const used = new Set(command.object.extents.map((extent) => `${extent.segment}:${extent.position}`));
-  const parts = uploadParts(view, command.request);
-  const all = parts.flatMap((part) => part.extents);
-  const kept = all.filter((extent) => used.has(`${extent.segment}:${extent.position}`));
-  if (kept.length !== command.object.extents.length) {
-    throw new HeadraceError(
-      'INVALID_PART',
-      `a part of upload ${uploadId} was replaced while it was completed`,
-    );
-  }
-  const object = { ...command.object, lastModifiedMs: command.object.lastModifiedMs || view.nowMs };
+  const { parts: chosen } = chooseParts(view, request);
+  checkConditions(conditions, currentEtag(current, ufsEtag), key);
+  const used = new Set(chosen.map((part) => part.number));
+  const parts = uploadParts(view, request);
+  const object = {
+    ...command.object,
+    extents: chosen.flatMap((part) => part.extents),
+    lastModifiedMs: command.object.lastModifiedMs || view.nowMs,
+  };
   return {
     events: [
       {
@@ -93,10 +93,9 @@ export function decideCompleteUpload(view: DecisionView, command: CompleteUpload
         origin: 'WRITE',
         uploadId,
         uploadBytes: parts.reduce((sum, part) => sum + part.size, 0),
-        discarded: all.filter((extent) => !used.has(`${extent.segment}:${extent.position}`)),
+        discarded: parts.flatMap((part) => (used.has(part.number) ? [] : part.extents)),
         replaced: replacedBy(current),
-        replacedDelete:
-          current?.kind === 'deleting' && object.state === 'PENDING' ? current.version : undefined,
+        replacedDelete: replacedDelete(current, object),
       },
     ],
     result: object,

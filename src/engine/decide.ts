@@ -26,13 +26,10 @@ export interface CommitObject extends Target {
   readonly ufsEtag?: string;
   readonly writeId?: string;
   readonly reservedBytes?: number;
-  /** Called just before the events are made, for what may have changed while the caller prepared. */
-  readonly guard?: () => void;
 }
 
 /** `PRECONDITION_FAILED`, or `NO_SUCH_KEY` for `If-Match` on an object that is not there. */
 export function decideCommit(view: DecisionView, command: CommitObject): Decision<ObjectVersion | undefined> {
-  command.guard?.();
   const current = view.records.get(objectKey(command.bucket, command.key));
   if (command.origin === 'FILL' && current !== undefined) return { events: [], result: undefined };
   checkConditions(command.conditions, currentEtag(current, command.ufsEtag), command.key);
@@ -47,7 +44,7 @@ export function decideCommit(view: DecisionView, command: CommitObject): Decisio
     writeId: command.writeId,
     reservedBytes: command.reservedBytes,
     replaced: replacedBy(current),
-    replacedDelete: current?.kind === 'deleting' && object.state === 'PENDING' ? current.version : undefined,
+    replacedDelete: replacedDelete(current, object),
   };
   return { events: [event], result: object };
 }
@@ -144,10 +141,14 @@ export function decideEvict(
   reason: ObjectEvicted['reason'],
 ): Decision<{ objects: number; bytes: number }> {
   const events: DataEvent[] = [];
+  const seen = new Set<string>();
   let bytes = 0;
   for (const { bucket, key, version } of targets) {
-    const current = view.records.get(objectKey(bucket, key));
-    if (!evictable(current) || (version !== undefined && current.version !== version)) continue;
+    const indexKey = objectKey(bucket, key);
+    const current = view.records.get(indexKey);
+    if (seen.has(indexKey) || !evictable(current)) continue;
+    if (version !== undefined && current.version !== version) continue;
+    seen.add(indexKey);
     bytes += current.size;
     events.push({
       type: 'ObjectEvicted',
@@ -183,6 +184,17 @@ export function decideAbandonWrite(
 export function replacedBy(current: IndexRecord | undefined): Replaced | undefined {
   if (current?.kind !== 'object') return undefined;
   return { version: current.version, size: current.size, state: current.state, extents: current.extents };
+}
+
+/**
+ * The pending delete that a version makes needless: its upload takes the place of what was to be deleted, or, when the UFS has
+ * the version already, took it. A TRANSIENT version leaves the UFS alone.
+ */
+export function replacedDelete(
+  current: IndexRecord | undefined,
+  object: Pick<ObjectVersion, 'state'>,
+): number | undefined {
+  return current?.kind === 'deleting' && object.state !== 'TRANSIENT' ? current.version : undefined;
 }
 
 export function currentEtag(

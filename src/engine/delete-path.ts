@@ -5,7 +5,8 @@
  */
 import { HeadraceError } from '../core/errors.js';
 import type { PolicyMode } from '../core/object.js';
-import { checkConditions, currentEtag, decideDelete, decideEvict } from './decide.js';
+import { withoutCopy } from './changed-in-ufs.js';
+import { checkConditions, currentEtag, decideDelete } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { KeySettler } from './key-settler.js';
 import type { WriteConditions } from './object-service.js';
@@ -44,7 +45,7 @@ export class DeletePath {
       conditions === undefined ? 'TRANSIENT' : policy,
       (known) =>
         partition.submit((view) => {
-          known.stillTrue();
+          known.stillTrue(view);
           return decideDelete(view, { bucket, key, conditions, ufsEtag: known.etag, ufsDelete });
         }),
     );
@@ -118,14 +119,14 @@ export class DeletePath {
         checkConditions(conditions, currentEtag(record, ufsEtag), key);
       }
       this.#ufs.forgetFills(bucket, key);
-      const partition = partitionOf(this.#core, bucket, key);
-      if (record?.kind === 'object' && record.state === 'PERSISTED') {
-        await partition.submit((view) => decideEvict(view, [{ bucket, key }], 'CHANGED'));
-      }
-      const located = this.#core.mounts.locate(bucket, key);
-      await ufsCall(this.#core, (signal) => located.store.delete(located.bucket, located.key, signal));
+      await withoutCopy(this.#core, { bucket, key }, async () => {
+        const located = this.#core.mounts.locate(bucket, key);
+        await ufsCall(this.#core, (signal) => located.store.delete(located.bucket, located.key, signal));
+      });
       if (record?.kind === 'object' && record.state !== 'PERSISTED') {
-        await partition.submit((view) => decideDelete(view, { bucket, key, ufsDelete: false }));
+        await partitionOf(this.#core, bucket, key).submit((view) =>
+          decideDelete(view, { bucket, key, ufsDelete: false }),
+        );
       }
     } finally {
       unlock();

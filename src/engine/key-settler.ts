@@ -1,8 +1,20 @@
-/** Locks an object for a direct UFS write, after everything older has reached the UFS. */
+/** Lets everything older about an object reach the UFS before something that must not come first. */
 import { objectKey } from '../../projections/records.js';
 import { durableRecord, type EngineCore } from './engine-core.js';
 import type { Unlock } from './key-locks.js';
+import type { DecisionView } from './partition.js';
 import type { Persister } from './persister.js';
+
+/** The UFS has yet to delete the object. Never leaves the engine. */
+class PendingDelete extends Error {}
+
+/**
+ * To be called in the decision about a TRANSIENT version. It never goes to the UFS, so it cannot take the place of a pending delete
+ * there; and once it hid the delete, nobody who writes to the UFS later would know to wait for it.
+ */
+export function refusePendingDelete(view: Pick<DecisionView, 'records'>, bucket: string, key: string): void {
+  if (view.records.get(objectKey(bucket, key))?.kind === 'deleting') throw new PendingDelete();
+}
 
 export class KeySettler {
   readonly #core: EngineCore;
@@ -22,6 +34,19 @@ export class KeySettler {
     } catch (error) {
       unlock();
       throw error;
+    }
+  }
+
+  /** Runs a decision, again after a delete that it refused to pass has reached the UFS. `UFS_*` when it cannot now. */
+  async behindDelete<Result>(bucket: string, key: string, decide: () => Promise<Result>): Promise<Result> {
+    for (;;) {
+      try {
+        return await decide();
+      } catch (error) {
+        if (!(error instanceof PendingDelete)) throw error;
+        const unlock = await this.lockClean(bucket, key);
+        unlock();
+      }
     }
   }
 

@@ -2,10 +2,11 @@
  * Which entry of the upload stream is next: a bounded window over the projection, so that memory and restart time do not grow with
  * the backlog.
  *
- * Order is the log's: the window is refilled from the oldest entry that it has not seen. Entries whose time has not come, or
- * whose store does not answer, wait aside; when too many do, they are forgotten here and found again in the index.
+ * Order is the log's: the window is refilled from the oldest entry that it has not seen. Entries whose time has not come wait
+ * aside; when too many do, the others are forgotten here and found again in the index when the first of them is due.
  */
 import type { Clock } from '../core/ports.js';
+import { SECOND_MS } from '../core/units.js';
 import { queueKey, queueVersion, type QueueRecord } from '../../projections/records.js';
 import type { Partition } from './partition.js';
 
@@ -16,6 +17,8 @@ export interface PersistTask {
 
 const WINDOW_MAX = 1024;
 const WAITING_MAX = 16_384;
+/** The least time between two searches of the index for entries that were forgotten. */
+const FORGOTTEN_DELAY_MS = SECOND_MS;
 const QUEUE_END = 'r';
 
 export class PersistQueue {
@@ -25,7 +28,11 @@ export class PersistQueue {
   #ready: PersistTask[] = [];
   #readyAt = 0;
   #waiting: { readonly task: PersistTask; readonly dueMs: number }[] = [];
+  /** When the first of those that found no room in `#waiting` is due. */
+  #forgottenDueMs = Number.POSITIVE_INFINITY;
   #cancelTimer: (() => void) | undefined;
+  #timerDueMs = Number.POSITIVE_INFINITY;
+  #stopped = false;
   /** Per partition, the version from which the index holds entries that the window has not seen; undefined when none. */
   readonly #unseen = new Map<Partition, number | undefined>();
 
@@ -40,18 +47,22 @@ export class PersistQueue {
   /** A new entry was logged. */
   added(partition: Partition, version: number): void {
     if (this.#unseen.get(partition) !== undefined) return;
+    if (this.#readyAt >= WINDOW_MAX) {
+      this.#ready = this.#ready.slice(this.#readyAt);
+      this.#readyAt = 0;
+    }
     if (this.#ready.length - this.#readyAt < WINDOW_MAX) this.#ready.push({ partition, version });
     else this.#unseen.set(partition, version);
   }
 
   /** The entry is to be tried again at a time of the wall clock. */
   later(task: PersistTask, dueMs: number): void {
-    if (this.#waiting.length >= WAITING_MAX) {
-      this.rescan();
-      return;
+    if (this.#waiting.length < WAITING_MAX) this.#waiting.push({ task, dueMs });
+    else {
+      const notBeforeMs = this.#clock.wallTimeMs() + FORGOTTEN_DELAY_MS;
+      this.#forgottenDueMs = Math.min(this.#forgottenDueMs, Math.max(dueMs, notBeforeMs));
     }
-    this.#waiting.push({ task, dueMs });
-    this.#arm();
+    this.#armFor(dueMs);
   }
 
   /** Looks at the whole projection again: a store came back, or entries were forgotten. */
@@ -59,6 +70,7 @@ export class PersistQueue {
     this.#ready = [];
     this.#readyAt = 0;
     this.#waiting = [];
+    this.#forgottenDueMs = Number.POSITIVE_INFINITY;
     for (const partition of this.#partitions) this.#unseen.set(partition, 0);
     this.#wake();
   }
@@ -77,6 +89,7 @@ export class PersistQueue {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#cancelTimer?.();
   }
 
@@ -100,24 +113,33 @@ export class PersistQueue {
     return this.#ready.length > 0;
   }
 
-  #arm(): void {
+  /** Makes sure that the timer goes off when an entry is due. */
+  #armFor(dueMs: number): void {
+    if (this.#stopped || dueMs >= this.#timerDueMs) return;
     this.#cancelTimer?.();
-    let earliestMs = Number.POSITIVE_INFINITY;
-    for (const { dueMs } of this.#waiting) earliestMs = Math.min(earliestMs, dueMs);
-    if (earliestMs === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.max(earliestMs - this.#clock.wallTimeMs(), 1);
+    this.#timerDueMs = dueMs;
+    const delayMs = Math.max(dueMs - this.#clock.wallTimeMs(), 1);
     this.#cancelTimer = this.#clock.schedule(delayMs, () => this.#due());
   }
 
   #due(): void {
+    this.#timerDueMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#clock.wallTimeMs();
+    if (this.#forgottenDueMs <= nowMs) {
+      this.rescan();
+      return;
+    }
+    let earliestMs = this.#forgottenDueMs;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const entry of waiting) {
       if (entry.dueMs <= nowMs) this.#ready.push(entry.task);
-      else this.#waiting.push(entry);
+      else {
+        this.#waiting.push(entry);
+        earliestMs = Math.min(earliestMs, entry.dueMs);
+      }
     }
-    this.#arm();
+    if (earliestMs < Number.POSITIVE_INFINITY) this.#armFor(earliestMs);
     this.#wake();
   }
 }

@@ -5,7 +5,7 @@
  * event that says PERSISTED comes after the UFS said so; a failure is an event with the time of the next attempt, so the
  * schedule survives a restart. While a store does not answer, only a probe goes to it and objects wait without failing.
  */
-import { HeadraceError } from '../core/errors.js';
+import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { ObjectStore } from '../core/object-store.js';
 import { SMALL_BODY_BYTES_MAX } from './object-service.js';
 import { objectKey, queueKey, type ObjectRecord, type QueueRecord } from '../../projections/records.js';
@@ -13,14 +13,15 @@ import { decideDeletePersisted, decidePersisted, decidePersistFailed } from './d
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import { holdExtents, readObject } from './object-bytes.js';
 import type { Partition } from './partition.js';
+import type { SegmentStore } from './segment-store.js';
 import { PersistQueue, type PersistTask } from './persist-queue.js';
 import { StoreHealth } from './store-health.js';
-import { ufsCall } from './ufs-calls.js';
+import { creatingBucket, CutOff, ufsCall, ufsTimeoutMs } from './ufs-calls.js';
 
-/** A persist attempt may move a whole object: its deadline grows with the size at this lowest useful rate. */
-const SLOWEST_BYTES_PER_MS = 256;
 const RETRY_DOUBLINGS_MAX = 40;
 const STOP_GRACE_MS = 2000;
+/** Damaged local bytes are read again before the object is given up: the damage may be in the read. */
+const CORRUPT_ATTEMPTS_MAX = 3;
 
 export class Persister {
   readonly #core: EngineCore;
@@ -28,7 +29,7 @@ export class Persister {
   /** Queue keys in progress, by partition number and version. */
   readonly #busy = new Set<string>();
   readonly #queue: PersistQueue;
-  readonly #cut = new AbortController();
+  readonly #cutOff = new CutOff();
   #wakeScheduled = false;
   #stopped = true;
   #idle: (() => void)[] = [];
@@ -60,7 +61,7 @@ export class Persister {
     this.#queue.stop();
     this.#health.stop();
     if (this.#busy.size === 0) return;
-    const cancel = this.#core.clock.schedule(STOP_GRACE_MS, () => this.#cut.abort());
+    const cancel = this.#core.clock.schedule(STOP_GRACE_MS, () => this.#cutOff.cut());
     await new Promise<void>((resolve) => this.#idle.push(resolve));
     cancel();
   }
@@ -134,9 +135,13 @@ export class Persister {
     const pendingDelete = record?.kind === 'deleting' ? record.version : version;
     if (pendingDelete === undefined || !this.#isQueuedDelete(partition, pendingDelete)) return;
     const located = this.#core.mounts.locate(bucket, key);
-    await ufsCall(this.#core, (signal) => located.store.delete(located.bucket, located.key, signal), {
-      stop: this.#cut.signal,
-    });
+    try {
+      await ufsCall(this.#core, (signal) => located.store.delete(located.bucket, located.key, signal), {
+        cutOff: this.#cutOff,
+      });
+    } catch (error) {
+      if (!isErrorCode(error, 'NO_SUCH_BUCKET')) throw error;
+    }
     this.#health.succeeded(located.store);
     await partition.submit((view) => decideDeletePersisted(view, { bucket, key, version: pendingDelete }));
   }
@@ -150,12 +155,11 @@ export class Persister {
     const core = this.#core;
     const located = core.mounts.locate(bucket, key);
     const release = holdExtents(core, record.extents);
-    const only = record.extents.length === 1 ? record.extents[0] : undefined;
-    const small =
-      only !== undefined && only.size <= SMALL_BODY_BYTES_MAX
-        ? await core.segments.readSmall(only)
-        : undefined;
+    let small: Awaited<ReturnType<SegmentStore['readSmall']>> | undefined;
     try {
+      const only = record.extents.length === 1 ? record.extents[0] : undefined;
+      if (only !== undefined && only.size <= SMALL_BODY_BYTES_MAX)
+        small = await core.segments.readSmall(only);
       const put = (signal: AbortSignal): Promise<{ storeEtag: string }> =>
         located.store.put(
           {
@@ -171,10 +175,10 @@ export class Persister {
           },
           signal,
         );
-      const timeoutMs = core.options.ufsTimeoutMs + record.size / SLOWEST_BYTES_PER_MS;
-      const stored = await ufsCall(core, (signal) => this.#withBucket(located, put, signal), {
+      const timeoutMs = ufsTimeoutMs(core, record.size);
+      const stored = await ufsCall(core, (signal) => creatingBucket(located, put, signal), {
         timeoutMs,
-        stop: this.#cut.signal,
+        cutOff: this.#cutOff,
       });
       this.#health.succeeded(located.store);
       return stored.storeEtag;
@@ -184,30 +188,18 @@ export class Persister {
     }
   }
 
-  /** A bucket that was created while the UFS was away comes into being with its first object. */
-  async #withBucket<Result>(
-    located: { readonly store: ObjectStore; readonly bucket: string },
-    put: (signal: AbortSignal) => Promise<Result>,
-    signal: AbortSignal,
-  ): Promise<Result> {
-    try {
-      return await put(signal);
-    } catch (error) {
-      if (!(error instanceof HeadraceError) || error.code !== 'NO_SUCH_BUCKET') throw error;
-      await located.store.createBucket(located.bucket, signal);
-      return put(signal);
-    }
-  }
-
   async #failed(task: PersistTask, record: QueueRecord, error: unknown): Promise<void> {
     const { bucket, key } = record;
     const { partition, version } = task;
     const cause = error instanceof HeadraceError ? error.code : 'UNEXPECTED';
     const message = error instanceof Error ? error.message : String(error);
-    const permanent = cause === 'UFS_REJECTED' || cause === 'CORRUPT_EXTENT' || cause === 'UFS_CONFLICT';
+    const attempt = record.attempt + 1;
+    const permanent =
+      cause === 'UFS_REJECTED' ||
+      cause === 'UFS_CONFLICT' ||
+      (cause === 'CORRUPT_EXTENT' && attempt >= CORRUPT_ATTEMPTS_MAX);
     if (cause === 'UFS_UNAVAILABLE' || cause === 'UFS_DENIED')
       this.#health.failed(this.#storeOf(record), message);
-    const attempt = record.attempt + 1;
     const { persistRetryInitialMs, persistRetryMaxMs } = this.#core.options;
     const doublings = Math.min(record.attempt, RETRY_DOUBLINGS_MAX);
     const delayMs = Math.min(persistRetryInitialMs * 2 ** doublings, persistRetryMaxMs);

@@ -11,6 +11,7 @@ import type { ObjectRecord } from '../../projections/records.js';
 import { decideEvict, evictable } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { FillWriter } from './fill-writer.js';
+import { healingRead } from './healing-read.js';
 import { holdExtents, readObject } from './object-bytes.js';
 import {
   SMALL_BODY_BYTES_MAX,
@@ -19,7 +20,7 @@ import {
   type ReadBody,
 } from './object-service.js';
 import { checkReadConditions, resolvePart, resolveRange } from './read-conditions.js';
-import { ufsCall, type UfsKnowledge } from './ufs-calls.js';
+import { ufsGet, type UfsKnowledge } from './ufs-calls.js';
 
 const EMPTY: ReadBody = { kind: 'bytes', bytes: new Uint8Array(0), release: () => undefined };
 
@@ -49,8 +50,11 @@ export class ReadPath {
     checkReadConditions(request.conditions, record);
     const range = rangeOf(request, record);
     try {
-      return { object: record, range, body: await this.#cachedBody(record, range) };
+      return { object: record, range, body: await this.#cachedBody(request, record, range) };
     } catch (error) {
+      // It was overwritten, deleted or moved meanwhile: what is there now is as good an answer.
+      const current = durableRecord(this.#core, request.bucket, request.key);
+      if (current?.kind !== 'object' || current.extents[0] !== record.extents[0]) return this.get(request);
       if (!(await this.#gaveUp(request, record, error))) throw error;
       return this.#getFromUfs(request);
     }
@@ -66,7 +70,11 @@ export class ReadPath {
     return undefined;
   }
 
-  async #cachedBody(record: ObjectRecord, range: ByteRange | undefined): Promise<ReadBody> {
+  async #cachedBody(
+    request: GetObjectRequest,
+    record: ObjectRecord,
+    range: ByteRange | undefined,
+  ): Promise<ReadBody> {
     const first = range?.first ?? 0;
     const last = range?.last ?? record.size - 1;
     if (record.size === 0 || last < first) return EMPTY;
@@ -81,11 +89,24 @@ export class ReadPath {
         held();
       }
     }
-    return {
-      kind: 'stream',
-      stream: readObject(this.#core, record.extents, first, last),
-      size: last - first + 1,
-    };
+    const stream = healingRead(first, {
+      local: readObject(this.#core, record.extents, first, last),
+      giveUp: (error) => this.#gaveUp(request, record, error),
+      fetch: (position) => this.#fetchRest(request, record, { first: position, last }),
+    });
+    return { kind: 'stream', stream, size: last - first + 1 };
+  }
+
+  /** `SLOW_DOWN` when the UFS holds another version by now. */
+  async #fetchRest(
+    { bucket, key }: GetObjectRequest,
+    record: ObjectRecord,
+    range: ByteRange,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const result = await this.#fetch(bucket, key, range);
+    if (result.object.etag === record.etag) return result.body;
+    await discard(result);
+    throw changedMeanwhile(key);
   }
 
   /** Evicts a damaged local copy that the UFS can replace; false when there is nothing else to read. */
@@ -137,10 +158,7 @@ export class ReadPath {
     const result = await this.#fetch(request.bucket, request.key, range);
     if (result.object.etag !== object.etag) {
       await discard(result);
-      throw new HeadraceError(
-        'SLOW_DOWN',
-        `the object "${request.key}" changed in the UFS while it was read`,
-      );
+      throw changedMeanwhile(request.key);
     }
     return {
       object,
@@ -151,7 +169,7 @@ export class ReadPath {
 
   async #fetch(bucket: string, key: string, range?: ByteRange): Promise<StoreGetResult> {
     const located = this.#core.mounts.locate(bucket, key);
-    const result = await ufsCall(this.#core, (signal) =>
+    const result = await ufsGet(this.#core, (signal) =>
       located.store.get(located.bucket, located.key, range, signal),
     );
     if (result === undefined) throw noSuchKey(key);
@@ -181,6 +199,10 @@ function rangeOf(request: GetObjectRequest, object: ObjectVersion): ByteRange | 
 /** Ends a body that nobody will read. */
 async function discard(result: StoreGetResult): Promise<void> {
   await result.body[Symbol.asyncIterator]().return?.(undefined);
+}
+
+function changedMeanwhile(key: string): HeadraceError {
+  return new HeadraceError('SLOW_DOWN', `the object "${key}" changed in the UFS while it was read`);
 }
 
 function noSuchKey(key: string): HeadraceError {

@@ -40,7 +40,10 @@ import type {
   PutPartRequest,
   WriteReceipt,
 } from './object-service.js';
-import type { UfsKnowledge } from './ufs-calls.js';
+import { holdExtents } from './object-bytes.js';
+import { refusePendingDelete } from './key-settler.js';
+import type { Receipt } from './partition.js';
+import type { KnownEtag, UfsKnowledge } from './ufs-calls.js';
 import { checksumOfUpload } from './upload-checksum.js';
 import { receiptOf, type WritePath } from './write-path.js';
 
@@ -118,34 +121,46 @@ export class Uploads {
     const partition = partitionOf(this.#core, bucket, key);
     const { upload, parts } = chooseParts({ records: this.#durable(bucket, key) }, request);
     const object = assemble(request, upload, parts);
-    if (policy === 'WRITE_THROUGH' || policy === 'NO_CACHE') {
-      const receipt = await this.#writes.commitThrough(
-        { bucket, key },
+    if (policy === 'WRITE_THROUGH' || policy === 'NO_CACHE')
+      return this.#completeThrough(request, object, policy);
+    const state = policy === 'TRANSIENT' ? 'TRANSIENT' : 'PENDING';
+    const decide = (known: KnownEtag): Promise<Receipt<ObjectVersion>> =>
+      partition.submit((view) => {
+        known.stillTrue(view);
+        if (policy === 'TRANSIENT') refusePendingDelete(view, bucket, key);
+        return decideCompleteUpload(view, {
+          request,
+          ufsEtag: known.etag,
+          conditions: request.conditions,
+          object: { ...object, policy, state },
+        });
+      });
+    const knowing = request.conditions === undefined ? 'TRANSIENT' : policy;
+    const { result, offset } = await this.#writes.settler.behindDelete(bucket, key, () =>
+      this.#ufs.decideKnowing(bucket, key, knowing, decide),
+    );
+    return receiptOf(result, `${partition.number}:${offset}`);
+  }
+
+  async #completeThrough(
+    request: CompleteUploadRequest,
+    object: ObjectVersion,
+    policy: 'WRITE_THROUGH' | 'NO_CACHE',
+  ): Promise<WriteReceipt> {
+    // Compaction may move the parts while older versions drain; the places that were chosen stay readable.
+    const release = holdExtents(this.#core, object.extents);
+    try {
+      return await this.#writes.commitThrough(
+        request,
         { ...object, policy, state: 'PERSISTED' },
         {
           conditions: request.conditions,
           commit: (view, version) => decideCompleteUpload(view, { request, object: version }),
         },
       );
-      return receipt;
+    } finally {
+      release();
     }
-    const state = policy === 'TRANSIENT' ? 'TRANSIENT' : 'PENDING';
-    const { result, offset } = await this.#ufs.decideKnowing(
-      bucket,
-      key,
-      request.conditions === undefined ? 'TRANSIENT' : policy,
-      (known) =>
-        partition.submit((view) => {
-          known.stillTrue();
-          return decideCompleteUpload(view, {
-            request,
-            ufsEtag: known.etag,
-            conditions: request.conditions,
-            object: { ...object, policy, state },
-          });
-        }),
-    );
-    return receiptOf(result, `${partition.number}:${offset}`);
   }
 
   /** `NO_SUCH_UPLOAD`. */

@@ -10,29 +10,31 @@
  * order.
  */
 import { HeadraceError } from '../core/errors.js';
+import type { StoredObject, StorePutRequest } from '../core/object-store.js';
 import { KEY_BYTES_MAX, type ObjectVersion, type PolicyMode } from '../core/object.js';
 import { byteLength } from '../core/key.js';
 import { objectKey } from '../../projections/records.js';
 import type { CacheWriter, StoredBody } from './cache-writer.js';
 import { checkMd5 } from './cache-writer.js';
-import { checkConditions, currentEtag, decideCommit, decideDelete, decideEvict } from './decide.js';
-import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
-import type { KeySettler } from './key-settler.js';
+import { withoutCopy } from './changed-in-ufs.js';
+import { checkConditions, currentEtag, decideCommit, decideDelete } from './decide.js';
+import { controlState, durableRecord, partitionOf, type EngineCore } from './engine-core.js';
+import { refusePendingDelete, type KeySettler } from './key-settler.js';
 import type { Body, PutObjectRequest, WriteConditions, WriteReceipt } from './object-service.js';
 import { readObject } from './object-bytes.js';
 import type { Decision, DecisionView, Receipt } from './partition.js';
-import { ufsCall, type KnownEtag, type UfsKnowledge } from './ufs-calls.js';
+import { creatingBucket, ufsCall, ufsTimeoutMs, type KnownEtag, type UfsKnowledge } from './ufs-calls.js';
 
 export class WritePath {
   readonly #core: EngineCore;
   readonly #writer: CacheWriter;
-  readonly #settler: KeySettler;
+  readonly settler: KeySettler;
   readonly #ufs: UfsKnowledge;
 
   constructor(core: EngineCore, parts: { writer: CacheWriter; settler: KeySettler; ufs: UfsKnowledge }) {
     this.#core = core;
     this.#writer = parts.writer;
-    this.#settler = parts.settler;
+    this.settler = parts.settler;
     this.#ufs = parts.ufs;
   }
 
@@ -76,23 +78,23 @@ export class WritePath {
       const partition = partitionOf(this.#core, bucket, key);
       const object = versionOf(request, stored, policy, policy === 'TRANSIENT' ? 'TRANSIENT' : 'PENDING');
       const commit = (known?: KnownEtag): Promise<Receipt<ObjectVersion | undefined>> =>
-        partition.submit((view) =>
-          decideCommit(view, {
+        partition.submit((view) => {
+          known?.stillTrue(view);
+          if (policy === 'TRANSIENT') refusePendingDelete(view, bucket, key);
+          return decideCommit(view, {
             bucket,
             key,
             object,
             origin: 'WRITE',
             conditions: request.conditions,
             ufsEtag: known?.etag,
-            guard: known?.stillTrue,
             writeId: stored.writeId,
             reservedBytes: stored.reservedBytes,
-          }),
-        );
-      const { result, offset } =
-        request.conditions === undefined
-          ? await commit()
-          : await this.#ufs.decideKnowing(bucket, key, policy, commit);
+          });
+        });
+      const { result, offset } = await this.settler.behindDelete(bucket, key, () =>
+        request.conditions === undefined ? commit() : this.#ufs.decideKnowing(bucket, key, policy, commit),
+      );
       outcome = 'COMMITTED';
       return receiptOf(result ?? object, `${partition.number}:${offset}`);
     } finally {
@@ -140,43 +142,30 @@ export class WritePath {
     },
   ): Promise<WriteReceipt> {
     const { bucket, key } = target;
-    const unlock = await this.#settler.lockClean(bucket, key);
+    const unlock = await this.settler.lockClean(bucket, key);
     try {
-      await this.#invalidate(bucket, key, how.conditions);
-      const partition = partitionOf(this.#core, bucket, key);
-      const lastModifiedMs = this.#core.clock.wallTimeMs();
-      const whole = { ...version, lastModifiedMs };
-      const located = this.#core.mounts.locate(bucket, key);
-      const held = await ufsCall(this.#core, (signal) =>
-        located.store.put(
-          {
-            bucket: located.bucket,
-            key: located.key,
-            size: whole.size,
-            open: () => readObject(this.#core, whole.extents, 0, whole.size - 1),
-            bytes: how.body?.kind === 'chunks' ? Buffer.concat(how.body.chunks as Uint8Array[]) : undefined,
-            headers: whole.headers,
-            etag: whole.etag,
-            lastModifiedMs,
-            partSizes: whole.parts?.map((part) => part.size),
-          },
-          signal,
-        ),
-      );
-      const object: ObjectVersion = { ...whole, ufsEtag: held.storeEtag };
-      const { offset } = await partition.submit<unknown>((view) =>
-        how.commit === undefined
-          ? decideCommit(view, {
-              bucket,
-              key,
-              object,
-              origin: 'WRITE',
-              writeId: how.writeId,
-              reservedBytes: how.reservedBytes,
-            })
-          : how.commit(view, object),
-      );
-      return receiptOf(object, `${partition.number}:${offset}`);
+      await this.#check(bucket, key, how.conditions);
+      const whole = { ...version, lastModifiedMs: this.#core.clock.wallTimeMs() };
+      return await withoutCopy(this.#core, target, async () => {
+        const held = await this.#putUfs(bucket, key, {
+          size: whole.size,
+          open: () => readObject(this.#core, whole.extents, 0, whole.size - 1),
+          bytes: how.body?.kind === 'chunks' ? Buffer.concat(how.body.chunks as Uint8Array[]) : undefined,
+          headers: whole.headers,
+          etag: whole.etag,
+          lastModifiedMs: whole.lastModifiedMs,
+          partSizes: whole.parts?.map((part) => part.size),
+        });
+        const object: ObjectVersion = { ...whole, ufsEtag: held.storeEtag };
+        const { writeId, reservedBytes } = how;
+        const partition = partitionOf(this.#core, bucket, key);
+        const { offset } = await partition.submit<unknown>((view) =>
+          how.commit === undefined
+            ? decideCommit(view, { bucket, key, object, origin: 'WRITE', writeId, reservedBytes })
+            : how.commit(view, object),
+        );
+        return receiptOf(object, `${partition.number}:${offset}`);
+      });
     } finally {
       unlock();
     }
@@ -194,31 +183,39 @@ export class WritePath {
     const bytes = body.kind === 'chunks' ? Buffer.concat(body.chunks as Uint8Array[]) : undefined;
     const digest = bytes === undefined ? undefined : await this.#core.digests.small([bytes], size);
     if (digest !== undefined) checkMd5(request.md5, digest);
-    const unlock = await this.#settler.lockClean(bucket, key);
+    const unlock = await this.settler.lockClean(bucket, key);
     try {
-      await this.#invalidate(bucket, key, request.conditions);
-      const located = this.#core.mounts.locate(bucket, key);
-      const lastModifiedMs = this.#core.clock.wallTimeMs();
-      const held = await ufsCall(this.#core, (signal) =>
-        located.store.put(
-          {
-            bucket: located.bucket,
-            key: located.key,
-            size,
-            open: () => (bytes === undefined ? this.#checked(request) : once(bytes)),
-            bytes,
-            headers: request.headers,
-            etag: digest === undefined ? undefined : Buffer.from(digest).toString('hex'),
-            lastModifiedMs,
-          },
-          signal,
-        ),
+      await this.#check(bucket, key, request.conditions);
+      const held = await withoutCopy(this.#core, request, () =>
+        this.#putUfs(bucket, key, {
+          size,
+          open: () => (bytes === undefined ? this.#checked(request) : once(bytes)),
+          bytes,
+          headers: request.headers,
+          etag: digest === undefined ? undefined : Buffer.from(digest).toString('hex'),
+          lastModifiedMs: this.#core.clock.wallTimeMs(),
+        }),
       );
       await this.#dropTransient(bucket, key);
-      return { etag: held.etag, lastModifiedMs: held.lastModifiedMs, size, checksum: request.checksum?.() };
+      const { etag, lastModifiedMs } = held;
+      return { etag, lastModifiedMs, size, checksum: request.checksum?.() };
     } finally {
       unlock();
     }
+  }
+
+  #putUfs(
+    bucket: string,
+    key: string,
+    request: Omit<StorePutRequest, 'bucket' | 'key'>,
+  ): Promise<StoredObject> {
+    const located = this.#core.mounts.locate(bucket, key);
+    const put = (signal: AbortSignal): Promise<StoredObject> =>
+      located.store.put({ bucket: located.bucket, key: located.key, ...request }, signal);
+    const isOurs = controlState(this.#core).buckets.has(bucket);
+    return ufsCall(this.#core, (signal) => (isOurs ? creatingBucket(located, put, signal) : put(signal)), {
+      timeoutMs: ufsTimeoutMs(this.#core, request.size),
+    });
   }
 
   /** The body as it streams by; throws before its end when it is not what the client said, so that nothing is stored. */
@@ -240,18 +237,14 @@ export class WritePath {
     checkMd5(request.md5, await digest.digest());
   }
 
-  /** Under the lock: conditions hold, and the cache no longer has a version that the UFS write would make stale. */
-  async #invalidate(bucket: string, key: string, conditions: WriteConditions | undefined): Promise<void> {
-    const record = durableRecord(this.#core, bucket, key);
+  /** Under the lock: conditions hold, and nothing that is being fetched will be kept. */
+  async #check(bucket: string, key: string, conditions: WriteConditions | undefined): Promise<void> {
     if (conditions !== undefined) {
+      const record = durableRecord(this.#core, bucket, key);
       const ufsEtag = record === undefined ? await this.#ufs.headEtag(bucket, key) : undefined;
       checkConditions(conditions, currentEtag(record, ufsEtag), key);
     }
     this.#ufs.forgetFills(bucket, key);
-    if (record?.kind !== 'object') return;
-    await partitionOf(this.#core, bucket, key).submit((view) =>
-      decideEvict(view, [{ bucket, key }], 'CHANGED'),
-    );
   }
 
   /** A TRANSIENT version from before the path's rule changed no longer counts once the UFS has a newer one. */
