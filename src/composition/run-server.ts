@@ -6,6 +6,7 @@ import type { Logger } from '../core/logger.js';
 import { createAdminServer } from '../http/admin/admin-server.js';
 import { createS3Server } from '../http/s3/s3-server.js';
 import type { Settings } from '../settings/settings.js';
+import { s3Access } from './s3-access.js';
 import { openEngine, type EngineContext, type OpenedEngine } from './open-engine.js';
 
 /** How long requests may go on after the stop was asked for. */
@@ -64,7 +65,14 @@ async function startS3(
   running: Stoppable[],
 ): Promise<number> {
   const domains = settings.s3Domain === undefined ? [] : [settings.s3Domain];
-  const server = createS3Server({ objects: engine.objects, clock, random, logger, options: { domains } });
+  const server = createS3Server({
+    objects: engine.objects,
+    clock,
+    random,
+    logger,
+    options: { domains },
+    ...s3Access(settings, engine, clock),
+  });
   running.push({ name: 'S3 endpoint', close: () => server.close(STOP_GRACE_MS) });
   const { port } = await server.listen(settings.s3Host, settings.s3Port);
   return port;
@@ -99,7 +107,7 @@ async function banner(
     ...(status.pendingObjects > 0 ? [`  To persist    ${status.pendingObjects} objects`] : []),
     '',
   ];
-  if (s3 !== undefined) {
+  if (s3 !== undefined && settings.s3AnonymousAccess !== 'granted' && !engine.users.exist) {
     lines.push(
       'Try it:',
       `  aws --endpoint-url ${s3} --no-sign-request s3 mb s3://demo`,

@@ -26,6 +26,9 @@ import {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+export const ANONYMOUS_ACCESS = ['auto', 'full', 'granted'] as const;
+export type AnonymousAccess = (typeof ANONYMOUS_ACCESS)[number];
+
 /** The plain values: durations in milliseconds, sizes in bytes. */
 export interface SettingValues {
   readonly dataDirectory: string;
@@ -34,6 +37,7 @@ export interface SettingValues {
   /** 0 takes any free port. */
   readonly s3Port: number;
   readonly s3Domain: string | undefined;
+  readonly s3AnonymousAccess: AnonymousAccess;
   readonly s3TlsPort: number;
   readonly s3TlsCertificateFile: string | undefined;
   readonly s3TlsKeyFile: string | undefined;
@@ -106,6 +110,12 @@ const PLACES = {
   s3Domain: optional(domain, {
     key: 's3.domain',
     description: 'Domain whose subdomains are bucket names (virtual-hosted style).',
+  }),
+  s3AnonymousAccess: setting(choice(ANONYMOUS_ACCESS), {
+    key: 's3.anonymous.access',
+    default: 'auto',
+    description:
+      'What requests without a signature may do. full: everything, and no signature is looked at. granted: what `headrace user grant anonymous` and bucket policies allow. auto: full while `s3.host` is a loopback address and there is no user, granted otherwise.',
   }),
   s3TlsPort: setting(port, {
     key: 's3.tls.port',

@@ -2,6 +2,7 @@
 import type { Logger } from '../../core/logger.js';
 import type { Clock } from '../../core/ports.js';
 import type { ObjectService } from '../../engine/object-service.js';
+import type { AccessControl } from '../auth/access-control.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import type { BodyBudget } from './body-collector.js';
 import type { S3ServerOptions } from './options.js';
@@ -16,6 +17,7 @@ export interface S3Context {
   readonly logger: Logger;
   readonly options: S3ServerOptions;
   readonly authenticator: Authenticator;
+  readonly access: AccessControl;
   readonly requestIds: RequestIds;
   readonly bodies: BodyBudget;
   readonly observer: AnswerObserver | undefined;

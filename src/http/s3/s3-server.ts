@@ -14,6 +14,7 @@ import type { Logger } from '../../core/logger.js';
 import type { Clock, Random } from '../../core/ports.js';
 import { KIB } from '../../core/units.js';
 import type { ObjectService } from '../../engine/object-service.js';
+import { OPEN_ACCESS, type AccessControl } from '../auth/access-control.js';
 import { ANONYMOUS_AUTHENTICATOR } from '../auth/anonymous-authenticator.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import { BodyBudget } from './body-collector.js';
@@ -34,6 +35,8 @@ export interface S3ServerParts {
   readonly options?: Partial<S3ServerOptions>;
   /** Without one everybody is let in. */
   readonly authenticator?: Authenticator;
+  /** Without one everybody who was let in may do everything. */
+  readonly access?: AccessControl;
   /** Told of every answer, for metrics. */
   readonly observer?: AnswerObserver;
 }
@@ -65,6 +68,7 @@ class NodeS3Server implements S3Server {
       logger: parts.logger,
       options,
       authenticator: parts.authenticator ?? ANONYMOUS_AUTHENTICATOR,
+      access: parts.access ?? OPEN_ACCESS,
       requestIds: new RequestIds(parts.random),
       bodies: new BodyBudget(options.smallBodiesBytesMax),
       observer: parts.observer,

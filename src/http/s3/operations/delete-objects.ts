@@ -23,7 +23,9 @@ interface Deletion {
 export function deleteObjects(exchange: Exchange): void {
   receiveXml(exchange, { integrity: 'required' }, (root) => {
     const { deletions: named, quiet } = parseDelete(root);
-    const deletions = exchange.context.access.open ? named : named.map((one) => withPermission(exchange, one));
+    const deletions = exchange.context.access.open
+      ? named
+      : named.map((one) => withPermission(exchange, one));
     const keys = deletions.filter(({ refusal }) => refusal === undefined).map(({ key }) => key);
     const { objects } = exchange.context;
     const deleted =
