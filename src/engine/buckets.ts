@@ -1,10 +1,12 @@
 /**
  * Buckets: those created here (events of the control stream) and those that the UFS already has.
  *
- * A bucket that is being deleted takes no writes; the mark is volatile, because the deletion ends with the process.
+ * A bucket to which something is being written cannot be deleted, and one that is being deleted takes no writes: so no write that was
+ * acknowledged is in a bucket that is gone. Both marks are volatile, because writes and deletions end with the process.
  */
 import { HeadraceError, isErrorCode } from '../core/errors.js';
 import { afterPrefix } from '../core/key.js';
+import type { PolicyMode } from '../core/object.js';
 import { parseUploadKey } from '../../projections/records.js';
 import { controlState, type EngineCore } from './engine-core.js';
 import { decideAbortUpload } from './decide-uploads.js';
@@ -23,6 +25,8 @@ export class Buckets {
   readonly #settler: KeySettler;
   readonly #seenUntilMs = new Map<string, number>();
   readonly #deleting = new Set<string>();
+  /** Writes in progress, by bucket. */
+  readonly #writes = new Map<string, number>();
 
   constructor(core: EngineCore, parts: { list: ListPath; settler: KeySettler }) {
     this.#core = core;
@@ -32,11 +36,22 @@ export class Buckets {
 
   /** Undefined when the bucket is known to exist, so that the usual case waits for nothing. `NO_SUCH_BUCKET` else. */
   require(bucket: string): Promise<void> | undefined {
-    if (this.#deleting.has(bucket)) throw noSuchBucket(bucket);
     if (controlState(this.#core).buckets.has(bucket)) return undefined;
     const seenUntilMs = this.#seenUntilMs.get(bucket);
     if (seenUntilMs !== undefined && seenUntilMs > this.#core.clock.monotonicTimeMs()) return undefined;
     return this.#requireInUfs(bucket);
+  }
+
+  /** A write to the bucket begins; `endWrite` must follow. `SLOW_DOWN` while the bucket is being deleted. */
+  beginWrite(bucket: string): void {
+    if (this.#deleting.has(bucket)) throw beingDeleted(bucket);
+    this.#writes.set(bucket, (this.#writes.get(bucket) ?? 0) + 1);
+  }
+
+  endWrite(bucket: string): void {
+    const left = (this.#writes.get(bucket) ?? 1) - 1;
+    if (left === 0) this.#writes.delete(bucket);
+    else this.#writes.set(bucket, left);
   }
 
   async list(): Promise<BucketSummary[]> {
@@ -85,13 +100,7 @@ export class Buckets {
     if (controlState(this.#core).buckets.has(bucket)) {
       throw new HeadraceError('BUCKET_EXISTS', `the bucket "${bucket}" exists`);
     }
-    const policy = this.#core.policies.modeOf(bucket, '');
-    if (policy === 'READ_ONLY') {
-      throw new HeadraceError(
-        'READ_ONLY_PATH',
-        `the path /${bucket} is READ_ONLY: its path rule refuses writes`,
-      );
-    }
+    const policy = this.#checkWritable(bucket);
     if (policy !== 'TRANSIENT') {
       const located = this.#core.mounts.locate(bucket, '');
       try {
@@ -109,15 +118,19 @@ export class Buckets {
     );
   }
 
-  /** `BUCKET_NOT_EMPTY`. Open uploads are aborted; pending deletes reach the UFS first. */
+  /**
+   * `BUCKET_NOT_EMPTY`, also while something is being written to it; `READ_ONLY_PATH`. Open uploads are aborted; pending deletes
+   * reach the UFS first.
+   */
   async delete(bucket: string): Promise<void> {
     await this.require(bucket);
+    this.#checkWritable(bucket);
+    if (this.#deleting.has(bucket)) throw beingDeleted(bucket);
+    if (this.#writes.has(bucket)) throw notEmpty(bucket, 'is being written to');
     this.#deleting.add(bucket);
     try {
       const page = await this.#list.list({ bucket, prefix: '', delimiter: '', startAfter: '', maxKeys: 1 });
-      if (page.entries.length > 0) {
-        throw new HeadraceError('BUCKET_NOT_EMPTY', `the bucket "${bucket}" still holds objects`);
-      }
+      if (page.entries.length > 0) throw notEmpty(bucket, 'still holds objects');
       await this.#abortUploads(bucket);
       await this.#settleDeletes(bucket);
       await this.#deleteInUfs(bucket);
@@ -128,6 +141,15 @@ export class Buckets {
     } finally {
       this.#deleting.delete(bucket);
     }
+  }
+
+  #checkWritable(bucket: string): PolicyMode {
+    const policy = this.#core.policies.modeOf(bucket, '');
+    if (policy !== 'READ_ONLY') return policy;
+    throw new HeadraceError(
+      'READ_ONLY_PATH',
+      `the path /${bucket} is READ_ONLY: its path rule refuses writes`,
+    );
   }
 
   async #deleteInUfs(bucket: string): Promise<void> {
@@ -192,6 +214,16 @@ function checkBucketName(name: string): void {
     `the bucket name "${name}" is not valid: 3 to 63 lower-case letters, digits, dots and hyphens, beginning and ` +
       'ending with a letter or digit, and not an IP address',
   );
+}
+
+function beingDeleted(bucket: string): HeadraceError {
+  return new HeadraceError('SLOW_DOWN', `the bucket "${bucket}" is being deleted: try again`, {
+    details: { retryAfterMs: 1000 },
+  });
+}
+
+function notEmpty(bucket: string, why: string): HeadraceError {
+  return new HeadraceError('BUCKET_NOT_EMPTY', `the bucket "${bucket}" ${why}`);
 }
 
 function noSuchBucket(bucket: string): HeadraceError {

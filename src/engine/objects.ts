@@ -76,14 +76,11 @@ export class Objects implements ObjectService {
   }
 
   async setObjectTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
-    await this.#parts.buckets.require(bucket);
-    return this.#parts.tags.set(bucket, key, tags);
+    return this.#writing(bucket, () => this.#parts.tags.set(bucket, key, tags));
   }
 
-  async putObject(request: PutObjectRequest): Promise<WriteReceipt> {
-    const checked = this.#parts.buckets.require(request.bucket);
-    if (checked !== undefined) await checked;
-    return this.#parts.writes.put(request);
+  putObject(request: PutObjectRequest): Promise<WriteReceipt> {
+    return this.#writing(request.bucket, () => this.#parts.writes.put(request));
   }
 
   async getObject(request: GetObjectRequest): Promise<GetObjectResult> {
@@ -103,17 +100,18 @@ export class Objects implements ObjectService {
     key: string,
     conditions?: WriteConditions,
   ): Promise<{ offset?: string }> {
-    await this.#parts.buckets.require(bucket);
-    return this.#parts.deletes.delete(bucket, key, conditions);
+    return this.#writing(bucket, () => this.#parts.deletes.delete(bucket, key, conditions));
   }
 
   async deleteObjects(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]> {
-    await this.#parts.buckets.require(bucket);
-    return this.#parts.deletes.deleteMany(bucket, keys);
+    return this.#writing(bucket, () => this.#parts.deletes.deleteMany(bucket, keys));
   }
 
-  async copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
-    await this.#parts.buckets.require(request.bucket);
+  copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
+    return this.#writing(request.bucket, () => this.#copyObject(request));
+  }
+
+  async #copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
     const { object, body } = await this.getObject(request.source);
     const headers = request.headers ?? object.headers;
     const tags = request.tags ?? object.headers.tags;
@@ -137,17 +135,18 @@ export class Objects implements ObjectService {
   }
 
   async createUpload(request: CreateUploadRequest): Promise<{ uploadId: string }> {
-    await this.#parts.buckets.require(request.bucket);
-    return this.#parts.uploads.create(request);
+    return this.#writing(request.bucket, () => this.#parts.uploads.create(request));
   }
 
   async putPart(request: PutPartRequest): Promise<PartReceipt> {
-    await this.#parts.buckets.require(request.bucket);
-    return this.#parts.uploads.putPart(request);
+    return this.#writing(request.bucket, () => this.#parts.uploads.putPart(request));
   }
 
-  async copyPart(request: CopyPartRequest): Promise<PartReceipt> {
-    await this.#parts.buckets.require(request.bucket);
+  copyPart(request: CopyPartRequest): Promise<PartReceipt> {
+    return this.#writing(request.bucket, () => this.#copyPart(request));
+  }
+
+  async #copyPart(request: CopyPartRequest): Promise<PartReceipt> {
     const { body } = await this.getObject({ ...request.source, range: request.range });
     const { bucket, key, uploadId, partNumber } = request;
     return withBody(body, (copied) =>
@@ -156,8 +155,7 @@ export class Objects implements ObjectService {
   }
 
   async completeUpload(request: CompleteUploadRequest): Promise<WriteReceipt> {
-    await this.#parts.buckets.require(request.bucket);
-    return this.#parts.uploads.complete(request);
+    return this.#writing(request.bucket, () => this.#parts.uploads.complete(request));
   }
 
   async abortUpload(bucket: string, key: string, uploadId: string): Promise<void> {
@@ -173,6 +171,19 @@ export class Objects implements ObjectService {
   async listUploads(request: ListUploadsRequest): Promise<ListUploadsResult> {
     await this.#parts.buckets.require(request.bucket);
     return this.#parts.uploads.listUploads(request);
+  }
+
+  /** Runs a write to a bucket that exists and, meanwhile, cannot be deleted. */
+  async #writing<Result>(bucket: string, write: () => Promise<Result>): Promise<Result> {
+    const { buckets } = this.#parts;
+    buckets.beginWrite(bucket);
+    try {
+      const checked = buckets.require(bucket);
+      if (checked !== undefined) await checked;
+      return await write();
+    } finally {
+      buckets.endWrite(bucket);
+    }
   }
 }
 

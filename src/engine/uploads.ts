@@ -163,8 +163,9 @@ export class Uploads {
     }
   }
 
-  /** `NO_SUCH_UPLOAD`. */
+  /** `NO_SUCH_UPLOAD`, `READ_ONLY_PATH`: the reaper ends what was open when the path became READ_ONLY. */
   async abort(bucket: string, key: string, uploadId: string, reason: AbandonReason): Promise<void> {
+    this.#writes.writablePolicy(bucket, key);
     await partitionOf(this.#core, bucket, key).submit((view) =>
       decideAbortUpload(view, { bucket, key, uploadId }, reason),
     );
