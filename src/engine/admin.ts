@@ -27,6 +27,7 @@ import type {
 import type { Buckets } from './buckets.js';
 import { decideEvict } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
+import { appendBatches, type EvictionTarget } from './append-batches.js';
 import { tailLog } from './log-tail.js';
 import type { ListPath } from './list-path.js';
 import { parseMountPath } from './mount-table.js';
@@ -40,6 +41,8 @@ import type { UserService } from './users-service.js';
 import { verifyStore } from './verify.js';
 
 const FREE_BATCH = 256;
+/** Queue entries that are looked at in one turn of the event loop. */
+const QUEUE_PAGE = 1024;
 
 export interface AdminParts {
   readonly lists: ListPath;
@@ -122,13 +125,20 @@ export class Admin implements AdminService {
     state?: PersistPhase;
   }): Promise<PersistEntry[]> {
     const entries: PersistEntry[] = [];
-    const from = request.after === undefined ? 'q' : `${queueKey(request.after)}\0`;
     for (const partition of this.#core.partitions) {
-      for (const [key, record] of partition.index.scan(from, 'r')) {
-        if (entries.length >= request.limit) break;
-        if (record.kind !== 'queued') continue;
-        const entry = this.#persistEntry(partition, queueVersion(key), record);
-        if (request.state === undefined || request.state === entry.phase) entries.push(entry);
+      let from = request.after === undefined ? 'q' : `${queueKey(request.after)}\0`;
+      while (entries.length < request.limit) {
+        const page = queuePage(partition, from);
+        for (const [key, record] of page) {
+          const entry = this.#persistEntry(partition, queueVersion(key), record);
+          if (request.state === undefined || request.state === entry.phase) entries.push(entry);
+          if (entries.length >= request.limit) break;
+        }
+        const last = page.at(-1);
+        if (last === undefined) break;
+        from = `${last[0]}\0`;
+        // A filter may pass over a long backlog: others get their turn meanwhile.
+        await new Promise<void>((resolve) => this.#core.clock.nextTurn(resolve));
       }
     }
     return entries;
@@ -175,8 +185,10 @@ export class Admin implements AdminService {
         const batch = evictablePage(partition, next, to);
         if (batch.last === undefined) break;
         next = `${batch.last}\0`;
-        const { result } = await partition.submit((view) => decideEvict(view, batch.targets, 'REQUEST'));
-        freed = { ...freed, objects: freed.objects + result.objects, bytes: freed.bytes + result.bytes };
+        for (const targets of appendBatches(batch.targets)) {
+          const { result } = await partition.submit((view) => decideEvict(view, targets, 'REQUEST'));
+          freed = { ...freed, objects: freed.objects + result.objects, bytes: freed.bytes + result.bytes };
+        }
         request.onProgress?.(freed);
       }
     }
@@ -273,7 +285,13 @@ export class Admin implements AdminService {
   async addMount(mount: { path: string; ufs: string; options: Record<string, string> }): Promise<void> {
     parseMountPath(mount.path);
     await this.#core.mounts.add(mount);
-    await this.#core.control.submit((_state, atMs) => ({ type: 'MountAdded', atMs, ...mount }));
+    try {
+      await this.#core.control.submit((_state, atMs) => ({ type: 'MountAdded', atMs, ...mount }));
+    } catch (error) {
+      // A mount that the log may not know would be gone after the next start, with what was written through it.
+      await this.#core.mounts.remove(mount.path);
+      throw error;
+    }
   }
 
   async removeMount(path: string, options: { force: boolean }): Promise<void> {
@@ -347,18 +365,28 @@ export class Admin implements AdminService {
   }
 }
 
+function queuePage(partition: Partition, from: string): [key: string, record: QueueRecord][] {
+  const page: [string, QueueRecord][] = [];
+  for (const [key, record] of partition.index.scan(from, 'r')) {
+    if (record.kind === 'queued') page.push([key, record]);
+    if (page.length >= QUEUE_PAGE) break;
+  }
+  return page;
+}
+
 function evictablePage(
   partition: Partition,
   from: string,
   to: string,
-): { targets: { bucket: string; key: string; version: number }[]; last: string | undefined } {
-  const targets: { bucket: string; key: string; version: number }[] = [];
+): { targets: EvictionTarget[]; last: string | undefined } {
+  const targets: EvictionTarget[] = [];
   let last: string | undefined;
   let looked = 0;
   for (const [indexKey, record] of partition.index.scan(from, to)) {
     last = indexKey;
     if (record.kind === 'object' && record.state === 'PERSISTED') {
-      targets.push({ ...parseObjectKey(indexKey), version: record.version });
+      const { version, extents } = record;
+      targets.push({ ...parseObjectKey(indexKey), version, extentCount: extents.length });
     }
     looked += 1;
     if (looked >= FREE_BATCH) break;

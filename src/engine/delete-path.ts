@@ -5,6 +5,7 @@
  */
 import { HeadraceError } from '../core/errors.js';
 import type { PolicyMode } from '../core/object.js';
+import { appendBatches } from './append-batches.js';
 import { withoutCopy } from './changed-in-ufs.js';
 import { checkConditions, currentEtag, decideDelete } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
@@ -16,6 +17,14 @@ import type { WritePath } from './write-path.js';
 
 /** UFS deletes of one DeleteObjects call that run at the same time. */
 const CONCURRENT_DELETES = 16;
+
+/** A delete that the log alone makes true. `at` is its place in the request. */
+interface LoggedDelete {
+  readonly at: number;
+  readonly key: string;
+  readonly ufsDelete: boolean;
+  readonly extentCount: number;
+}
 
 export class DeletePath {
   readonly #core: EngineCore;
@@ -52,10 +61,10 @@ export class DeletePath {
     return { offset: `${partition.number}:${offset}` };
   }
 
-  /** As `ObjectService.deleteObjects`: what needs no UFS call is one append per partition. */
+  /** As `ObjectService.deleteObjects`: what needs no UFS call is one append per partition, or few. */
   async deleteMany(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]> {
     const results: (Error | undefined)[] = keys.map(() => undefined);
-    const logged = new Map<Partition, { at: number; key: string; ufsDelete: boolean }[]>();
+    const logged = new Map<Partition, LoggedDelete[]>();
     const through: number[] = [];
     for (const [at, key] of keys.entries()) {
       try {
@@ -65,27 +74,17 @@ export class DeletePath {
           const partition = partitionOf(this.#core, bucket, key);
           const batch = logged.get(partition) ?? [];
           logged.set(partition, batch);
-          batch.push({ at, key, ufsDelete: policy === 'WRITE_BACK' });
+          const record = durableRecord(this.#core, bucket, key);
+          const extentCount = record?.kind === 'object' ? record.extents.length : 0;
+          batch.push({ at, key, ufsDelete: policy === 'WRITE_BACK', extentCount });
         }
       } catch (error) {
         results[at] = asError(error);
       }
     }
-    const appends = [...logged].map(async ([partition, batch]) => {
-      try {
-        await partition.submit((view) => {
-          const seen = new Set<string>();
-          const events = batch.flatMap(({ key, ufsDelete }) => {
-            if (seen.has(key)) return [];
-            seen.add(key);
-            return [...decideDelete(view, { bucket, key, ufsDelete }).events];
-          });
-          return { events, result: undefined };
-        });
-      } catch (error) {
-        for (const { at } of batch) results[at] = asError(error);
-      }
-    });
+    const appends = [...logged].flatMap(([partition, deletes]) =>
+      [...appendBatches(deletes)].map((batch) => this.#deleteLogged(bucket, partition, batch, results)),
+    );
     const next = through.values();
     const workers = Array.from({ length: CONCURRENT_DELETES }, async () => {
       for (const at of next) {
@@ -98,6 +97,28 @@ export class DeletePath {
     });
     await Promise.all([...appends, ...workers]);
     return results;
+  }
+
+  /** One append; what goes wrong goes wrong for all in it. */
+  async #deleteLogged(
+    bucket: string,
+    partition: Partition,
+    batch: readonly LoggedDelete[],
+    results: (Error | undefined)[],
+  ): Promise<void> {
+    try {
+      await partition.submit((view) => {
+        const seen = new Set<string>();
+        const events = batch.flatMap(({ key, ufsDelete }) => {
+          if (seen.has(key)) return [];
+          seen.add(key);
+          return [...decideDelete(view, { bucket, key, ufsDelete }).events];
+        });
+        return { events, result: undefined };
+      });
+    } catch (error) {
+      for (const { at } of batch) results[at] = asError(error);
+    }
   }
 
   /** What is TRANSIENT stays so until it is deleted, whatever the rule says now. `READ_ONLY_PATH`, `KEY_TOO_LONG`. */

@@ -125,7 +125,8 @@ export class Engine {
     for (const mount of control.state.mounts.values()) await mounts.add(mount);
     const removals = new RemovalJournal();
     const partitions = await openPartitions(dependencies, removals);
-    const space = await DiskSpace.open(disk, clock, logger);
+    const usedBytes = (): number => dependencies.segments.fileBytes;
+    const space = await DiskSpace.open({ disk, clock, logger, usedBytes });
     let reclaimer: Reclaimer | undefined;
     const admission = new Admission({
       capacityBytes: options.capacityBytes,
@@ -137,7 +138,7 @@ export class Engine {
         }
         return bytes;
       },
-      usedBytes: () => dependencies.segments.fileBytes,
+      usedBytes,
       diskFreeBytes: () => space.freeBytes,
       makeRoom: (bytes) => reclaimer?.makeRoom(bytes) ?? Promise.resolve(false),
     });
@@ -211,30 +212,38 @@ async function openPartitions(
   return partitions;
 }
 
-/** The free space of the disk, as last seen: asking at each write would cost more than the write. */
+interface DiskSpaceParts {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Bytes the segment files take now. */
+  readonly usedBytes: () => number;
+}
+
+/**
+ * The free space of the disk: as last seen, because asking at each write would cost more than the write, less what the segment files
+ * have grown since, or more what they gave back.
+ */
 class DiskSpace {
-  #freeBytes = 0;
+  #seenFreeBytes = 0;
+  #seenUsedBytes = 0;
   #cancel: (() => void) | undefined;
   #stopped = false;
-  readonly #disk: Disk;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #parts: DiskSpaceParts;
 
-  private constructor(disk: Disk, clock: Clock, logger: Logger) {
-    this.#disk = disk;
-    this.#clock = clock;
-    this.#logger = logger;
+  private constructor(parts: DiskSpaceParts) {
+    this.#parts = parts;
   }
 
-  static async open(disk: Disk, clock: Clock, logger: Logger): Promise<DiskSpace> {
-    const space = new DiskSpace(disk, clock, logger);
-    space.#freeBytes = (await disk.space()).freeBytes;
+  static async open(parts: DiskSpaceParts): Promise<DiskSpace> {
+    const space = new DiskSpace(parts);
+    await space.#look();
     space.#again();
     return space;
   }
 
   get freeBytes(): number {
-    return this.#freeBytes;
+    return this.#seenFreeBytes + this.#seenUsedBytes - this.#parts.usedBytes();
   }
 
   stop(): void {
@@ -242,15 +251,20 @@ class DiskSpace {
     this.#cancel?.();
   }
 
+  async #look(): Promise<void> {
+    const { disk, usedBytes } = this.#parts;
+    const { freeBytes } = await disk.space();
+    this.#seenFreeBytes = freeBytes;
+    this.#seenUsedBytes = usedBytes();
+  }
+
   #again(): void {
     if (this.#stopped) return;
-    this.#cancel = this.#clock.schedule(DISK_SPACE_PERIOD_MS, () => {
-      this.#disk
-        .space()
-        .then(({ freeBytes }) => {
-          this.#freeBytes = freeBytes;
-        })
-        .catch((error: unknown) => this.#logger.warn({ error }, 'the free space of the disk cannot be read'))
+    this.#cancel = this.#parts.clock.schedule(DISK_SPACE_PERIOD_MS, () => {
+      this.#look()
+        .catch((error: unknown) =>
+          this.#parts.logger.warn({ error }, 'the free space of the disk cannot be read'),
+        )
         .finally(() => this.#again());
     });
   }

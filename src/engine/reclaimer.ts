@@ -12,7 +12,7 @@ import { SECOND_MS } from '../core/units.js';
 import { parseObjectKey } from '../../projections/records.js';
 import { decideEvict, evictable } from './decide.js';
 import { partitionOf, type EngineCore } from './engine-core.js';
-import { evictionBatches, type EvictionTarget } from './eviction-batches.js';
+import { appendBatches, type EvictionTarget } from './append-batches.js';
 import { ExtentMover } from './extent-mover.js';
 import { freedBy, liveExtents, type LiveExtent } from './live-extents.js';
 import { SMALL_BODY_BYTES_MAX } from './object-service.js';
@@ -225,7 +225,7 @@ export class Reclaimer {
       targets.push(target);
     }
     for (const [partition, targets] of byPartition) {
-      for (const batch of evictionBatches(targets)) {
+      for (const batch of appendBatches(targets)) {
         const { result } = await partition.submit((view) => decideEvict(view, batch, 'PRESSURE'));
         this.statistics.evictedObjects += result.objects;
         this.statistics.evictedBytes += result.bytes;
