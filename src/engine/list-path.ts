@@ -103,7 +103,8 @@ export class ListPath {
     removals: ReadonlyMap<string, Removal>,
   ): Promise<ListEntry | undefined> {
     if (entry.kind === 'prefix') {
-      if (!cached.doubtful.has(entry.prefix)) return entry;
+      const isDoubtful = cached.doubtful.has(entry.prefix) || deletedBelow(bucket, entry.prefix, removals);
+      if (!isDoubtful) return entry;
       return (await this.#somethingBelow(bucket, entry.prefix)) ? entry : undefined;
     }
     const indexKey = objectKey(bucket, entry.key);
@@ -244,6 +245,14 @@ export class ListPath {
       if (record.kind === 'object' || record.kind === 'deleting') yield [indexKey, record];
     }
   }
+}
+
+/** Whether the delete of something below the prefix reached the UFS, perhaps after it was asked. */
+function deletedBelow(bucket: string, prefix: string, removals: ReadonlyMap<string, Removal>): boolean {
+  const start = objectKey(bucket, prefix);
+  for (const [indexKey, removal] of removals)
+    if (removal === 'deleted' && indexKey.startsWith(start)) return true;
+  return false;
 }
 
 function objectEntry(key: string, record: ObjectRecord): ListEntry {
