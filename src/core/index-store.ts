@@ -36,6 +36,7 @@ export interface IndexCheckpoint {
 }
 
 export interface IndexCodec<Value> {
+  /** The bytes are valid until the next call. */
   encode(key: string, value: Value): Uint8Array;
   decode(key: string, bytes: Uint8Array): Value;
 }
