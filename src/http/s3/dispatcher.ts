@@ -6,6 +6,7 @@
  */
 import { KEY_BYTES_MAX } from '../../core/object.js';
 import { authorize } from './authorize.js';
+import { checkObjectAcl, PUBLIC_READ } from './canned-acl.js';
 import type { Exchange } from './exchange.js';
 import type { Level, Operation } from './operation.js';
 import { OPERATIONS } from './operation-table.js';
@@ -76,6 +77,8 @@ function run(exchange: Exchange): void {
     exchange.operation = operation.name;
     if (operation.run === undefined) throw notImplemented(describe(operation));
     if (!context.access.open) authorize(exchange, operation.name);
+    if (headers['x-amz-acl'] === PUBLIC_READ && target.key !== '')
+      checkObjectAcl(exchange, PUBLIC_READ, target.bucket, target.key);
     operation.run(exchange);
   } catch (error) {
     exchange.fail(error);

@@ -9,6 +9,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ObjectHeaders, ObjectVersion } from '../../core/object.js';
+import { parseCannedAcl } from './canned-acl.js';
 import { invalidArgument, notImplemented, S3Error } from './s3-error.js';
 import { parseTagging, type Tags } from './tags.js';
 import { formatHttpDate } from './timestamps.js';
@@ -25,9 +26,6 @@ const STORAGE_CLASSES = new Set(
     ' ',
   ),
 );
-
-/** ACLs that mean what is so anyway: nobody but the owner was granted anything. */
-const HARMLESS_ACLS = new Set(['private', 'bucket-owner-read', 'bucket-owner-full-control']);
 
 const REFUSED = [
   'x-amz-server-side-encryption',
@@ -109,13 +107,8 @@ function checkHeader(name: string, value: string): void {
   if (name === 'x-amz-storage-class') {
     if (!STORAGE_CLASSES.has(value))
       throw new S3Error('InvalidStorageClass', undefined, { elements: { StorageClassRequested: value } });
-  } else if (name === 'x-amz-acl') checkAcl(value);
+  } else if (name === 'x-amz-acl') parseCannedAcl(value);
   else checkSupported(name);
-}
-
-/** Throws NotImplemented for a canned ACL that would grant something. */
-function checkAcl(value: string): void {
-  if (!HARMLESS_ACLS.has(value)) throw notImplemented(`The canned ACL "${value}" in the x-amz-acl header`);
 }
 
 /** Throws NotImplemented for a header that asks for what Headrace does not do. */
@@ -129,7 +122,7 @@ export function checkBucketHeaders(headers: IncomingHttpHeaders): void {
   for (const name in headers) {
     const value = String(headers[name]);
     checkSupported(name);
-    if (name === 'x-amz-acl') checkAcl(value);
+    if (name === 'x-amz-acl') parseCannedAcl(value);
     const locked = name === 'x-amz-bucket-object-lock-enabled' && value.toLowerCase() !== 'false';
     const owned = name === 'x-amz-object-ownership' && value !== 'BucketOwnerEnforced';
     if (locked || owned) throw notImplemented(`The value "${value}" of ${name}`);

@@ -2,6 +2,7 @@
  * Every operation of the S3 API, with what Headrace does about it. The routes are made from this table, and a test holds the
  * page `docs/s3-api.md` and the commands of the AWS SDK against it, so that neither can fall behind.
  */
+import { ACCESS_OPERATIONS } from './access-operations.js';
 import { done, type Operation } from './operation.js';
 import { absent, deleteAbsent, empty } from './operations/absent-configurations.js';
 import {
@@ -43,7 +44,7 @@ const SUPPORTED: readonly Operation[] = [
     'CreateBucket',
     'PUT bucket',
     createBucket,
-    'any region is accepted; object lock, grants and public ACLs are refused',
+    'any region is accepted; object lock, grants and other ACLs than `private` and `public-read` are refused',
   ),
   done('HeadBucket', 'HEAD bucket', headBucket),
   done('DeleteBucket', 'DELETE bucket', deleteBucket),
@@ -61,7 +62,7 @@ const SUPPORTED: readonly Operation[] = [
     'PutObject',
     'PUT object',
     putObject,
-    'server-side encryption, object lock and public ACLs are refused; there is one storage class',
+    'server-side encryption, object lock and ACLs that no grant says are refused; there is one storage class',
   ),
   done('CopyObject', 'PUT object from a copy source', copyObject, NO_ENCRYPTION),
   done('GetObject', 'GET object', getObject),
@@ -146,4 +147,4 @@ const ABSENT: readonly Operation[] = [
   ),
 ];
 
-export const OPERATIONS: readonly Operation[] = [...SUPPORTED, ...ABSENT, ...REFUSED];
+export const OPERATIONS: readonly Operation[] = [...SUPPORTED, ...ACCESS_OPERATIONS, ...ABSENT, ...REFUSED];

@@ -100,6 +100,18 @@ export function receiveXml(
   });
 }
 
+/** Gives `use` the text of a body of at most `sizeMax` bytes, checked. Throws as `receiveBody`. */
+export function receiveText(exchange: Exchange, sizeMax: number, use: (text: string) => void): void {
+  const { chunks: verifier, payload } = exchange.identity;
+  const plan = planBody(exchange.headers, { chunks: verifier, payload, sizeMax });
+  const heldBytes = plan.size ?? sizeMax;
+  if (!exchange.context.bodies.tryTake(heldBytes)) throw new S3Error('SlowDown');
+  collect(exchange, plan, heldBytes, sizeMax, (chunks) => {
+    checkMd5(plan, chunks);
+    use(Buffer.concat(chunks).toString('utf8'));
+  });
+}
+
 /** Whether a request says it has a body, be it empty. */
 export function hasBody(exchange: Exchange): boolean {
   const length = exchange.headers['content-length'];

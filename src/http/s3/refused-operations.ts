@@ -13,15 +13,6 @@ const METADATA_TABLES = 'there are no metadata tables';
 export const REFUSED: readonly Operation[] = [
   refused('PostObject', 'POST bucket', 'uploads from browser forms'),
   refused('PutBucketVersioning', 'PUT bucket?versioning', ONE_VERSION),
-  ...configuration('acl', ACLS, { GET: 'GetBucketAcl', PUT: 'PutBucketAcl' }),
-  refused('GetObjectAcl', 'GET object?acl', ACLS),
-  refused('PutObjectAcl', 'PUT object?acl', ACLS),
-  ...configuration('policy', 'rules are by path', {
-    GET: 'GetBucketPolicy',
-    PUT: 'PutBucketPolicy',
-    DELETE: 'DeleteBucketPolicy',
-  }),
-  ...configuration('policyStatus', 'rules are by path', { GET: 'GetBucketPolicyStatus' }),
   refused('UpdateObjectEncryption', 'PUT object?encryption', NOT_ENCRYPTED),
   refused('PutBucketEncryption', 'PUT bucket?encryption', NOT_ENCRYPTED),
   refused('PutBucketLifecycleConfiguration', 'PUT bucket?lifecycle', LIFETIME),

@@ -3,6 +3,7 @@ import type { BucketSummary } from '../../../engine/object-service.js';
 import { SEE_BUCKET } from '../../auth/permissions.js';
 import { answer } from '../answer.js';
 import { isAllowed } from '../authorize.js';
+import { PUBLIC_READ } from '../canned-acl.js';
 import type { Exchange } from '../exchange.js';
 import { checkBucketHeaders } from '../object-headers.js';
 import { parseNumber } from '../parameters.js';
@@ -65,7 +66,11 @@ export function createBucket(exchange: Exchange): void {
 
 function create(exchange: Exchange): void {
   const { bucket } = exchange.target;
-  answer(exchange, exchange.context.objects.createBucket(bucket), () => {
+  const { objects, access } = exchange.context;
+  const isPublic = exchange.headers['x-amz-acl'] === PUBLIC_READ;
+  const created = objects.createBucket(bucket);
+  const done = isPublic ? created.then(() => access.setPublicListing(bucket, true)) : created;
+  answer(exchange, done, () => {
     const headers = exchange.startHeaders();
     headers.push('Location', `/${bucket}`);
     exchange.reply(200, headers);

@@ -1,0 +1,35 @@
+/** The rows of the operations on who may do what. */
+import { done, type Operation } from './operation.js';
+import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './operations/acl.js';
+import {
+  deleteBucketPolicy,
+  getBucketPolicy,
+  getBucketPolicyStatus,
+  putBucketPolicy,
+} from './operations/bucket-policy.js';
+
+export const ACCESS_OPERATIONS: readonly Operation[] = [
+  done('GetBucketAcl', 'GET bucket?acl', getBucketAcl, 'says what grants and policies mean for everybody'),
+  done(
+    'PutBucketAcl',
+    'PUT bucket?acl',
+    putBucketAcl,
+    '`private` and `public-read`; other lists are refused',
+  ),
+  done('GetObjectAcl', 'GET object?acl', getObjectAcl, 'says what grants and policies mean for everybody'),
+  done(
+    'PutObjectAcl',
+    'PUT object?acl',
+    putObjectAcl,
+    '`private`, and `public-read` where a grant or a policy says so; other lists are refused',
+  ),
+  done('GetBucketPolicy', 'GET bucket?policy', getBucketPolicy),
+  done(
+    'PutBucketPolicy',
+    'PUT bucket?policy',
+    putBucketPolicy,
+    'Effect, Principal, Action and Resource with wildcards; Condition and the rest are refused',
+  ),
+  done('DeleteBucketPolicy', 'DELETE bucket?policy', deleteBucketPolicy),
+  done('GetBucketPolicyStatus', 'GET bucket?policyStatus', getBucketPolicyStatus),
+];
