@@ -4,13 +4,16 @@
 import { once } from 'node:events';
 import type { Logger } from '../core/logger.js';
 import { createAdminServer } from '../http/admin/admin-server.js';
-import { createS3Server } from '../http/s3/s3-server.js';
+import { createS3Server, type S3ServerParts } from '../http/s3/s3-server.js';
 import type { Settings } from '../settings/settings.js';
 import { s3Access } from './s3-access.js';
+import { startS3Tls } from './s3-tls.js';
 import { openEngine, type EngineContext, type OpenedEngine } from './open-engine.js';
 
 /** How long requests may go on after the stop was asked for. */
 const STOP_GRACE_MS = 10_000;
+/** How long the UFS may take to answer before the one who started the server is told. */
+const FIRST_CHECK_MS = 10_000;
 
 export interface ServerContext extends EngineContext {
   /** Takes the lines that a person reads. */
@@ -32,9 +35,10 @@ export async function runServer(settings: Settings, context: ServerContext): Pro
   const running: Stoppable[] = [{ name: 'engine', close: () => opened.close() }];
   try {
     const adminPort = await startAdmin(settings, opened, logger, running, () => reason);
-    const s3Port = settings.s3Enabled ? await startS3(settings, opened, logger, running) : undefined;
+    const s3Ports = settings.s3Enabled ? await startS3(settings, opened, logger, running) : {};
     reason = undefined;
-    context.print(await banner(settings, opened, { s3Port, adminPort }));
+    context.print(await banner(settings, opened, { ...s3Ports, adminPort }));
+    void tellIfUnreachable(opened, context);
     if (!context.stop.aborted) await once(context.stop, 'abort');
     reason = 'the server is stopping';
     context.print('Stopping: requests in progress are finished first.\n');
@@ -63,19 +67,24 @@ async function startS3(
   { engine, clock, random }: OpenedEngine,
   logger: Logger,
   running: Stoppable[],
-): Promise<number> {
-  const domains = settings.s3Domain === undefined ? [] : [settings.s3Domain];
-  const server = createS3Server({
+): Promise<{ s3Port: number; tlsPort: number | undefined }> {
+  // Names of hosts have no case, and those of requests are compared in lower case.
+  const domains = settings.s3Domain === undefined ? [] : [settings.s3Domain.toLowerCase()];
+  const parts: S3ServerParts = {
     objects: engine.objects,
     clock,
     random,
     logger,
     options: { domains },
     ...s3Access(settings, engine, clock),
-  });
+  };
+  const server = createS3Server(parts);
   running.push({ name: 'S3 endpoint', close: () => server.close(STOP_GRACE_MS) });
   const { port } = await server.listen(settings.s3Host, settings.s3Port);
-  return port;
+  const tls = await startS3Tls(settings, parts);
+  if (tls !== undefined)
+    running.push({ name: 'S3 endpoint over TLS', close: () => tls.close(STOP_GRACE_MS) });
+  return { s3Port: port, tlsPort: tls?.port };
 }
 
 /** The last started is stopped first. */
@@ -92,7 +101,7 @@ async function stopAll(running: readonly Stoppable[], logger: Logger): Promise<v
 async function banner(
   settings: Settings,
   { engine }: OpenedEngine,
-  ports: { s3Port: number | undefined; adminPort: number },
+  ports: { s3Port?: number; tlsPort?: number | undefined; adminPort: number },
 ): Promise<string> {
   const status = await engine.admin.status();
   const s3 = ports.s3Port === undefined ? undefined : `http://${urlHost(settings.s3Host)}:${ports.s3Port}`;
@@ -100,6 +109,9 @@ async function banner(
     `Headrace ${status.version} is running.`,
     '',
     `  S3 endpoint   ${s3 ?? 'off (worker.s3.api.enabled)'}`,
+    ...(ports.tlsPort === undefined
+      ? []
+      : [`  over TLS      https://${urlHost(settings.s3Host)}:${ports.tlsPort}`]),
     `  Admin API     http://${urlHost(settings.adminHost)}:${ports.adminPort}`,
     `  Data          ${status.dataDirectory}`,
     `  Under-store   ${status.ufs}`,
@@ -116,6 +128,25 @@ async function banner(
     );
   }
   return `${[...lines, 'Stop it with Ctrl-C; kill -9 loses nothing that was acknowledged.'].join('\n')}\n`;
+}
+
+/** A server whose UFS is away starts all the same; whoever started it should know. */
+async function tellIfUnreachable({ engine, clock }: OpenedEngine, context: ServerContext): Promise<void> {
+  const { root } = engine.core.mounts;
+  const deadline = new AbortController();
+  const cancel = clock.schedule(FIRST_CHECK_MS, () => deadline.abort());
+  try {
+    await root.check(deadline.signal);
+  } catch (error) {
+    if (context.stop.aborted) return;
+    context.logger.warn({ error, ufs: root.description }, 'the under-store does not answer');
+    context.print(
+      `\nWarning: the under-store (${root.description}) does not answer: what is written through or was not cached fails ` +
+        'until it does; WRITE_BACK and TRANSIENT writes are taken.\n',
+    );
+  } finally {
+    cancel();
+  }
 }
 
 /** An address that a client on this machine can use. */

@@ -9,10 +9,12 @@
  */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { assert } from '../../core/assert.js';
 import type { Logger } from '../../core/logger.js';
 import type { Clock, Random } from '../../core/ports.js';
-import { KIB } from '../../core/units.js';
+import { KIB, SECOND_MS } from '../../core/units.js';
 import type { ObjectService } from '../../engine/object-service.js';
 import { OPEN_ACCESS, type AccessControl } from '../auth/access-control.js';
 import { ANONYMOUS_AUTHENTICATOR } from '../auth/anonymous-authenticator.js';
@@ -39,6 +41,13 @@ export interface S3ServerParts {
   readonly access?: AccessControl;
   /** Told of every answer, for metrics. */
   readonly observer?: AnswerObserver;
+  /** PEM texts of the certificate chain and its key; without them it is plain HTTP. */
+  readonly tls?: CertificatePair;
+}
+
+export interface CertificatePair {
+  readonly certificate: string;
+  readonly key: string;
 }
 
 export interface S3Server {
@@ -46,10 +55,13 @@ export interface S3Server {
   listen(host: string, port: number): Promise<{ port: number }>;
   /** Takes no more requests, lets those that have begun end for up to `graceMs`, then cuts what is left. */
   close(graceMs: number): Promise<void>;
+  /** New connections of a TLS endpoint get this certificate; those that are open keep theirs. */
+  useCertificate(pair: CertificatePair): void;
 }
 
 /** What one read of a socket may queue before it is paused: the size of node's read buffer, twice. */
 const STREAM_HIGH_WATER_BYTES = 128 * KIB;
+const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS;
 
 export function createS3Server(parts: S3ServerParts): S3Server {
   return new NodeS3Server(parts);
@@ -74,7 +86,7 @@ class NodeS3Server implements S3Server {
       observer: parts.observer,
       closing: false,
     };
-    this.#server = createServer({
+    const serverOptions = {
       maxHeaderSize: options.headerBytesMax,
       keepAliveTimeout: options.keepAliveTimeoutMs,
       headersTimeout: options.headersTimeoutMs,
@@ -82,7 +94,17 @@ class NodeS3Server implements S3Server {
       requestTimeout: 0,
       highWaterMark: STREAM_HIGH_WATER_BYTES,
       noDelay: true,
-    });
+    };
+    const { tls } = parts;
+    this.#server =
+      tls === undefined
+        ? createServer(serverOptions)
+        : createTlsServer({
+            ...serverOptions,
+            cert: tls.certificate,
+            key: tls.key,
+            handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+          });
     this.#server.maxConnections = options.connectionsMax;
     this.#server.timeout = options.idleTimeoutMs;
     // A client that has said all and closed its side still gets its answer. Node has this switch and no type for it.
@@ -92,7 +114,8 @@ class NodeS3Server implements S3Server {
 
   #listenToServer(): void {
     const server = this.#server;
-    server.on('connection', (socket: Socket) => {
+    // Requests come on the encrypted socket, not on the one below it.
+    server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
       const connection = new Connection(socket);
       this.#connections.set(socket, connection);
       socket.once('close', () => {
@@ -151,6 +174,11 @@ class NodeS3Server implements S3Server {
         resolve({ port: (server.address() as AddressInfo).port });
       });
     });
+  }
+
+  useCertificate({ certificate, key }: CertificatePair): void {
+    assert(this.#server instanceof TlsServer, 'a certificate belongs to a TLS endpoint');
+    this.#server.setSecureContext({ cert: certificate, key });
   }
 
   close(graceMs: number): Promise<void> {
