@@ -207,12 +207,15 @@ function isBucketName(name: string): boolean {
   );
 }
 
+/** What a new bucket may not be called, though older ones of the UFS may be: no DNS name, or kept by S3 for itself. */
+const RESERVED_NAME = /\.-|-\.|^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/;
+
 function checkBucketName(name: string): void {
-  if (isBucketName(name)) return;
+  if (isBucketName(name) && !RESERVED_NAME.test(name)) return;
   throw new HeadraceError(
     'INVALID_BUCKET_NAME',
     `the bucket name "${name}" is not valid: 3 to 63 lower-case letters, digits, dots and hyphens, beginning and ` +
-      'ending with a letter or digit, and not an IP address',
+      'ending with a letter or digit, no hyphen beside a dot, not an IP address and nothing that S3 keeps for itself',
   );
 }
 

@@ -1,4 +1,6 @@
 /** `ObjectService`: checks the bucket, then hands each call to the part of the engine that owns it. */
+import { createHash } from 'node:crypto';
+import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { ObjectVersion } from '../core/object.js';
 import type { Buckets } from './buckets.js';
 import type { DeletePath } from './delete-path.js';
@@ -100,7 +102,13 @@ export class Objects implements ObjectService {
     key: string,
     conditions?: WriteConditions,
   ): Promise<{ offset?: string }> {
-    return this.#writing(bucket, () => this.#parts.deletes.delete(bucket, key, conditions));
+    try {
+      return await this.#writing(bucket, () => this.#parts.deletes.delete(bucket, key, conditions));
+    } catch (error) {
+      // Deleting what is not there succeeds, whatever it should have matched.
+      if (conditions !== undefined && isErrorCode(error, 'NO_SUCH_KEY')) return {};
+      throw error;
+    }
   }
 
   async deleteObjects(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]> {
@@ -112,7 +120,7 @@ export class Objects implements ObjectService {
   }
 
   async #copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
-    const { object, body } = await this.getObject(request.source);
+    const { object, body } = await this.#getSource(request.source);
     const headers = request.headers ?? object.headers;
     const tags = request.tags ?? object.headers.tags;
     return withBody(body, (copied) =>
@@ -147,15 +155,62 @@ export class Objects implements ObjectService {
   }
 
   async #copyPart(request: CopyPartRequest): Promise<PartReceipt> {
-    const { body } = await this.getObject({ ...request.source, range: request.range });
-    const { bucket, key, uploadId, partNumber } = request;
+    const { bucket, key, uploadId, partNumber, range } = request;
+    const { object, body } = await this.#getSource({ ...request.source, range });
+    // All that was asked for must be there: a part that is shorter would not be noticed.
+    if (range !== undefined && 'last' in range && (range.last ?? 0) >= object.size) {
+      await discard(body);
+      throw new HeadraceError(
+        'INVALID_RANGE',
+        `the range ends at byte ${range.last} of a source that has ${object.size} bytes`,
+        { details: { size: object.size } },
+      );
+    }
     return withBody(body, (copied) =>
       this.#parts.uploads.putPart({ bucket, key, uploadId, partNumber, body: copied }),
     );
   }
 
   async completeUpload(request: CompleteUploadRequest): Promise<WriteReceipt> {
-    return this.#writing(request.bucket, () => this.#parts.uploads.complete(request));
+    try {
+      return await this.#writing(request.bucket, () => this.#parts.uploads.complete(request));
+    } catch (error) {
+      const done = isErrorCode(error, 'NO_SUCH_UPLOAD') ? await this.#completedBefore(request) : undefined;
+      if (done === undefined) throw error;
+      return done;
+    }
+  }
+
+  /**
+   * A client that lost the answer of a completion asks again, and the upload is gone. If the object is what these parts make,
+   * the completion succeeded: the ETag is a hash over the parts.
+   */
+  async #completedBefore(request: CompleteUploadRequest): Promise<WriteReceipt | undefined> {
+    const { bucket, key, parts } = request;
+    if (parts.length === 0 || !parts.every(({ etag }) => /^[\da-f]{32}$/.test(etag))) return undefined;
+    const md5 = createHash('md5');
+    for (const { etag } of parts) md5.update(Buffer.from(etag, 'hex'));
+    const expected = `${md5.digest('hex')}-${parts.length}`;
+    const object = await this.headObject({ bucket, key }).catch((error: unknown) => {
+      if (isErrorCode(error, 'NO_SUCH_KEY')) return undefined;
+      throw error;
+    });
+    if (object?.etag !== expected) return undefined;
+    const { etag, lastModifiedMs, size, checksum } = object;
+    return { etag, lastModifiedMs, size, checksum };
+  }
+
+  /** A copy's conditions fail as those of a write do: there is no 304 for them. */
+  async #getSource(request: GetObjectRequest): Promise<GetObjectResult> {
+    try {
+      return await this.getObject(request);
+    } catch (error) {
+      if (!isErrorCode(error, 'NOT_MODIFIED')) throw error;
+      throw new HeadraceError('PRECONDITION_FAILED', 'the source of the copy is not modified', {
+        cause: error,
+        details: { condition: 'x-amz-copy-source-If-None-Match' },
+      });
+    }
   }
 
   async abortUpload(bucket: string, key: string, uploadId: string): Promise<void> {
@@ -185,6 +240,12 @@ export class Objects implements ObjectService {
       buckets.endWrite(bucket);
     }
   }
+}
+
+/** Ends a body that nobody will read. */
+async function discard(read: ReadBody): Promise<void> {
+  if (read.kind === 'bytes') read.release();
+  else await read.stream[Symbol.asyncIterator]().return?.(undefined);
 }
 
 /** Hands a body that was read to a write, and ends it in every case. */

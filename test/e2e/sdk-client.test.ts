@@ -86,19 +86,23 @@ void t.test('AWS SDK: buckets, objects, listings, copies, multipart uploads and 
     const second = await client.send(
       new UploadPartCopyCommand({ Bucket, Key, UploadId, PartNumber: 2, CopySource }),
     );
-    const done = await client.send(
-      new CompleteMultipartUploadCommand({
-        Bucket,
-        Key,
-        UploadId,
-        MultipartUpload: {
-          Parts: [
-            { PartNumber: 1, ETag: first.ETag },
-            { PartNumber: 2, ETag: second.CopyPartResult?.ETag },
-          ],
-        },
-      }),
-    );
+    const complete = new CompleteMultipartUploadCommand({
+      Bucket,
+      Key,
+      UploadId,
+      MultipartUpload: {
+        Parts: [
+          { PartNumber: 1, ETag: first.ETag },
+          { PartNumber: 2, ETag: second.CopyPartResult?.ETag },
+        ],
+      },
+    });
+    const tooLong = new UploadPartCopyCommand({
+      ...{ Bucket, Key, UploadId, PartNumber: 3, CopySource, CopySourceRange: 'bytes=0-300000' },
+    });
+    await t.rejects(client.send(tooLong), { name: 'InvalidRange' }, 'a source that ends too early');
+    const done = await client.send(complete);
+    t.equal((await client.send(complete)).ETag, done.ETag, 'a completion whose answer was lost is repeated');
     t.equal(done.ETag, multipartContent(parts).etag);
     t.ok((await read(Key)).equals(Buffer.concat([Body, makeBody(1, 300_000)])));
   });
@@ -106,6 +110,10 @@ void t.test('AWS SDK: buckets, objects, listings, copies, multipart uploads and 
   await t.test('a copy is its own object', async (t) => {
     await client.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: `${Bucket}/chunked` }));
     t.ok((await read('copy')).equals(makeBody(2, 100_000)));
+    const { ETag } = await client.send(new HeadObjectCommand({ Bucket, Key: 'copy' }));
+    const unchanged = { CopySource: `${Bucket}/copy`, CopySourceIfNoneMatch: ETag };
+    const refused = client.send(new CopyObjectCommand({ Bucket, Key: 'other', ...unchanged }));
+    await t.rejects(refused, { name: 'PreconditionFailed' }, 'a copy is never 304');
   });
 
   await t.test('listings page through everything, with common prefixes', async (t) => {

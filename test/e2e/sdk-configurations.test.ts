@@ -126,7 +126,7 @@ void t.test(
     await t.rejects(client.send(new GetBucketLifecycleConfigurationCommand({ Bucket })), {
       name: 'NoSuchLifecycleConfiguration',
     });
-    const TagSet = tagSet({ team: 'data', __proto__x: '' });
+    const TagSet = tagSet({ __proto__x: '', team: 'data' });
     await client.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet } }));
     const CORSRules = [
       {

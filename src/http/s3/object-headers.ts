@@ -133,6 +133,13 @@ export function checkBucketHeaders(headers: IncomingHttpHeaders): void {
 export function checkReadHeaders(headers: IncomingHttpHeaders): void {
   if (headers['x-amz-server-side-encryption-customer-algorithm'] !== undefined)
     throw notImplemented('The header x-amz-server-side-encryption-customer-algorithm of this request');
+  const encryption = headers['x-amz-server-side-encryption'];
+  if (encryption !== undefined)
+    throw invalidArgument(
+      'x-amz-server-side-encryption header is not supported for this operation.',
+      'x-amz-server-side-encryption',
+      String(encryption),
+    );
 }
 
 /** Query parameters of a read that replace a header of its answer. */

@@ -42,9 +42,11 @@ export function parseTagSet(root: XmlElement, tagsMax: number): Tags {
   return tags.tags;
 }
 
+/** Sorted by key: tags have no order of their own. */
 export function taggingDocument(tags: Tags): string {
   let content = '';
-  for (const key in tags) content += `<Tag>${element('Key', key)}${element('Value', tags[key] ?? '')}</Tag>`;
+  for (const key of Object.keys(tags).toSorted())
+    content += `<Tag>${element('Key', key)}${element('Value', tags[key] ?? '')}</Tag>`;
   return xmlDocument('Tagging', `<TagSet>${content}</TagSet>`);
 }
 

@@ -1,4 +1,5 @@
 /** ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation, GetBucketVersioning. */
+import { isErrorCode } from '../../../core/errors.js';
 import type { BucketSummary } from '../../../engine/object-service.js';
 import { SEE_BUCKET } from '../../auth/permissions.js';
 import { answer } from '../answer.js';
@@ -68,8 +69,19 @@ function create(exchange: Exchange): void {
   const { bucket } = exchange.target;
   const { objects, access } = exchange.context;
   const isPublic = exchange.headers['x-amz-acl'] === PUBLIC_READ;
-  const created = objects.createBucket(bucket);
-  const done = isPublic ? created.then(() => access.setPublicListing(bucket, true)) : created;
+  const created = objects.createBucket(bucket).then(
+    () => true,
+    (error: unknown) => {
+      // Only the first region lets an owner create a bucket again (S3 API reference, CreateBucket); nothing changes then.
+      if (exchange.context.options.region === 'us-east-1' && isErrorCode(error, 'BUCKET_EXISTS'))
+        return false;
+      throw error;
+    },
+  );
+  const done = created.then((isNew) => {
+    if (isNew && isPublic) return access.setPublicListing(bucket, true);
+    return undefined;
+  });
   answer(exchange, done, () => {
     const headers = exchange.startHeaders();
     headers.push('Location', `/${bucket}`);

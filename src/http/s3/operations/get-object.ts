@@ -89,13 +89,15 @@ function objectHeaders(
   return headers;
 }
 
-/** A checksum is of what is served: the object, or the part that was asked for. */
+/** A checksum is of what is served: the object, or the part that was asked for. Its type is always the object's. */
 function checksumOf(
   request: GetObjectRequest,
   object: ObjectVersion,
   served: ByteRange | undefined,
 ): ObjectVersion['checksum'] {
-  if (request.partNumber !== undefined && object.parts !== undefined)
-    return object.parts[request.partNumber - 1]?.checksum;
+  if (request.partNumber !== undefined && object.parts !== undefined) {
+    const part = object.parts[request.partNumber - 1]?.checksum;
+    return part === undefined ? undefined : { ...part, type: object.checksum?.type ?? part.type };
+  }
   return request.range === undefined || served === undefined ? object.checksum : undefined;
 }

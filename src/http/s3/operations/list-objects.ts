@@ -44,7 +44,8 @@ export function listObjectsV2(exchange: Exchange): void {
   const startAfter = query.get('start-after');
   const token = query.get('continuation-token');
   const listing = parseListing(query);
-  const after = token === undefined ? behindMarker(startAfter ?? '', listing) : decodeToken(token);
+  const after =
+    token === undefined || token === '' ? behindMarker(startAfter ?? '', listing) : decodeToken(token);
   const { encode } = listing;
   list(exchange, listing, after, (result) => {
     const next = result.truncated ? encodeToken(result) : undefined;

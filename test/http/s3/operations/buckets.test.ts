@@ -27,7 +27,7 @@ void t.test('buckets: are created, listed and deleted when they are empty', asyn
 });
 
 void t.test('buckets: a bad name, a taken one and a missing one have their errors', async (t) => {
-  const { client, url } = await startEndpoint(t);
+  const { client, url } = await startEndpoint(t, { options: { region: 'eu-central-1' } });
   await t.rejects(client.send(new CreateBucketCommand({ Bucket: 'bucket' })), {
     name: 'BucketAlreadyOwnedByYou',
     $metadata: { httpStatusCode: 409 },
@@ -39,6 +39,16 @@ void t.test('buckets: a bad name, a taken one and a missing one have their error
     name: 'NoSuchBucket',
   });
 });
+
+void t.test(
+  'buckets: in the first region their owner may create them again, and nothing happens',
+  async (t) => {
+    const { client } = await startEndpoint(t);
+    await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'a', Body: 'x' }));
+    await client.send(new CreateBucketCommand({ Bucket: 'bucket' }));
+    await t.rejects(client.send(new DeleteBucketCommand({ Bucket: 'bucket' })), { name: 'BucketNotEmpty' });
+  },
+);
 
 void t.test('buckets: the list is paged and filtered when asked', async (t) => {
   const { client, objects } = await startEndpoint(t);
