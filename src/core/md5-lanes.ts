@@ -53,10 +53,9 @@ export class Md5Lanes {
    * returns. `callback` gets the 16 bytes of the digest, in the next turn or, when many bodies are here, within this call.
    */
   digest(chunks: readonly Uint8Array[], size: number, callback: (md5: Uint8Array) => void): void {
-    assert(
-      size <= MD5_LANES_BODY_BYTES_MAX,
-      `a body of ${size} bytes is too large to be hashed together with others`,
-    );
+    // Messages are made only when they are needed: this runs for every small body.
+    if (size > MD5_LANES_BODY_BYTES_MAX)
+      assert(false, `a body of ${size} bytes is too large to be hashed together with others`);
     const blocks = Math.ceil((size + PADDING_BYTES_MIN) / BLOCK_BYTES);
     if (this.#used + blocks * BLOCK_BYTES > this.#memory.length) this.#flush();
     const address = this.#used;
@@ -79,7 +78,7 @@ export class Md5Lanes {
       this.#memory.set(chunk, end);
       end += chunk.length;
     }
-    assert(end - address === size, `the chunks have ${end - address} bytes, not ${size}`);
+    if (end - address !== size) assert(false, `the chunks have ${end - address} bytes, not ${size}`);
     if (this.#kernel === undefined) return;
     this.#memory[end] = 0x80;
     this.#memory.fill(0, end + 1, this.#used);

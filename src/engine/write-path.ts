@@ -92,9 +92,14 @@ export class WritePath {
             reservedBytes: stored.reservedBytes,
           });
         });
-      const { result, offset } = await this.settler.behindDelete(bucket, key, () =>
-        request.conditions === undefined ? commit() : this.#ufs.decideKnowing(bucket, key, policy, commit),
-      );
+      const decide =
+        request.conditions === undefined
+          ? commit
+          : () => this.#ufs.decideKnowing(bucket, key, policy, commit);
+      // Only a TRANSIENT version may have to wait for a delete: the usual write is spared the promises.
+      const { result, offset } = await (policy === 'TRANSIENT'
+        ? this.settler.behindDelete(bucket, key, decide)
+        : decide());
       outcome = 'COMMITTED';
       return receiptOf(result ?? object, `${partition.number}:${offset}`);
     } finally {
