@@ -106,8 +106,9 @@ export class BatchWriter {
 
   /** See `SegmentStore.append`. */
   append(owner: string, chunks: readonly Uint8Array[], size: number): Promise<Extent> {
-    assert(size <= SMALL_BODY_BYTES_MAX, `a body of ${size} bytes is not small`);
-    assert(owner.length <= OWNER_BYTES_MAX, `an owner of ${owner.length} bytes is too long`);
+    // Here and below messages are made only when they are needed: to make them costs as much as the header.
+    if (size > SMALL_BODY_BYTES_MAX) assert(false, `a body of ${size} bytes is not small`);
+    if (owner.length > OWNER_BYTES_MAX) assert(false, `an owner of ${owner.length} bytes is too long`);
     return new Promise((resolve, reject) => {
       if (this.#closed) reject(new HeadraceError('CLOSED', 'the segment store is closed'));
       else if (this.#queue.length > 0) this.#enqueue(owner, chunks, size, resolve, reject);
@@ -155,7 +156,7 @@ export class BatchWriter {
       buffer.set(chunk, end);
       end += chunk.length;
     }
-    assert(end - start === size, `the chunks have ${end - start} bytes, not ${size}`);
+    if (end - start !== size) assert(false, `the chunks have ${end - start} bytes, not ${size}`);
     batch.used = alignUp(end, EXTENT_ALIGNMENT_BYTES);
     buffer.fill(0, end, batch.used);
     const checksum = xxhash64(buffer.subarray(start, end));
