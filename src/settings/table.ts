@@ -239,7 +239,7 @@ const LOG = {
     key: 'foundationdb.cluster.file.path',
     description: 'FoundationDB cluster file; none: the embedded log.',
   }),
-  logSegmentBytes: setting(size(64 * KIB, 4 * GIB), {
+  logSegmentBytes: setting(size(64 * KIB, GIB), {
     key: 'log.segment.size',
     default: '64MiB',
     description: 'Size of a file of the embedded log.',
