@@ -7,4 +7,7 @@ import type { Authenticator, Identity } from './authenticator.js';
 
 const ANONYMOUS: Identity = { accessKeyId: undefined, user: undefined };
 
-export const ANONYMOUS_AUTHENTICATOR: Authenticator = { authenticate: () => ANONYMOUS };
+export const ANONYMOUS_AUTHENTICATOR: Authenticator = {
+  authenticate: () => ANONYMOUS,
+  authenticateForm: () => ANONYMOUS,
+};

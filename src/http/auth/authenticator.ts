@@ -40,4 +40,6 @@ export interface ChunkVerifier {
 export interface Authenticator {
   /** Throws an `S3Error` when the request is refused. */
   authenticate(request: AuthenticationRequest): Identity;
+  /** The same for a form, whose fields are signed by way of its policy. */
+  authenticateForm(fields: ReadonlyMap<string, string>): Identity;
 }

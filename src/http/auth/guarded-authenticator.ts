@@ -16,6 +16,14 @@ export class GuardedAuthenticator implements Authenticator {
   }
 
   authenticate(request: AuthenticationRequest): Identity {
-    return (this.#access.open ? ANONYMOUS_AUTHENTICATOR : this.#signatures).authenticate(request);
+    return this.#inForce().authenticate(request);
+  }
+
+  authenticateForm(fields: ReadonlyMap<string, string>): Identity {
+    return this.#inForce().authenticateForm(fields);
+  }
+
+  #inForce(): Authenticator {
+    return this.#access.open ? ANONYMOUS_AUTHENTICATOR : this.#signatures;
   }
 }

@@ -12,8 +12,8 @@ import { assert } from '../../core/assert.js';
 const KEYS_MAX = 1000;
 const BLOCK_BYTES = 64;
 const DIGEST_BYTES = 32;
-/** Longest text that is signed; texts to sign are under 500 bytes. */
-const TEXT_BYTES_MAX = 4096;
+/** Longest text that is signed: the policy of a form of 20 KiB; other texts are under 500 bytes. */
+const TEXT_BYTES_MAX = 20 * 1024;
 
 /** The message behind the inner key, and the digest behind the outer one. One signature is made at a time. */
 const inner = Buffer.alloc(BLOCK_BYTES + TEXT_BYTES_MAX);

@@ -12,6 +12,7 @@ import { formatXmlDate } from '../s3/timestamps.js';
 import type { Authenticator, AuthenticationRequest, ChunkVerifier, Identity } from './authenticator.js';
 import { canonicalPath, canonicalRequest } from './canonical-request.js';
 import type { Credential, CredentialStore } from './credential-store.js';
+import { checkForm } from './form-signature.js';
 import { ALGORITHM, partsOfHeader, partsOfQuery, unsupportedMechanism } from './signature-parts.js';
 import type { SignatureParts } from './signature-parts.js';
 import { SignatureClaims } from './signature-claims.js';
@@ -64,10 +65,28 @@ export class SigV4Authenticator implements Authenticator {
     return this.#verify(request, parts);
   }
 
+  authenticateForm(fields: ReadonlyMap<string, string>): Identity {
+    const signed = checkForm(fields);
+    if (signed === undefined) {
+      if (this.#anonymous) return ANONYMOUS;
+      throw new S3Error('AccessDenied');
+    }
+    const { claim, policy, signature } = signed;
+    const { accessKeyId } = claim;
+    const { user, secretAccessKey } = this.#find(accessKeyId, fields.has('x-amz-security-token'));
+    if (isSameSignature(signature, this.#keys.get(accessKeyId, secretAccessKey, claim.scope).sign(policy)))
+      return { accessKeyId, user };
+    throw new S3Error('SignatureDoesNotMatch', undefined, {
+      elements: { AWSAccessKeyId: accessKeyId, StringToSign: policy, SignatureProvided: signature },
+    });
+  }
+
   #verify(request: AuthenticationRequest, parts: SignatureParts): Identity {
     const { claim, payload } = parts;
     const { accessKeyId, scope } = claim;
-    const credential = this.#find(request, accessKeyId);
+    const hasToken =
+      request.headers['x-amz-security-token'] !== undefined || request.query.has('X-Amz-Security-Token');
+    const credential = this.#find(accessKeyId, hasToken);
     this.#checkTime(parts);
     checkSignedHeaders(request, parts);
     const key = this.#keys.get(accessKeyId, credential.secretAccessKey, scope);
@@ -77,13 +96,12 @@ export class SigV4Authenticator implements Authenticator {
     return parts.expiresSeconds === undefined ? { accessKeyId, user } : { accessKeyId, user, payload };
   }
 
-  #find(request: AuthenticationRequest, accessKeyId: string): Credential {
+  #find(accessKeyId: string, hasToken: boolean): Credential {
     const credential = this.#credentials.find(accessKeyId);
     if (credential === undefined || !credential.enabled)
       throw new S3Error('InvalidAccessKeyId', undefined, { elements: { AWSAccessKeyId: accessKeyId } });
     // There are no temporary credentials here, and only those come with a token.
-    if (request.headers['x-amz-security-token'] !== undefined || request.query.has('X-Amz-Security-Token'))
-      throw new S3Error('InvalidToken');
+    if (hasToken) throw new S3Error('InvalidToken');
     return credential;
   }
 

@@ -7,8 +7,15 @@ import {
   getBucketPolicyStatus,
   putBucketPolicy,
 } from './operations/bucket-policy.js';
+import { postObject } from './operations/post-object.js';
 
 export const ACCESS_OPERATIONS: readonly Operation[] = [
+  done(
+    'PostObject',
+    'POST bucket',
+    postObject,
+    'as PutObject; policies are signed with Signature Version 4, and Content-MD5 is refused',
+  ),
   done('GetBucketAcl', 'GET bucket?acl', getBucketAcl, 'says what grants and policies mean for everybody'),
   done(
     'PutBucketAcl',

@@ -11,7 +11,6 @@ const LOCK = 'objects cannot be locked';
 const METADATA_TABLES = 'there are no metadata tables';
 
 export const REFUSED: readonly Operation[] = [
-  refused('PostObject', 'POST bucket', 'uploads from browser forms'),
   refused('PutBucketVersioning', 'PUT bucket?versioning', ONE_VERSION),
   refused('UpdateObjectEncryption', 'PUT object?encryption', NOT_ENCRYPTED),
   refused('PutBucketEncryption', 'PUT bucket?encryption', NOT_ENCRYPTED),
