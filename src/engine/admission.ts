@@ -54,6 +54,8 @@ export class Reservation {
 export class Admission {
   readonly #sources: AdmissionSources;
   #reservedBytes = 0;
+  /** What callers of `take` wait for. */
+  #waitingBytes = 0;
 
   constructor(sources: AdmissionSources) {
     this.#sources = sources;
@@ -98,19 +100,27 @@ export class Admission {
 
   /** The part of `reserve` that `Reservation.grow` shares. */
   async take(bytes: number): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
-      this.#checkPinned(bytes);
-      const missingBytes = this.#missingBytes(bytes);
-      if (missingBytes <= 0) break;
-      const { capacityBytes, usedBytes, makeRoom } = this.#sources;
-      if (attempt < ATTEMPTS_MAX && (await makeRoom(capacityBytes - usedBytes() + missingBytes))) continue;
-      throw outOfSpace(
-        `the cache has no room for ${bytes} bytes: ${usedBytes()} of ${capacityBytes} bytes are in use, ` +
-          `${this.#sources.diskFreeBytes()} bytes are free on the disk, and nothing more can be evicted`,
-      );
+    this.#waitingBytes += bytes;
+    try {
+      for (let attempt = 0; ; attempt++) {
+        this.#checkPinned(bytes);
+        if (this.#missingBytes(bytes) <= 0) break;
+        const isEnough = await this.#makeRoom();
+        if (this.#missingBytes(bytes) > 0 && (!isEnough || attempt === ATTEMPTS_MAX))
+          throw this.#noRoom(bytes);
+      }
+      // Nothing was waited for since the last look, so that two writers never take the same room.
+      this.#reservedBytes += bytes;
+    } finally {
+      this.#waitingBytes -= bytes;
     }
-    // Nothing was waited for since the last look, so that two writers never take the same room.
-    this.#reservedBytes += bytes;
+  }
+
+  /** Makes room for all that wait, as far as they may be pinned; false when that was not possible. */
+  #makeRoom(): Promise<boolean> {
+    const { capacityBytes, usedBytes, pinnedLimitBytes } = this.#sources;
+    const bytes = Math.min(this.#waitingBytes, pinnedLimitBytes - this.pinnedBytes);
+    return this.#sources.makeRoom(capacityBytes - usedBytes() + this.#missingBytes(bytes));
   }
 
   giveBack(bytes: number): void {
@@ -127,6 +137,14 @@ export class Admission {
     return Math.max(
       this.#sources.usedBytes() + wanted - this.#sources.capacityBytes,
       wanted + DISK_RESERVE_BYTES - this.#sources.diskFreeBytes(),
+    );
+  }
+
+  #noRoom(bytes: number): HeadraceError {
+    const { usedBytes, capacityBytes, diskFreeBytes } = this.#sources;
+    return outOfSpace(
+      `the cache has no room for ${bytes} bytes: ${usedBytes()} of ${capacityBytes} bytes are in use, ` +
+        `${diskFreeBytes()} bytes are free on the disk, and nothing more can be evicted`,
     );
   }
 
