@@ -29,7 +29,8 @@ export interface BenchScale {
 export const FULL_SCALE: BenchScale = {
   rounds: 5,
   roundMs: 2000,
-  warmUpOperations: 20_000,
+  /** The compiler takes this many requests to settle; measured, figures before that are those of a server that just started. */
+  warmUpOperations: 100_000,
   largeBytes: 10 * 1024 ** 2,
   fewObjects: 1000,
   manyObjects: 1_000_000,

@@ -99,8 +99,10 @@ export class CacheWriter {
     const reservation = admission.tryReserve(size) ?? (await admission.reserve(size));
     const stored = new SmallBody(guard, reservation, segments.smallSegment, size);
     try {
+      // The write begins first, so that the body is hashed while the disk works.
+      const written = size > 0 ? segments.append(source.owner, chunks, size) : undefined;
       const digest = digests.small(chunks, size);
-      if (size > 0) stored.place(await segments.append(source.owner, chunks, size));
+      if (written !== undefined) stored.place(await written);
       stored.md5 = await digest;
       checkMd5(source.md5, stored.md5);
       return stored;
