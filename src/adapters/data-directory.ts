@@ -5,6 +5,7 @@
  * |-----------------|------------------------------------------------------------------------------------------|
  * | `headrace.json` | the marker: `{"format":"headrace","version":1,"createdMs":…,"storeId":"…"}`; written once |
  * | `headrace.pid`  | the lock (`process-lock.ts`)                                                              |
+ * | `secrets.key`   | the key that access keys are encrypted with (`src/engine/users-secret-box.ts`)             |
  * | `log`, `segments`, `index` | the store's own directories; may be mount points                               |
  * | `ufs`           | a directory that serves as under-store; belongs to the user                               |
  *

@@ -17,10 +17,22 @@ export function authorize(exchange: Exchange, operation: string): void {
   const key =
     target.key === '' && permission.right === 'list' ? (target.query.get('prefix') ?? '') : target.key;
   require(exchange, permission, target.bucket, key);
+  if (exchange.identity.user === undefined) checkOverrides(target.query);
   if (headers['x-amz-tagging'] !== undefined) require(exchange, WRITE_TAGS, target.bucket, target.key);
   if (headers['x-amz-copy-source'] === undefined || permission.resource === 'bucket') return;
   const source = parseCopySource(headers);
   require(exchange, READ_SOURCE, source.bucket, source.key);
+}
+
+/** What an answer is said to be is part of what was signed (S3 API reference, GetObject). Throws InvalidRequest. */
+function checkOverrides(query: ReadonlyMap<string, string>): void {
+  if (query.size === 0) return;
+  for (const name of query.keys())
+    if (name.startsWith('response-'))
+      throw new S3Error(
+        'InvalidRequest',
+        'Request specific response headers cannot be used for anonymous GET requests.',
+      );
 }
 
 /** Whether the one who asks may. */

@@ -176,7 +176,8 @@ void t.test('access: what anonymous is granted is there for everybody, the rest 
   t.equal((await fetch(`${url}/bucket/public/a`)).status, 403);
   await users.grant('anonymous', [parseGrant('read:bucket/public/')]);
   t.equal(await (await fetch(`${url}/bucket/public/a`)).text(), 'hello');
-  t.ok(await nobody.send(new GetObjectCommand({ Bucket, Key: 'public/a' })));
+  t.equal((await fetch(`${url}/bucket/public/a?response-content-type=text/html`)).status, 400);
+  t.ok(await nobody.send(new GetObjectCommand({ Bucket, Key: 'public/a', ResponseContentType: 'a/b' })));
   for (const [method, path] of [
     ['GET', '/bucket/secret'],
     ['GET', '/bucket'],
