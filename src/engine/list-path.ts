@@ -81,7 +81,7 @@ export class ListPath {
     const limit = end === undefined ? undefined : toByteString(end);
     const byPlace = new Map<string, ListEntry>();
     for (const entry of ufs) {
-      const visible = await this.#visibleInUfs(request.bucket, entry, cached, removals);
+      const visible = await this.#visibleInUfs(request, entry, cached, removals);
       if (visible !== undefined) byPlace.set(placeOf(visible), visible);
     }
     for (const [indexKey, removal] of removals) {
@@ -97,15 +97,16 @@ export class ListPath {
 
   /** A UFS entry as it is to be listed; undefined when the cache hides it. */
   async #visibleInUfs(
-    bucket: string,
+    request: ListObjectsRequest,
     entry: StoreListEntry,
     cached: CachedRange,
     removals: ReadonlyMap<string, Removal>,
   ): Promise<ListEntry | undefined> {
+    const { bucket } = request;
     if (entry.kind === 'prefix') {
       const isDoubtful = cached.doubtful.has(entry.prefix) || deletedBelow(bucket, entry.prefix, removals);
       if (!isDoubtful) return entry;
-      return (await this.#somethingBelow(bucket, entry.prefix)) ? entry : undefined;
+      return (await this.#somethingBelow(request, entry.prefix, removals)) ? entry : undefined;
     }
     const indexKey = objectKey(bucket, entry.key);
     if (cached.deleted.has(indexKey) || removals.get(indexKey) === 'deleted') return undefined;
@@ -115,15 +116,21 @@ export class ListPath {
     return { ...entry, persisted: true };
   }
 
-  /** Whether the UFS holds an object below the prefix that is not deleted here. */
-  async #somethingBelow(bucket: string, prefix: string): Promise<boolean> {
-    let startAfter: string | undefined = '';
+  /** Whether the UFS holds an object below the prefix, and behind where the listing starts, that is not deleted here. */
+  async #somethingBelow(
+    { bucket, startAfter: start }: ListObjectsRequest,
+    prefix: string,
+    removals: ReadonlyMap<string, Removal>,
+  ): Promise<boolean> {
+    let startAfter: string | undefined = start.startsWith(prefix) ? start : '';
     while (startAfter !== undefined) {
-      const request = { bucket, prefix, delimiter: '', maxKeys: UFS_PAGE_MAX };
-      const page: StoreListPage = await this.#ufsPage({ ...request, startAfter }, startAfter, UFS_PAGE_MAX);
-      const visible = page.entries.some(
-        (entry) => entry.kind === 'object' && this.#record(objectKey(bucket, entry.key))?.kind !== 'deleting',
-      );
+      const request = { bucket, prefix, delimiter: '', maxKeys: UFS_PAGE_MAX, startAfter };
+      const page: StoreListPage = await this.#ufsPage(request, startAfter, UFS_PAGE_MAX);
+      const visible = page.entries.some((entry) => {
+        if (entry.kind !== 'object') return false;
+        const indexKey = objectKey(bucket, entry.key);
+        return this.#record(indexKey)?.kind !== 'deleting' && removals.get(indexKey) !== 'deleted';
+      });
       if (visible) return true;
       startAfter = page.nextStartAfter;
     }
