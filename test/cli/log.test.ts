@@ -75,7 +75,7 @@ void t.test('log verify: exits with 1 and names the problems when something diff
   t.equal(bad.exitCode, 1);
   t.match(bad.stdout, /problem +partition 1: frame at offset 9 is bad\n/);
   t.match(bad.stderr, /checked 2 of 2/);
-  t.match(bad.stderr, /does not verify: 1 problems/);
+  t.match(bad.stderr, /does not verify: 1 problem/);
 });
 
 void t.test('log: head, cat and verify read the data directory when no server runs', async (t) => {
