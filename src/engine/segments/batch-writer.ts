@@ -29,13 +29,6 @@ import {
 import type { SegmentStatistics } from './segment-statistics.js';
 import type { SmallSegment, SmallSegments } from './small-segments.js';
 
-/**
- * With this many bodies a write that could begin does not wait for the end of the turn. Clients that were answered together ask
- * together; without it all of them would share one write and the processor would idle while it lasts. Measured at 64 in
- * flight in docs/benchmarks.md.
- */
-const EAGER_BODIES = 16;
-
 type Resolve = (extent: Extent) => void;
 type Reject = (error: unknown) => void;
 
@@ -169,8 +162,7 @@ export class BatchWriter {
     const checksum = xxhash64(buffer.subarray(start, end));
     encodeExtentHeader(buffer, at, { headerBytes, owner, size, checksum });
     batch.bodies.push({ at, headerBytes, size, checksum, resolve, reject });
-    if (batch.bodies.length >= EAGER_BODIES) this.#pump();
-    else this.#schedule();
+    this.#schedule();
     return true;
   }
 
