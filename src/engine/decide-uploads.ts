@@ -151,16 +151,18 @@ export function chooseParts(
   if (request.parts.length === 0) {
     throw new HeadraceError('INVALID_ARGUMENT', 'the list of parts is empty: name at least one part');
   }
-  const parts: PartRecord[] = [];
   let last = 0;
-  for (const [at, wanted] of request.parts.entries()) {
-    if (wanted.number <= last) {
+  for (const { number } of request.parts) {
+    if (number <= last) {
       throw new HeadraceError(
         'INVALID_PART_ORDER',
-        `part ${wanted.number} is listed behind part ${last}: list parts in ascending order`,
+        `part ${number} is listed behind part ${last}: list parts in ascending order`,
       );
     }
-    last = wanted.number;
+    last = number;
+  }
+  const parts: PartRecord[] = [];
+  for (const [at, wanted] of request.parts.entries()) {
     const part = view.records.get(partKey(request.bucket, request.key, request.uploadId, wanted.number));
     if (part?.kind !== 'part' || part.etag !== wanted.etag) {
       throw new HeadraceError(

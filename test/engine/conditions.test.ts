@@ -56,7 +56,7 @@ for (const policy of ['WRITE_BACK', 'WRITE_THROUGH', 'NO_CACHE'] as const) {
   void t.test(`${policy}: conditions see an object that only the UFS has`, async (t) => {
     const world = await EngineWorld.open({ policies: { default: policy } });
     world.ufs.putOutOfBand('bucket', 'foreign', body(1));
-    const { etag } = (await world.ufs.contents('bucket').get('foreign')) ?? { etag: '' };
+    const { etag } = world.ufs.contents('bucket').get('foreign') ?? { etag: '' };
     t.equal(await codeOf(world.put('foreign', body(2), { conditions: CREATE })), 'PRECONDITION_FAILED');
     t.equal(
       await codeOf(world.put('foreign', body(2), { conditions: { ifMatch: ['0'.repeat(32)] } })),

@@ -16,6 +16,7 @@ import { SimRandom } from '../../simulations/sim-random.js';
 import { openIndexStore } from '../../src/adapters/index-store/open-index-store.js';
 import { HeadraceError, isErrorCode, type ErrorCode } from '../../src/core/errors.js';
 import type { Logger } from '../../src/core/logger.js';
+import type { ObjectStore } from '../../src/core/object-store.js';
 import type { ObjectHeaders, ObjectVersion, PolicyMode } from '../../src/core/object.js';
 import { HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from '../../src/core/units.js';
 import type { LoggedEvent } from '../../src/engine/admin-service.js';
@@ -86,6 +87,7 @@ export class EngineWorld {
   clock: SimClock;
   #engine: Engine | undefined;
   #generation = 0;
+  #hang: { readonly afterBytes: number; aborted: boolean } | undefined;
   readonly #options: EngineWorldOptions;
 
   private constructor(options: EngineWorldOptions) {
@@ -187,8 +189,33 @@ export class EngineWorld {
       logStore,
       segments,
       indexes: [index],
-      root: this.ufs,
+      root: this.#withHangs(this.ufs),
       openMount: () => Promise.reject(new HeadraceError('INVALID_SETTING', 'the simulation has no mounts')),
+    });
+  }
+
+  /** The body of the next get stops after `bytes` bytes and never goes on. `aborted` tells whether it was given up. */
+  hangNextBody(bytes: number): { readonly aborted: boolean } {
+    const hang = { afterBytes: bytes, aborted: false };
+    this.#hang = hang;
+    return hang;
+  }
+
+  #withHangs(store: SimObjectStore): ObjectStore {
+    const get: ObjectStore['get'] = async (bucket, key, range, signal) => {
+      const hang = this.#hang;
+      this.#hang = undefined;
+      const result = await store.get(bucket, key, range, signal);
+      if (hang === undefined || result === undefined) return result;
+      signal?.addEventListener('abort', () => (hang.aborted = true));
+      return { object: result.object, body: hangingBody(result.body, hang.afterBytes) };
+    };
+    return new Proxy<ObjectStore>(store, {
+      get: (target, name: keyof ObjectStore) => {
+        if (name === 'get') return get;
+        const member: unknown = target[name];
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      },
     });
   }
 
@@ -390,6 +417,15 @@ export class EngineWorld {
 export interface UploadedPart {
   readonly number: number;
   readonly etag: string;
+}
+
+async function* hangingBody(body: AsyncIterable<Uint8Array>, afterBytes: number): AsyncGenerator<Uint8Array> {
+  let sent = 0;
+  for await (const chunk of body) {
+    if (sent + chunk.length > afterBytes) await new Promise<never>(() => undefined);
+    sent += chunk.length;
+    yield chunk;
+  }
 }
 
 /** A body as the S3 endpoint hands it over. */
