@@ -5,6 +5,7 @@
  * they are silent for too long.
  */
 import { isErrorCode } from '../core/errors.js';
+import type { AbandonReason } from '../../log/events.js';
 import { abandonReason, type OpenWrite } from '../../projections/orphans.js';
 import { decideAbandonWrite } from './decide.js';
 import { decideAbortUpload } from './decide-uploads.js';
@@ -57,9 +58,11 @@ export class Reaper {
         // It may have been committed while others were being abandoned.
         if (!partition.state.orphans.has(id)) continue;
         const idleMs = this.#idleMs(id, write, nowMs);
-        const reason = abandonReason(write, idleMs, nowMs, { orphanTimeoutMs, danglingAfterMs });
+        const reason = this.#isDead(write)
+          ? 'FAILED'
+          : abandonReason(write, idleMs, nowMs, { orphanTimeoutMs, danglingAfterMs });
         if (reason === undefined) continue;
-        if (this.#live.has(write.id)) {
+        if (reason !== 'FAILED' && this.#live.has(write.id)) {
           this.#live.giveUp(write.id, reason);
           continue;
         }
@@ -69,6 +72,11 @@ export class Reaper {
       }
     }
     return { writes, bytes };
+  }
+
+  /** Its request has ended, and how could not be logged then. */
+  #isDead(write: OpenWrite): boolean {
+    return write.kind === 'write' && !this.#live.has(write.id);
   }
 
   #idleMs(id: string, write: OpenWrite, nowMs: number): number {
@@ -81,7 +89,7 @@ export class Reaper {
   async #abandon(
     partition: Partition,
     write: OpenWrite,
-    reason: 'DANGLING' | 'TIMEOUT' | 'RESTART',
+    reason: AbandonReason,
   ): Promise<void> {
     const { bucket, key, id, bytes } = write;
     try {
