@@ -35,6 +35,12 @@ export function headraceExists(): boolean {
   return existsSync(HEADRACE_ENTRY);
 }
 
+/**
+ * As `npm start` has them. Objects that live until the next checkpoint die in a young generation with 24 MiB halves instead of moving
+ * to the old one, and the program's own code is on large pages: together a tenth less processor time per PUT.
+ */
+const NODE_FLAGS = ['--max-semi-space-size=24', '--use-largepages=silent'];
+
 /** Servers that are still running: none outlives the process that started it. */
 const RUNNING = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -54,18 +60,22 @@ export class HeadraceProcess {
     this.options = options;
     this.s3Port = s3Port;
     this.adminPort = adminPort;
-    this.#process = spawn(process.execPath, [HEADRACE_ENTRY, 'start', ...(options.flags ?? [])], {
-      env: {
-        ...environmentWithoutHeadrace(),
-        HEADRACE_S3_PORT: String(s3Port),
-        HEADRACE_ADMIN_PORT: String(adminPort),
-        ...(options.dataDirectory === undefined ? {} : { HEADRACE_DATA_DIR: options.dataDirectory }),
-        ...(options.ufs === undefined ? {} : { HEADRACE_UFS: options.ufs }),
-        ...options.environment,
+    this.#process = spawn(
+      process.execPath,
+      [...NODE_FLAGS, HEADRACE_ENTRY, 'start', ...(options.flags ?? [])],
+      {
+        env: {
+          ...environmentWithoutHeadrace(),
+          HEADRACE_S3_PORT: String(s3Port),
+          HEADRACE_ADMIN_PORT: String(adminPort),
+          ...(options.dataDirectory === undefined ? {} : { HEADRACE_DATA_DIR: options.dataDirectory }),
+          ...(options.ufs === undefined ? {} : { HEADRACE_UFS: options.ufs }),
+          ...options.environment,
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        ...(options.workingDirectory === undefined ? {} : { cwd: options.workingDirectory }),
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...(options.workingDirectory === undefined ? {} : { cwd: options.workingDirectory }),
-    });
+    );
     RUNNING.add(this.#process);
     this.#exited = once(this.#process, 'exit').then(() => void RUNNING.delete(this.#process));
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => {
