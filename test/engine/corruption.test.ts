@@ -169,7 +169,7 @@ for (const size of [100 * KIB, 3 * MIB]) {
       await world.drained();
       await world.run(world.admin.free({}));
       const beganMs = world.scheduler.nowMs;
-      const hanging = world.hangNextBody(64 * KIB);
+      const hanging = world.faults.hangNextBody(64 * KIB);
       t.equal(await codeOf(world.run(world.beginGet('key'))), 'UFS_UNAVAILABLE');
       const tookMs = world.scheduler.nowMs - beganMs;
       t.ok(tookMs >= 20 * SECOND_MS && tookMs < 21 * SECOND_MS, `after ${tookMs} ms`);

@@ -16,7 +16,6 @@ import { SimRandom } from '../../simulations/sim-random.js';
 import { openIndexStore } from '../../src/adapters/index-store/open-index-store.js';
 import { HeadraceError, isErrorCode, type ErrorCode } from '../../src/core/errors.js';
 import type { Logger } from '../../src/core/logger.js';
-import type { ObjectStore } from '../../src/core/object-store.js';
 import type { ObjectHeaders, ObjectVersion, PolicyMode } from '../../src/core/object.js';
 import { HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from '../../src/core/units.js';
 import type { LoggedEvent } from '../../src/engine/admin-service.js';
@@ -32,6 +31,7 @@ import {
   type WriteReceipt,
 } from '../../src/engine/object-service.js';
 import { openSegmentStore } from '../../src/engine/segments/segment-files.js';
+import { ArmedFaults, faultyDisk, faultyStore } from './faulty-ports.js';
 
 export const BUCKET = 'bucket';
 const STORE_ID = new Uint8Array(16).fill(7);
@@ -82,12 +82,12 @@ export class EngineWorld {
   readonly random: SimRandom;
   /** What the engine logged as warnings and errors, over all generations. */
   readonly logged: LogLine[] = [];
+  readonly faults = new ArmedFaults();
   disk: SimDisk;
   ufs: SimObjectStore;
   clock: SimClock;
   #engine: Engine | undefined;
   #generation = 0;
-  #hang: { readonly afterBytes: number; aborted: boolean } | undefined;
   readonly #options: EngineWorldOptions;
 
   private constructor(options: EngineWorldOptions) {
@@ -152,7 +152,8 @@ export class EngineWorld {
   }
 
   async #open(): Promise<Engine> {
-    const { disk, clock } = this;
+    const { clock } = this;
+    const disk = faultyDisk(this.disk, this.faults);
     const logger = this.#logger();
     const random = this.random.fork(`process ${this.#generation}`);
     const segments = await openSegmentStore({
@@ -189,33 +190,8 @@ export class EngineWorld {
       logStore,
       segments,
       indexes: [index],
-      root: this.#withHangs(this.ufs),
+      root: faultyStore(this.ufs, this.faults),
       openMount: () => Promise.reject(new HeadraceError('INVALID_SETTING', 'the simulation has no mounts')),
-    });
-  }
-
-  /** The body of the next get stops after `bytes` bytes and never goes on. `aborted` tells whether it was given up. */
-  hangNextBody(bytes: number): { readonly aborted: boolean } {
-    const hang = { afterBytes: bytes, aborted: false };
-    this.#hang = hang;
-    return hang;
-  }
-
-  #withHangs(store: SimObjectStore): ObjectStore {
-    const get: ObjectStore['get'] = async (bucket, key, range, signal) => {
-      const hang = this.#hang;
-      this.#hang = undefined;
-      const result = await store.get(bucket, key, range, signal);
-      if (hang === undefined || result === undefined) return result;
-      signal?.addEventListener('abort', () => (hang.aborted = true));
-      return { object: result.object, body: hangingBody(result.body, hang.afterBytes) };
-    };
-    return new Proxy<ObjectStore>(store, {
-      get: (target, name: keyof ObjectStore) => {
-        if (name === 'get') return get;
-        const member: unknown = target[name];
-        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
-      },
     });
   }
 
@@ -417,15 +393,6 @@ export class EngineWorld {
 export interface UploadedPart {
   readonly number: number;
   readonly etag: string;
-}
-
-async function* hangingBody(body: AsyncIterable<Uint8Array>, afterBytes: number): AsyncGenerator<Uint8Array> {
-  let sent = 0;
-  for await (const chunk of body) {
-    if (sent + chunk.length > afterBytes) await new Promise<never>(() => undefined);
-    sent += chunk.length;
-    yield chunk;
-  }
 }
 
 /** A body as the S3 endpoint hands it over. */

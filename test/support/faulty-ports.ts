@@ -1,0 +1,80 @@
+/** Faults that the simulated ports do not have, around them: for the one call that a test wants to fail in one way. */
+import { HeadraceError } from '../../src/core/errors.js';
+import type { ObjectStore } from '../../src/core/object-store.js';
+import type { Disk, DiskFile, OpenOptions } from '../../src/core/ports.js';
+
+/** What is armed, and outlives the process. */
+export class ArmedFaults {
+  #hang: { readonly afterBytes: number; aborted: boolean } | undefined;
+  readonly #lyingWrites: string[] = [];
+
+  /** The body of the next get stops after `bytes` bytes and never goes on. `aborted` tells whether it was given up. */
+  hangNextBody(bytes: number): { readonly aborted: boolean } {
+    this.#hang = { afterBytes: bytes, aborted: false };
+    return this.#hang;
+  }
+
+  /** The next write to a file whose path starts so is durable, and fails all the same. */
+  lieOnNextWrite(pathPrefix: string): void {
+    this.#lyingWrites.push(pathPrefix);
+  }
+
+  takeHang(): { readonly afterBytes: number; aborted: boolean } | undefined {
+    const hang = this.#hang;
+    this.#hang = undefined;
+    return hang;
+  }
+
+  takeLie(path: string): boolean {
+    const at = this.#lyingWrites.findIndex((prefix) => path.startsWith(prefix));
+    if (at >= 0) this.#lyingWrites.splice(at, 1);
+    return at >= 0;
+  }
+}
+
+/** A store whose bodies hang when that is armed. */
+export function faultyStore(store: ObjectStore, faults: ArmedFaults): ObjectStore {
+  const get: ObjectStore['get'] = async (bucket, key, range, signal) => {
+    const hang = faults.takeHang();
+    const result = await store.get(bucket, key, range, signal);
+    if (hang === undefined || result === undefined) return result;
+    signal?.addEventListener('abort', () => (hang.aborted = true));
+    return { object: result.object, body: hangingBody(result.body, hang.afterBytes) };
+  };
+  return replaced(store, { get });
+}
+
+/** A disk whose writes lie when that is armed. */
+export function faultyDisk(disk: Disk, faults: ArmedFaults): Disk {
+  const faulty = (file: DiskFile): DiskFile =>
+    replaced(file, {
+      write: async (position, bytes) => {
+        const lies = faults.takeLie(file.path);
+        await file.write(position, bytes);
+        if (lies) throw new HeadraceError('IO_FAILED', `the test makes a write of ${file.path} fail`);
+      },
+    });
+  return replaced(disk, {
+    create: async (path: string, options?: OpenOptions) => faulty(await disk.create(path, options)),
+    open: async (path: string, options?: OpenOptions) => faulty(await disk.open(path, options)),
+  });
+}
+
+/** `target` with some of its methods replaced. */
+function replaced<Port extends object>(target: Port, methods: Partial<Port>): Port {
+  return new Proxy(target, {
+    get: (object, name: string & keyof Port) => {
+      const member: unknown = methods[name] ?? object[name];
+      return typeof member === 'function' ? (member.bind(object) as unknown) : member;
+    },
+  });
+}
+
+async function* hangingBody(body: AsyncIterable<Uint8Array>, afterBytes: number): AsyncGenerator<Uint8Array> {
+  let sent = 0;
+  for await (const chunk of body) {
+    if (sent + chunk.length > afterBytes) await new Promise<never>(() => undefined);
+    sent += chunk.length;
+    yield chunk;
+  }
+}
