@@ -241,7 +241,7 @@ const LOG = {
   }),
   logSegmentBytes: setting(size(64 * KIB, GIB), {
     key: 'log.segment.size',
-    default: '64MiB',
+    default: '8MiB',
     description: 'Size of a file of the embedded log.',
   }),
   logRetentionBytes: setting(size(0, 1024 * TIB), {
