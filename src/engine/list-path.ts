@@ -11,6 +11,7 @@ import type { StoreListEntry, StoreListPage } from '../core/object-store.js';
 import { commonPrefixOf, greatestKeyBelow } from '../core/store-listing.js';
 import { objectKey, parseObjectKey, type IndexRecord, type ObjectRecord } from '../../projections/records.js';
 import type { EngineCore } from './engine-core.js';
+import { deletedBelow, earlier, objectEntry, placeOf, stripped } from './list-entries.js';
 import type { ListEntry, ListObjectsRequest, ListObjectsResult } from './object-service.js';
 import type { Removal } from './removal-journal.js';
 import { ufsCall } from './ufs-calls.js';
@@ -34,6 +35,12 @@ interface CachedRange {
   readonly searchedTo: string | undefined;
 }
 
+interface ListStep {
+  readonly entries: readonly ListEntry[];
+  /** Undefined at the end of the listing. */
+  readonly nextStartAfter: string | undefined;
+}
+
 export class ListPath {
   readonly #core: EngineCore;
 
@@ -47,17 +54,10 @@ export class ListPath {
     const wanted = request.maxKeys + 1;
     const found: ListEntry[] = [];
     let startAfter: string | undefined = request.startAfter;
-    const watch = this.#core.removals.watch();
-    try {
-      while (startAfter !== undefined && found.length < wanted) {
-        const page = await this.#ufsPage(request, startAfter, Math.min(wanted - found.length, UFS_PAGE_MAX));
-        const cached = this.#cachedRange(request, startAfter, page.nextStartAfter, wanted - found.length);
-        const end = earlier(page.nextStartAfter, cached.searchedTo);
-        found.push(...(await this.#merge(request, page.entries, cached, end, watch.removals)));
-        startAfter = end;
-      }
-    } finally {
-      watch.stop();
+    while (startAfter !== undefined && found.length < wanted) {
+      const step: ListStep = await this.#step({ ...request, startAfter }, wanted - found.length);
+      found.push(...step.entries);
+      startAfter = step.nextStartAfter;
     }
     const entries = found.slice(0, request.maxKeys);
     const last = entries.at(-1);
@@ -69,6 +69,20 @@ export class ListPath {
           nextStartAfter: last.kind === 'object' ? last.key : greatestKeyBelow(last.prefix),
         }
       : { entries, truncated: false };
+  }
+
+  /** At most about `limit` entries, in an order that goes on where the step before ended. */
+  async #step(request: ListObjectsRequest, limit: number): Promise<ListStep> {
+    const watch = this.#core.removals.watch();
+    try {
+      const page = await this.#ufsPage(request, Math.min(limit, UFS_PAGE_MAX));
+      const cached = this.#cachedRange(request, page.nextStartAfter, limit);
+      const end = earlier(page.nextStartAfter, cached.searchedTo);
+      const entries = await this.#merge(request, page.entries, cached, end, watch.removals);
+      return { entries, nextStartAfter: end };
+    } finally {
+      watch.stop();
+    }
   }
 
   async #merge(
@@ -84,9 +98,10 @@ export class ListPath {
       const visible = await this.#visibleInUfs(request, entry, cached, removals);
       if (visible !== undefined) byPlace.set(placeOf(visible), visible);
     }
+    // What was evicted since the UFS was asked is at least as new as its answer.
     for (const [indexKey, removal] of removals) {
       const placed = removal === 'deleted' ? undefined : this.#placeRecord(request, indexKey, removal);
-      if (placed !== undefined && !byPlace.has(placed.place)) byPlace.set(placed.place, placed.entry);
+      if (placed !== undefined) byPlace.set(placed.place, placed.entry);
     }
     for (const { place, entry } of cached.live) byPlace.set(place, entry);
     return [...byPlace]
@@ -125,7 +140,7 @@ export class ListPath {
     let startAfter: string | undefined = start.startsWith(prefix) ? start : '';
     while (startAfter !== undefined) {
       const request = { bucket, prefix, delimiter: '', maxKeys: UFS_PAGE_MAX, startAfter };
-      const page: StoreListPage = await this.#ufsPage(request, startAfter, UFS_PAGE_MAX);
+      const page: StoreListPage = await this.#ufsPage(request, UFS_PAGE_MAX);
       const visible = page.entries.some((entry) => {
         if (entry.kind !== 'object') return false;
         const indexKey = objectKey(bucket, entry.key);
@@ -137,8 +152,8 @@ export class ListPath {
     return false;
   }
 
-  async #ufsPage(request: ListObjectsRequest, startAfter: string, limit: number): Promise<StoreListPage> {
-    const { bucket, prefix, delimiter } = request;
+  async #ufsPage(request: ListObjectsRequest, limit: number): Promise<StoreListPage> {
+    const { bucket, prefix, delimiter, startAfter } = request;
     const located = this.#core.mounts.locate(bucket, prefix);
     const added = located.key.slice(0, located.key.length - prefix.length);
     try {
@@ -162,14 +177,9 @@ export class ListPath {
     }
   }
 
-  /** What the cache has after `startAfter` up to `end`, at most `limit` live entries of it. Runs in one turn. */
-  #cachedRange(
-    request: ListObjectsRequest,
-    startAfter: string,
-    end: string | undefined,
-    limit: number,
-  ): CachedRange {
-    const { bucket, prefix, delimiter } = request;
+  /** What the cache has up to `end`, at most `limit` live entries of it. Runs in one turn. */
+  #cachedRange(request: ListObjectsRequest, end: string | undefined, limit: number): CachedRange {
+    const { bucket, prefix, delimiter, startAfter } = request;
     const first = objectKey(bucket, prefix);
     const after = `${objectKey(bucket, startAfter)}\0`;
     const to = end === undefined ? `o${bucket}\x01` : `${objectKey(bucket, end)}\0`;
@@ -252,46 +262,4 @@ export class ListPath {
       if (record.kind === 'object' || record.kind === 'deleting') yield [indexKey, record];
     }
   }
-}
-
-/** Whether the delete of something below the prefix reached the UFS, perhaps after it was asked. */
-function deletedBelow(bucket: string, prefix: string, removals: ReadonlyMap<string, Removal>): boolean {
-  const start = objectKey(bucket, prefix);
-  for (const [indexKey, removal] of removals)
-    if (removal === 'deleted' && indexKey.startsWith(start)) return true;
-  return false;
-}
-
-function objectEntry(key: string, record: ObjectRecord): ListEntry {
-  return {
-    kind: 'object',
-    key,
-    size: record.size,
-    etag: record.etag,
-    lastModifiedMs: record.lastModifiedMs,
-    persisted: record.state === 'PERSISTED',
-  };
-}
-
-function placeOf(entry: ListEntry): string {
-  return toByteString(entry.kind === 'object' ? entry.key : entry.prefix);
-}
-
-/** The page with the mount's prefix taken off. */
-function stripped(page: StoreListPage, length: number): StoreListPage {
-  return {
-    entries: page.entries.map((entry) =>
-      entry.kind === 'object'
-        ? { ...entry, key: entry.key.slice(length) }
-        : { kind: 'prefix', prefix: entry.prefix.slice(length) },
-    ),
-    nextStartAfter: page.nextStartAfter?.slice(length),
-  };
-}
-
-/** The lesser of two places in the listing; undefined is its end. */
-function earlier(a: string | undefined, b: string | undefined): string | undefined {
-  if (a === undefined) return b;
-  if (b === undefined) return a;
-  return toByteString(a) < toByteString(b) ? a : b;
 }

@@ -131,7 +131,7 @@ void t.test(
   'listing: an object that is evicted or whose delete arrives while it runs is shown as it is',
   async (t) => {
     for (let seed = 1; seed <= 20; seed++) {
-      const world = await EngineWorld.open({ seed, ufs: { shortPages: 0 } });
+      const world = await EngineWorld.open({ seed, ufs: { shortPages: 0.7 } });
       const kept = Array.from({ length: 12 }, (_, i) => `kept/${String(i).padStart(2, '0')}`);
       const gone = Array.from({ length: 12 }, (_, i) => `gone/${String(i).padStart(2, '0')}`);
       for (const key of [...kept, ...gone]) await world.put(key, makeBody(1, 10));
@@ -159,6 +159,32 @@ void t.test(
             JSON.stringify(names) === JSON.stringify(['kept/']),
           `seed ${seed}: ${names.join(' ')}`,
         );
+    }
+  },
+);
+
+void t.test(
+  'listing: what is evicted between two pages of the UFS is listed once, in its place',
+  async (t) => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = await EngineWorld.open({ seed, ufs: { shortPages: 1 } });
+      const keys = Array.from({ length: 20 }, (_, i) => `key-${String(i).padStart(2, '0')}`);
+      for (const key of keys) await world.put(key, makeBody(1, 10));
+      await world.drained();
+      const listing = world.objects.listObjects({
+        bucket: BUCKET,
+        prefix: '',
+        delimiter: '',
+        startAfter: '',
+        maxKeys: 1000,
+      });
+      await world.sleep(world.random.between(15, 60));
+      const [page] = await world.run(Promise.all([listing, world.admin.free({})]));
+      t.same(
+        page.entries.map((entry) => (entry.kind === 'object' ? entry.key : entry.prefix)),
+        keys,
+        `seed ${seed}`,
+      );
     }
   },
 );
