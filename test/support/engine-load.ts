@@ -1,0 +1,217 @@
+/**
+ * Random clients for a simulated engine: each runs one call after the other and tells the model what it asked for and what it
+ * was told. Every choice comes from the world's seed.
+ */
+import { HeadraceError, type ErrorKind } from '../../src/core/errors.js';
+import { KIB, MIB } from '../../src/core/units.js';
+import { SMALL_BODY_BYTES_MAX, type Body } from '../../src/engine/object-service.js';
+import type { SimRandom } from '../../simulations/sim-random.js';
+import { BUCKET, type EngineWorld } from './engine-world.js';
+import {
+  bodyOf,
+  matchContent,
+  multipartContent,
+  singleContent,
+  type Content,
+  type ObjectModel,
+} from './object-model.js';
+
+/** What a call may end with when disks and stores fail: everything else is a finding. */
+const EXPECTED_KINDS: ReadonlySet<ErrorKind> = new Set(['RETRY', 'UNKNOWN_OUTCOME', 'OUT_OF_SPACE']);
+const EXPECTED_CODES: ReadonlySet<string> = new Set(['UFS_DENIED', 'REQUEST_TIMEOUT']);
+const SIZES = [0, 1, 100, 5 * KIB, 5 * KIB, 5 * KIB, 20 * KIB, 20 * KIB, 100 * KIB, 200 * KIB, 300 * KIB];
+const LARGE_SIZES = [700 * KIB, 2 * MIB];
+const HEADERS = { system: {}, user: {} };
+
+/** A client that goes away before its body has ended. */
+class ClientGone extends Error {}
+
+export class EngineLoad {
+  readonly problems: string[] = [];
+  acknowledged = 0;
+  failed = 0;
+  readonly #world: EngineWorld;
+  readonly #model: ObjectModel;
+  readonly #keys: readonly string[];
+  readonly #random: SimRandom;
+  #seeds: number;
+  #stopping = false;
+
+  constructor(world: EngineWorld, model: ObjectModel, keys: readonly string[], random: SimRandom) {
+    this.#world = world;
+    this.#model = model;
+    this.#keys = keys;
+    this.#random = random;
+    this.#seeds = random.below(2 ** 30);
+  }
+
+  /** Resolves when every client has ended after `stop`; never in a process that dies before. */
+  async run(clients: number): Promise<void> {
+    await Promise.all(Array.from({ length: clients }, () => this.#client()));
+  }
+
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  async #client(): Promise<void> {
+    while (!this.#stopping) {
+      const key = this.#random.pick(this.#keys);
+      await this.#attempt(key, () => this.#step(key));
+      await this.#world.clock.sleep(this.#random.between(0, 30));
+    }
+  }
+
+  #step(key: string): Promise<void> {
+    const draw = this.#random.unit();
+    if (draw < 0.4) return this.#put(key);
+    if (draw < 0.5) return this.#delete(key);
+    if (draw < 0.6) return this.#multipart(key);
+    if (draw < 0.63) return this.#vanish(key);
+    if (draw < 0.67) return this.#list();
+    if (draw < 0.69) return this.#world.admin.free({}).then(() => undefined);
+    return this.#get(key);
+  }
+
+  async #attempt(key: string, step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      const expected =
+        error instanceof HeadraceError && (EXPECTED_KINDS.has(error.kind) || EXPECTED_CODES.has(error.code));
+      if (!expected && !(error instanceof ClientGone)) this.problems.push(`${key}: ${String(error)}`);
+      this.failed++;
+    }
+  }
+
+  #size(): number {
+    return this.#random.pick(this.#random.chance(0.05) ? LARGE_SIZES : SIZES);
+  }
+
+  #content(size = this.#size()): Content {
+    return singleContent(++this.#seeds, size);
+  }
+
+  /** As the S3 endpoint hands it over; a large one comes by and by. */
+  #body(bytes: Buffer, breakAt = Number.POSITIVE_INFINITY): Body {
+    if (bytes.length <= SMALL_BODY_BYTES_MAX && breakAt > bytes.length)
+      return { kind: 'chunks', chunks: [bytes], size: bytes.length };
+    const { clock } = this.#world;
+    const random = this.#random;
+    async function* stream(): AsyncGenerator<Uint8Array> {
+      const piece = 32 * KIB + random.below(128 * KIB);
+      for (let at = 0; at < bytes.length; at += piece) {
+        if (at >= breakAt) throw new ClientGone('the client went away');
+        if (random.chance(0.3)) await clock.sleep(random.between(0, 50));
+        yield bytes.subarray(at, at + piece);
+      }
+    }
+    const known = random.chance(0.8);
+    return { kind: 'stream', stream: stream(), size: known ? bytes.length : undefined };
+  }
+
+  async #put(key: string): Promise<void> {
+    const content = this.#content();
+    const write = this.#model.begin(key, content);
+    const body = this.#body(bodyOf(content));
+    const receipt = await this.#world.objects.putObject({ bucket: BUCKET, key, body, headers: HEADERS });
+    if (`"${receipt.etag}"` !== content.etag) this.problems.push(`${key}: acknowledged ETag ${receipt.etag}`);
+    this.#model.acknowledge(write);
+    this.acknowledged++;
+  }
+
+  async #delete(key: string): Promise<void> {
+    const write = this.#model.begin(key, undefined);
+    await this.#world.objects.deleteObject(BUCKET, key);
+    this.#model.acknowledge(write);
+    this.acknowledged++;
+  }
+
+  /** A body that breaks off: nothing of it may ever be seen. */
+  async #vanish(key: string): Promise<void> {
+    const bytes = bodyOf(this.#content(700 * KIB));
+    const body = this.#body(bytes, this.#random.below(500 * KIB));
+    await this.#world.objects.putObject({ bucket: BUCKET, key, body, headers: HEADERS });
+  }
+
+  async #multipart(key: string): Promise<void> {
+    const { objects } = this.#world;
+    const { uploadId } = await objects.createUpload({ bucket: BUCKET, key, headers: HEADERS });
+    const sizes = this.#random.chance(0.03) ? [5 * MIB, 10 * KIB] : [this.#size()];
+    const contents: Content[] = [];
+    const parts: { number: number; etag: string }[] = [];
+    for (const size of sizes) {
+      const content = this.#content(size);
+      const partNumber = contents.length + 1;
+      const target = { bucket: BUCKET, key, uploadId, partNumber };
+      // Now and then a part is sent again: the last one counts.
+      if (this.#random.chance(0.2))
+        await objects.putPart({ ...target, body: this.#body(bodyOf(this.#content())) });
+      const { etag } = await objects.putPart({ ...target, body: this.#body(bodyOf(content)) });
+      contents.push(content);
+      parts.push({ number: partNumber, etag });
+    }
+    if (this.#random.chance(0.2)) return objects.abortUpload(BUCKET, key, uploadId);
+    const write = this.#model.begin(key, multipartContent(contents));
+    await objects.completeUpload({ bucket: BUCKET, key, uploadId, parts });
+    this.#model.acknowledge(write);
+    this.acknowledged++;
+  }
+
+  async #get(key: string): Promise<void> {
+    const begunAt = this.#model.moment();
+    const problem = await this.check(key, (endedAt) => this.#model.candidates(key, begunAt, endedAt));
+    if (problem !== undefined) this.problems.push(problem);
+  }
+
+  /** Reads an object and compares it with what it may be; a finding, or undefined. */
+  async check(
+    key: string,
+    candidates: (endedAt: number) => readonly (Content | undefined)[],
+  ): Promise<string | undefined> {
+    const read = await this.#world.beginGet(key);
+    const found = read && { body: read.body, etag: `"${read.object.etag}"` };
+    const match = matchContent(candidates(this.#model.moment()), found);
+    return 'problem' in match ? `${key}: ${match.problem}` : undefined;
+  }
+
+  /** Every listed object is one that may be there, and none is missing that must be. */
+  async #list(): Promise<void> {
+    const begunAt = this.#model.moment();
+    const listed = new Map<string, string>();
+    let startAfter: string | undefined = '';
+    while (startAfter !== undefined) {
+      const page: Awaited<ReturnType<EngineWorld['objects']['listObjects']>> =
+        await this.#world.objects.listObjects({
+          bucket: BUCKET,
+          prefix: '',
+          delimiter: '',
+          startAfter,
+          maxKeys: 1 + this.#random.below(12),
+        });
+      for (const entry of page.entries)
+        if (entry.kind === 'object') listed.set(entry.key, `"${entry.etag}" ${entry.size}`);
+      startAfter = page.truncated ? page.nextStartAfter : undefined;
+    }
+    const endedAt = this.#model.moment();
+    for (const key of this.#keys) {
+      const may = this.#model
+        .candidates(key, begunAt, endedAt)
+        .map((content) => (content === undefined ? undefined : `${content.etag} ${content.size}`));
+      if (!may.includes(listed.get(key)))
+        this.problems.push(`${key} is listed as ${listed.get(key)}; expected ${may.join(' | ')}`);
+    }
+  }
+}
+
+/** Reads until it is served: faults may refuse a read, never change it. */
+export async function readSurely(world: EngineWorld, key: string): ReturnType<EngineWorld['beginGet']> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await world.beginGet(key);
+    } catch (error) {
+      if (attempt === 10) throw error;
+      await world.clock.sleep(1000);
+    }
+  }
+}
