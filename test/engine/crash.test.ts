@@ -2,7 +2,8 @@
  * The whole engine under random load and faults, killed or cut from power at random moments: nothing that was acknowledged is lost,
  * nothing is half there, everything pending ends once the faults have stopped, and no space leaks.
  *
- * `HEADRACE_TEST_SEED` runs one seed, `HEADRACE_TEST_SEEDS` so many from 1 on.
+ * `HEADRACE_TEST_SEED` runs one seed, `HEADRACE_TEST_SEEDS` so many from 1 on; `HEADRACE_TEST_LIFE_MS` is the longest life of a
+ * process, in virtual time.
  */
 import t, { type Test } from 'tap';
 import type { PolicyMode } from '../../src/core/object.js';
@@ -14,8 +15,9 @@ import { matchContent, ObjectModel } from '../support/object-model.js';
 
 const ONE_SEED = process.env['HEADRACE_TEST_SEED'];
 const SEEDS = Number(process.env['HEADRACE_TEST_SEEDS'] ?? 50);
+const LIFE_MS_MAX = Number(process.env['HEADRACE_TEST_LIFE_MS'] ?? 700);
 const ROUNDS = 3;
-const CLIENTS = 6;
+const CLIENTS = 5;
 const POLICIES: Record<string, PolicyMode> = {
   default: 'WRITE_BACK',
   [`/${BUCKET}/through/**`]: 'WRITE_THROUGH',
@@ -72,7 +74,7 @@ async function crashRound(t: Test, world: EngineWorld, model: ObjectModel, rando
   if (random.chance(0.7)) world.ufs.setFaults(random.chance(0.2) ? { unavailable: 1 } : UFS_FAULTS);
   if (random.chance(0.5)) world.disk.setFaults(DISK_FAULTS);
   load.run(CLIENTS).catch((error: unknown) => load.problems.push(String(error)));
-  const lifeMs = random.between(20, 1500);
+  const lifeMs = random.between(20, LIFE_MS_MAX);
   await world.sleep(lifeMs / 2);
   if (random.chance(0.2)) world.faults.lieOnNextWrite('log/');
   await world.sleep(lifeMs / 2);

@@ -19,8 +19,8 @@ import {
 /** What a call may end with when disks and stores fail: everything else is a finding. */
 const EXPECTED_KINDS: ReadonlySet<ErrorKind> = new Set(['RETRY', 'UNKNOWN_OUTCOME', 'OUT_OF_SPACE']);
 const EXPECTED_CODES: ReadonlySet<string> = new Set(['UFS_DENIED', 'REQUEST_TIMEOUT']);
-const SIZES = [0, 1, 100, 5 * KIB, 5 * KIB, 5 * KIB, 20 * KIB, 20 * KIB, 100 * KIB, 200 * KIB, 300 * KIB];
-const LARGE_SIZES = [700 * KIB, 2 * MIB];
+const SIZES = [0, 1, 100, 5 * KIB, 5 * KIB, 5 * KIB, 20 * KIB, 20 * KIB, 100 * KIB, 300 * KIB];
+const LARGE_SIZES = [700 * KIB, MIB];
 const HEADERS = { system: {}, user: {} };
 
 /** A client that goes away before its body has ended. */
@@ -137,7 +137,7 @@ export class EngineLoad {
   async #multipart(key: string): Promise<void> {
     const { objects } = this.#world;
     const { uploadId } = await objects.createUpload({ bucket: BUCKET, key, headers: HEADERS });
-    const sizes = this.#random.chance(0.03) ? [5 * MIB, 10 * KIB] : [this.#size()];
+    const sizes = this.#random.chance(0.02) ? [5 * MIB, 10 * KIB] : [this.#size()];
     const contents: Content[] = [];
     const parts: { number: number; etag: string }[] = [];
     for (const size of sizes) {
