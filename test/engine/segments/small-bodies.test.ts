@@ -30,23 +30,11 @@ void t.test('segments: bodies that complete in the same turn share one write', a
   const { store, disk } = await openFixture(t);
   await appendRandom(store, 1, 10);
   const before = { writes: disk.count('write'), counted: store.statistics.writes };
-  const extents = await appendRandom(store, 15, 10_240);
+  const extents = await appendRandom(store, 64, 10_240);
   t.equal(disk.count('write') - before.writes, 1);
   t.equal(store.statistics.writes - before.counted, 1);
-  t.equal(new Set(extents.map((extent) => extent.position)).size, 15);
+  t.equal(new Set(extents.map((extent) => extent.position)).size, 64);
 });
-
-void t.test(
-  'segments: sixteen bodies do not wait for the others of their turn, which share the next write',
-  async (t) => {
-    const { store, disk } = await openFixture(t);
-    await appendRandom(store, 1, 10);
-    const before = disk.count('write');
-    const extents = await appendRandom(store, 64, 10_240);
-    t.equal(disk.count('write') - before, 2);
-    t.equal(new Set(extents.map((extent) => extent.position)).size, 64);
-  },
-);
 
 void t.test('segments: bodies that arrive during a write are the next one', async (t) => {
   const { store, disk } = await openFixture(t);
