@@ -86,11 +86,7 @@ export class Reaper {
     return Math.min(liveMs ?? sinceLoggedMs, sinceLoggedMs);
   }
 
-  async #abandon(
-    partition: Partition,
-    write: OpenWrite,
-    reason: AbandonReason,
-  ): Promise<void> {
+  async #abandon(partition: Partition, write: OpenWrite, reason: AbandonReason): Promise<void> {
     const { bucket, key, id, bytes } = write;
     try {
       if (write.kind === 'write') {
