@@ -4,32 +4,36 @@
  * what the cache could still serve.
  */
 import type { ObjectVersion } from '../core/object.js';
-import type { ObjectRecord } from '../../projections/records.js';
+import { objectKey, type ObjectRecord } from '../../projections/records.js';
 import { decideCommit, decideEvict, evictable } from './decide.js';
-import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
+import { partitionOf, type EngineCore } from './engine-core.js';
 import { holdExtents } from './object-bytes.js';
 import { hadNoEffect } from './ufs-calls.js';
 
-/** Runs `change` without a persisted copy in the cache. The caller holds the object's lock and has spoiled its fills. */
+/**
+ * Runs `change` without a persisted copy in the cache, queued ones included. The caller holds the object's lock and has spoiled its
+ * fills. `IO_FAILED` while the log is being recovered: an event about the object may turn out to be durable that
+ * nobody knows of yet, and then the cache would show a version that the UFS no longer has.
+ */
 export async function withoutCopy<Result>(
   core: EngineCore,
   target: { readonly bucket: string; readonly key: string },
   change: () => Promise<Result>,
 ): Promise<Result> {
-  const record = durableRecord(core, target.bucket, target.key);
-  if (!evictable(record)) return change();
-  // The bytes stay until it is known whether they are needed.
-  const release = holdExtents(core, record.extents);
+  const held: { copy?: { readonly record: ObjectRecord; readonly release: () => void } } = {};
   try {
-    await partitionOf(core, target.bucket, target.key).submit((view) =>
-      decideEvict(view, [target], 'CHANGED'),
-    );
+    await partitionOf(core, target.bucket, target.key).submit((view) => {
+      const record = view.records.get(objectKey(target.bucket, target.key));
+      // The bytes stay until it is known whether they are needed.
+      if (evictable(record)) held.copy = { record, release: holdExtents(core, record.extents) };
+      return decideEvict(view, [target], 'CHANGED');
+    });
     return await change();
   } catch (error) {
-    if (hadNoEffect(error)) await restore(core, target, record);
+    if (held.copy !== undefined && hadNoEffect(error)) await restore(core, target, held.copy.record);
     throw error;
   } finally {
-    release();
+    held.copy?.release();
   }
 }
 

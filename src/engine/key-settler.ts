@@ -1,6 +1,6 @@
 /** Lets everything older about an object reach the UFS before something that must not come first. */
 import { objectKey } from '../../projections/records.js';
-import { durableRecord, type EngineCore } from './engine-core.js';
+import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { Unlock } from './key-locks.js';
 import type { DecisionView } from './partition.js';
 import type { Persister } from './persister.js';
@@ -25,10 +25,14 @@ export class KeySettler {
     this.#persister = persister;
   }
 
-  /** The caller must call the result. `UFS_*` when an older version cannot be persisted now. */
+  /**
+   * The caller must call the result. `UFS_*` when an older version cannot be persisted now, `IO_FAILED` while the log is being
+   * recovered, because then nobody knows what the newest version is.
+   */
   async lockClean(bucket: string, key: string): Promise<Unlock> {
     const unlock = await this.#core.locks.acquire(objectKey(bucket, key));
     try {
+      void partitionOf(this.#core, bucket, key).log;
       while (this.#isDirty(bucket, key)) await this.#persister.persistLocked(bucket, key);
       return unlock;
     } catch (error) {

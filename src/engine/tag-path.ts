@@ -106,14 +106,14 @@ export class TagPath {
     let release: (() => void) | undefined;
     try {
       this.#ufs.forgetFills(bucket, key);
-      const record = durableRecord(core, bucket, key);
-      const held = record?.kind === 'object' ? record : undefined;
-      if (held !== undefined) {
-        release = holdExtents(core, held.extents);
-        await partitionOf(core, bucket, key).submit((view) =>
-          decideEvict(view, [{ bucket, key, version: held.version }], 'CHANGED'),
-        );
-      }
+      // In the decision, so that a copy counts whose commit is queued.
+      const { result: held } = await partitionOf(core, bucket, key).submit((view) => {
+        const record = view.records.get(objectKey(bucket, key));
+        if (record?.kind !== 'object') return { events: [], result: undefined };
+        release = holdExtents(core, record.extents);
+        const { version } = record;
+        return { events: decideEvict(view, [{ bucket, key, version }], 'CHANGED').events, result: record };
+      });
       const stored = held === undefined ? await this.#ufs.head(bucket, key) : undefined;
       const object = held ?? (stored === undefined ? undefined : fromStored(stored));
       if (object === undefined) throw noSuchKey(key);

@@ -81,6 +81,7 @@ async function crashRound(t: Test, world: EngineWorld, model: ObjectModel, rando
   t.same(load.problems, [], 'no wrong answer under load');
   if (random.chance(0.5)) world.kill();
   else world.crash();
+  world.faults.clear();
   world.disk.setFaults({});
   world.ufs.setFaults({});
   await world.start();

@@ -268,3 +268,27 @@ void t.test(
     t.equal(world.state.pinned.transientBytes, 0);
   },
 );
+
+for (const policy of ['WRITE_THROUGH', 'NO_CACHE', 'WRITE_BACK'] as const) {
+  void t.test(
+    `${policy}: a change beside a read that caches the object is never hidden by the cached copy`,
+    async (t) => {
+      for (let seed = 1; seed <= 60; seed++) {
+        const world = await EngineWorld.open({ seed });
+        await world.put('key', SMALL);
+        await world.drained();
+        await world.run(world.admin.free({}));
+        const read = world.beginGet('key');
+        await world.sleep(world.random.between(0, 45));
+        await world.setPolicies({ default: policy });
+        const isDelete = world.random.chance(0.5);
+        if (isDelete) await world.delete('key');
+        else await world.put('key', OTHER);
+        const after = await world.read('key');
+        t.same(after, isDelete ? undefined : OTHER, `seed ${seed}`);
+        await world.run(read);
+        t.same(await world.read('key'), after, `seed ${seed}: also when the read has ended`);
+      }
+    },
+  );
+}

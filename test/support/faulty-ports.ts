@@ -19,6 +19,12 @@ export class ArmedFaults {
     this.#lyingWrites.push(pathPrefix);
   }
 
+  /** Disarms everything. */
+  clear(): void {
+    this.#hang = undefined;
+    this.#lyingWrites.length = 0;
+  }
+
   takeHang(): { readonly afterBytes: number; aborted: boolean } | undefined {
     const hang = this.#hang;
     this.#hang = undefined;
