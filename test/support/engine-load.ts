@@ -34,6 +34,8 @@ export class EngineLoad {
   readonly #model: ObjectModel;
   readonly #keys: readonly string[];
   readonly #random: SimRandom;
+  /** Whether reads of segments return a wrong bit now and then: a read may fail, but never give wrong bytes. */
+  readonly #flips: boolean;
   #seeds: number;
   #stopping = false;
 
@@ -42,6 +44,7 @@ export class EngineLoad {
     this.#model = model;
     this.#keys = keys;
     this.#random = random;
+    this.#flips = random.chance(0.3);
     this.#seeds = random.below(2 ** 30);
   }
 
@@ -57,6 +60,7 @@ export class EngineLoad {
   async #client(): Promise<void> {
     while (!this.#stopping) {
       const key = this.#random.pick(this.#keys);
+      if (this.#flips && this.#random.chance(0.05)) this.#world.disk.arm('READ_FLIP', 'segments/');
       await this.#attempt(key, () => this.#step(key));
       await this.#world.clock.sleep(this.#random.between(0, 30));
     }
@@ -78,7 +82,10 @@ export class EngineLoad {
       await step();
     } catch (error) {
       const expected =
-        error instanceof HeadraceError && (EXPECTED_KINDS.has(error.kind) || EXPECTED_CODES.has(error.code));
+        error instanceof HeadraceError &&
+        (EXPECTED_KINDS.has(error.kind) ||
+          EXPECTED_CODES.has(error.code) ||
+          (this.#flips && error.kind === 'CORRUPT'));
       if (!expected && !(error instanceof ClientGone)) this.problems.push(`${key}: ${String(error)}`);
       this.failed++;
     }
