@@ -7,8 +7,8 @@
 import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { ByteRange, StoredObject, StoreGetResult } from '../core/object-store.js';
 import type { ObjectVersion } from '../core/object.js';
-import type { ObjectRecord } from '../../projections/records.js';
-import { decideEvict, evictable } from './decide.js';
+import type { IndexRecord, ObjectRecord } from '../../projections/records.js';
+import { decideEvict, evictable, sameExtent } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { FillWriter } from './fill-writer.js';
 import { healingRead } from './healing-read.js';
@@ -53,8 +53,7 @@ export class ReadPath {
       return { object: record, range, body: await this.#cachedBody(request, record, range) };
     } catch (error) {
       // It was overwritten, deleted or moved meanwhile: what is there now is as good an answer.
-      const current = durableRecord(this.#core, request.bucket, request.key);
-      if (current?.kind !== 'object' || current.extents[0] !== record.extents[0]) return this.get(request);
+      if (!isSame(durableRecord(this.#core, request.bucket, request.key), record)) return this.get(request);
       if (!(await this.#gaveUp(request, record, error))) throw error;
       return this.#getFromUfs(request);
     }
@@ -189,6 +188,18 @@ export function fromStored(stored: StoredObject): ObjectVersion {
     state: 'PERSISTED',
     ufsEtag: stored.storeEtag,
   };
+}
+
+/** Whether a record says the same of the same version; records are decoded anew each time they are asked for. */
+function isSame(current: IndexRecord | undefined, record: ObjectRecord): boolean {
+  return (
+    current?.kind === 'object' &&
+    current.version === record.version &&
+    record.extents.every((extent, at) => {
+      const now = current.extents[at];
+      return now !== undefined && sameExtent(now, extent);
+    })
+  );
 }
 
 function rangeOf(request: GetObjectRequest, object: ObjectVersion): ByteRange | undefined {

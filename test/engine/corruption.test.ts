@@ -32,6 +32,7 @@ for (const [name, size, at] of [
     const body = makeBody(1, size);
     const { etag } = await world.put('key', body);
     await world.drained();
+    await world.restart();
     damage(world, 'key', at);
     const read = await world.get('key');
     t.same(read?.body, body);
@@ -53,6 +54,8 @@ for (const [name, size, at] of [
     await world.put('key', makeBody(1, size));
     damage(world, 'key', at);
     t.equal(await codeOf(world.get('key')), 'CORRUPT_EXTENT');
+    await world.restart();
+    t.equal(await codeOf(world.get('key')), 'CORRUPT_EXTENT', 'also when the record comes from the disk');
     world.ufs.setFaults({});
     await world.drained();
     t.equal(world.inUfs('key'), undefined, 'it does not reach the UFS');
