@@ -168,25 +168,32 @@ export class Engine {
     return engine;
   }
 
-  /** Lets what is in progress end, checkpoints, closes. What was acknowledged is durable without it. */
+  /**
+   * Lets what is in progress end, checkpoints, closes. What was acknowledged is durable without it, so that a step which fails, as
+   * with a broken disk, is logged and keeps no other from being taken.
+   */
   async close(): Promise<void> {
+    const { partitions, control, segments, mounts, logger } = this.core;
+    const step = async (name: string, action: () => Promise<void>): Promise<void> => {
+      try {
+        await action();
+      } catch (error) {
+        logger.error({ step: name, error }, 'a step of the stop failed; the next start recovers');
+      }
+    };
     this.#reaper.stop();
     this.#space.stop();
     await Promise.all([this.#persister.stop(), this.#reclaimer.stop()]);
-    for (const partition of this.core.partitions) {
-      await partition.checkpoint().catch((error: unknown) => {
-        this.core.logger.error(
-          { partition: partition.number, error },
-          'no checkpoint at the stop: the next start reads more of the log',
-        );
-      });
-      await partition.close();
-      await partition.index.close();
+    for (const partition of partitions) {
+      // Without a checkpoint the next start reads more of the log.
+      await step('checkpoint', () => partition.checkpoint());
+      await step('partition', () => partition.close());
+      await step('index', () => partition.index.close());
     }
-    await this.core.control.close();
-    await this.#dependencies.logStore.close();
-    await this.core.segments.close();
-    await this.core.mounts.close();
+    await step('control stream', () => control.close());
+    await step('log', () => this.#dependencies.logStore.close());
+    await step('segments', () => segments.close());
+    await step('mounts', () => mounts.close());
   }
 }
 

@@ -76,6 +76,7 @@ export class Partition {
   #applied = 0;
   #lastAppend: Promise<number> | undefined;
   #checkpointing: Promise<void> | undefined;
+  #recovering: Promise<void> | undefined;
   #closed = false;
 
   private constructor(dependencies: PartitionDependencies) {
@@ -118,7 +119,7 @@ export class Partition {
     return this.#records;
   }
 
-  /** Durable events as they are applied, after every projection has folded them. */
+  /** Durable events, after every projection has folded them. */
   get events$(): Observable<AppliedEvent> {
     return this.#events$;
   }
@@ -209,8 +210,10 @@ export class Partition {
     }
   }
 
+  /** The index may be closed afterwards: nothing folds events any more. */
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#recovering;
     await this.#log?.close();
     if (this.#checkpointing !== undefined) await this.#checkpointing.catch(() => undefined);
     this.#subscription?.unsubscribe();
@@ -264,10 +267,8 @@ export class Partition {
     }
     if (this.index.changes >= this.#dependencies.checkpointChanges && this.#checkpointing === undefined) {
       this.checkpoint().catch((error: unknown) => {
-        this.#dependencies.logger.error(
-          { partition: this.number, error },
-          'a checkpoint failed; it is tried again',
-        );
+        const fields = { partition: this.number, error };
+        this.#dependencies.logger.error(fields, 'a checkpoint failed; it is tried again');
       });
     }
   }
@@ -276,11 +277,9 @@ export class Partition {
     if (this.#log !== failed || this.#closed) return;
     this.#log = undefined;
     this.#subscription?.unsubscribe();
-    this.#dependencies.logger.error(
-      { partition: this.number, error },
-      'the log refused an append: no writes until it is recovered',
-    );
-    void this.#recover(failed);
+    const fields = { partition: this.number, error };
+    this.#dependencies.logger.error(fields, 'the log refused an append: no writes until it is recovered');
+    this.#recovering = this.#recover(failed);
   }
 
   async #recover(failed: PartitionLog): Promise<void> {

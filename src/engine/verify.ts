@@ -16,7 +16,7 @@ import {
   type PartitionState,
 } from '../../projections/partition-state.js';
 import { RECORD_CODEC } from '../../projections/record-codec.js';
-import { parseObjectKey, type IndexRecord } from '../../projections/records.js';
+import { parseObjectKey, parsePartKey, type IndexRecord } from '../../projections/records.js';
 import type { VerifyReport } from './admin-service.js';
 import type { EngineCore } from './engine-core.js';
 import { holdExtents, readObject } from './object-bytes.js';
@@ -227,8 +227,12 @@ async function verifyRecord(
 
 /** An object or a part, as a person names it. */
 function nameOf(indexKey: string): string {
+  if (indexKey.startsWith('p')) {
+    const { bucket, key, number } = parsePartKey(indexKey);
+    return `part ${number} of an upload of s3://${bucket}/${key}`;
+  }
   const { bucket, key } = parseObjectKey(indexKey);
-  return `${indexKey.startsWith('p') ? 'a part of ' : ''}s3://${bucket}/${key}`;
+  return `s3://${bucket}/${key}`;
 }
 
 /** Every record in order, in slices that leave the event loop free. */

@@ -244,3 +244,22 @@ void t.test('a checkpoint that fails is tried again, and a restart needs none', 
   for (let i = 350; i < 400; i++) t.same(await world.read(`key-${i % 50}`), makeBody(i, 100));
   await checkWhole(t, world);
 });
+
+void t.test(
+  'a stop while the log cannot be recovered ends, and the next start has everything acknowledged',
+  async (t) => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const world = await EngineWorld.open({ seed, policies: { default: 'TRANSIENT' } });
+      await world.put('key', makeBody(1, 3000));
+      world.disk.setFaults({ writeFailureRatio: seed % 2 === 0 ? 1 : 0.5 });
+      const deleted = await codeOf(world.delete('other').then(() => world.delete('another')));
+      t.match(deleted, /success|IO_FAILED/);
+      await world.sleep(world.random.between(0, 2000));
+      await world.stop();
+      world.disk.setFaults({});
+      await world.start();
+      t.same(await world.read('key'), makeBody(1, 3000));
+      await checkWhole(t, world);
+    }
+  },
+);
