@@ -15,6 +15,7 @@
  */
 import { assert } from '../src/core/assert.js';
 import { HeadraceError } from '../src/core/errors.js';
+import type { LogMetrics } from '../src/core/metrics.js';
 import type { Clock } from '../src/core/ports.js';
 import { KIB, MIB } from '../src/core/units.js';
 import type { Event } from './events.js';
@@ -49,6 +50,7 @@ export interface GroupCommitOptions {
   readonly nextOffset: number;
   readonly limits: GroupCommitLimits;
   readonly clock: Clock;
+  readonly metrics?: LogMetrics | undefined;
   /**
    * Makes a frame durable. `bytes` stays unchanged until it resolves. Never called before the last call has
    * ended.
@@ -69,6 +71,8 @@ class QueuedFrame {
   events: Event[] = [];
   appends: QueuedAppend[] = [];
   firstOffset = 0;
+  /** When its first append was queued, on the monotonic clock. */
+  queuedMs = 0;
 
   reset(): void {
     this.builder.reset();
@@ -195,7 +199,10 @@ export class GroupCommit {
           `${events.length} events of one append take more than ${Math.floor(frameBytesMax / KIB)} KiB, the longest frame: append them in parts`,
         );
     }
-    if (frame.events.length === 0) frame.firstOffset = this.#nextOffset;
+    if (frame.events.length === 0) {
+      frame.firstOffset = this.#nextOffset;
+      frame.queuedMs = this.#options.clock.monotonicTimeMs();
+    }
     this.#queueBytes += frame.builder.frameBytes - before;
   }
 
@@ -259,7 +266,10 @@ export class GroupCommit {
     this.#statistics.frames++;
     this.#statistics.events += events.length;
     this.#statistics.bytes += bytes;
-    if (events.length > 0) this.#queueBytes -= bytes - FRAME_HEADER_BYTES;
+    if (events.length > 0) {
+      this.#queueBytes -= bytes - FRAME_HEADER_BYTES;
+      this.#measure(frame, bytes);
+    }
     this.#recycle(frame);
     // The disk gets its next work before the subscribers do theirs.
     this.#writeNext();
@@ -269,6 +279,14 @@ export class GroupCommit {
     }
     for (const append of appends) append.resolve(append.offset);
     for (const waiter of waiters) waiter.resolve();
+  }
+
+  #measure(frame: QueuedFrame, bytes: number): void {
+    const { metrics, clock } = this.#options;
+    if (metrics === undefined) return;
+    metrics.appendSeconds.observe((clock.monotonicTimeMs() - frame.queuedMs) / 1000);
+    metrics.frameEvents.observe(frame.events.length);
+    metrics.frameBytes += bytes;
   }
 
   #onFailed(frame: QueuedFrame, error: unknown): void {

@@ -13,6 +13,7 @@
 import { assert } from '../../src/core/assert.js';
 import { HeadraceError } from '../../src/core/errors.js';
 import type { Logger } from '../../src/core/logger.js';
+import type { LogMetrics } from '../../src/core/metrics.js';
 import type { Clock, Disk, Random } from '../../src/core/ports.js';
 import { DAY_MS, GIB, KIB, MIB } from '../../src/core/units.js';
 import { FRAME_BYTES_MAX } from '../frame.js';
@@ -65,6 +66,8 @@ export interface EmbeddedLogComponents {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Told of every frame that became durable. */
+  readonly metrics?: LogMetrics;
   readonly options?: Partial<EmbeddedLogOptions>;
 }
 

@@ -9,6 +9,7 @@ import { type Observable, Subject } from 'rxjs';
 import { assert } from '../../src/core/assert.js';
 import { HeadraceError } from '../../src/core/errors.js';
 import type { Logger } from '../../src/core/logger.js';
+import type { LogMetrics } from '../../src/core/metrics.js';
 import type { Cancel, Clock, Disk, DiskFile } from '../../src/core/ports.js';
 import type { Event } from '../events.js';
 import type { FrameOwner } from '../frame.js';
@@ -31,6 +32,7 @@ export interface PartitionComponents {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics?: LogMetrics;
 }
 
 export class EmbeddedPartitionLog implements PartitionLog {
@@ -75,6 +77,7 @@ export class EmbeddedPartitionLog implements PartitionLog {
       nextOffset: end.nextOffset,
       limits: settings.limits,
       clock: components.clock,
+      metrics: components.metrics,
       write: (bytes, firstOffset) => this.#write(bytes, firstOffset),
       onDurable: (batch) => this.#onDurable(batch),
     });
@@ -110,7 +113,7 @@ export class EmbeddedPartitionLog implements PartitionLog {
       throw error;
     }
     const { partition } = owner;
-    logger.info({ partition, epoch: log.epoch, nextOffset: end.nextOffset, ...end.report }, 'log opened');
+    logger.debug({ partition, epoch: log.epoch, nextOffset: end.nextOffset, ...end.report }, 'log opened');
     return log;
   }
 

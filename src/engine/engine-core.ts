@@ -2,6 +2,7 @@
  * What the engine's parts share: state, ports and limits. Built once by `engine.ts`.
  */
 import type { Logger } from '../core/logger.js';
+import type { EngineCounters } from '../core/metrics.js';
 import type { Clock, Random } from '../core/ports.js';
 import type { ControlState } from '../../projections/control.js';
 import type { IndexRecord } from '../../projections/records.js';
@@ -40,6 +41,7 @@ export interface EngineCore {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly counters: EngineCounters;
   readonly partitions: readonly Partition[];
   readonly control: ControlPartition;
   readonly segments: SegmentStore;

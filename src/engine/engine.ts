@@ -6,6 +6,7 @@
  */
 import type { IndexStore } from '../core/index-store.js';
 import type { Logger } from '../core/logger.js';
+import { EngineCounters } from '../core/metrics.js';
 import type { ObjectStore } from '../core/object-store.js';
 import type { Clock, Disk, Random } from '../core/ports.js';
 import { SECOND_MS } from '../core/units.js';
@@ -147,6 +148,7 @@ export class Engine {
       clock,
       random: dependencies.random,
       logger,
+      counters: new EngineCounters(),
       partitions,
       control,
       segments: dependencies.segments,

@@ -46,7 +46,11 @@ export class ReadPath {
   /** As `ObjectService.getObject`. */
   async get(request: GetObjectRequest): Promise<GetObjectResult> {
     const record = this.#cached(request);
-    if (record === undefined) return this.#getFromUfs(request);
+    if (record === undefined) {
+      this.#core.counters.cacheMisses++;
+      return this.#getFromUfs(request);
+    }
+    this.#core.counters.cacheHits++;
     checkReadConditions(request.conditions, record);
     const range = rangeOf(request, record);
     try {
