@@ -11,7 +11,8 @@ import { KeyHash } from './bloom-filter.js';
 import { DELETED, type Deleted, Memtable } from './memtable.js';
 import { MergeHeap } from './merge-heap.js';
 import type { Run } from './run.js';
-import { MemtableCursor, RunCursor } from './scan-cursors.js';
+import type { MemtableCursor } from './memtable-cursor.js';
+import { RunCursor } from './run-cursor.js';
 
 export class Layers<Value> {
   readonly #codec: IndexCodec<Value>;
@@ -118,14 +119,12 @@ export class Layers<Value> {
   }
 
   /** A cursor on the first entry in range of each layer that has one. */
-  #openCursors(from: string, to: string): (MemtableCursor<Value> | RunCursor<Value>)[] {
-    const cursors: (MemtableCursor<Value> | RunCursor<Value>)[] = [];
+  #openCursors(from: string, to: string): (MemtableCursor<Value | Deleted> | RunCursor<Value>)[] {
+    const cursors: (MemtableCursor<Value | Deleted> | RunCursor<Value>)[] = [];
     if (from >= to) return cursors;
     let age = 0;
     for (const memtable of [this.#current, this.#frozen]) {
-      if (memtable === undefined || memtable.size === 0) continue;
-      const cursor = new MemtableCursor(memtable.from(from), age++);
-      if (cursor.advance()) cursors.push(cursor);
+      if (memtable !== undefined) cursors.push(...memtable.cursors(from, age++));
     }
     for (const run of this.#runs) {
       if (run.lastKey < from) continue;

@@ -101,11 +101,12 @@ export class RunBuilder<Value> {
   ): Promise<number> {
     const pacer = new Pacer(this.#clock, this.#options.sliceMs, 0);
     const hash = this.#hash.memtable;
-    const entries = memtable.from('');
+    const heap = new MergeHeap(memtable.cursors('', 0));
     let superseded = 0;
     let count = 0;
-    for (let next = entries.next(); next.done !== true; next = entries.next()) {
-      const [key, value] = next.value;
+    for (let top = heap.top; top !== undefined; top = heap.top) {
+      const { key } = top;
+      const value = top.value();
       hash.of(key);
       const mayBeOld = (): boolean => olderRuns.some((run) => run.mayContain(hash));
       if (value === DELETED) {
@@ -118,6 +119,8 @@ export class RunBuilder<Value> {
         const bytes = this.#codec.encode(key, value);
         writer.add(key, hash, bytes, 0, bytes.length);
       }
+      if (top.advance()) heap.sink();
+      else heap.pop();
       if (writer.isFull) await writer.drain();
       if (pacer.isDue()) await pacer.rest();
     }

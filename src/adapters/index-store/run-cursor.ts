@@ -1,5 +1,5 @@
 /**
- * Cursors over one layer each, for scans (`layers.ts`).
+ * A cursor over one run, for scans (`layers.ts`).
  *
  * The first block of a run comes through the block cache, since short scans near each other share it; the blocks behind are read
  * past the cache, so that a long scan does not empty it.
@@ -10,30 +10,6 @@ import { BlockCursor } from './block-cursor.js';
 import { DELETED, type Deleted } from './memtable.js';
 import type { MergeSource } from './merge-heap.js';
 import type { Run } from './run.js';
-
-export class MemtableCursor<Value> implements MergeSource {
-  key = '';
-  readonly age: number;
-  readonly #entries: Iterator<[string, Value | Deleted]>;
-  #value: Value | Deleted = DELETED;
-
-  constructor(entries: Iterator<[string, Value | Deleted]>, age: number) {
-    this.#entries = entries;
-    this.age = age;
-  }
-
-  value(): Value | Deleted {
-    return this.#value;
-  }
-
-  /** Goes to the next entry; false behind the last. */
-  advance(): boolean {
-    const next = this.#entries.next();
-    if (next.done === true) return false;
-    [this.key, this.#value] = next.value;
-    return true;
-  }
-}
 
 export class RunCursor<Value> implements MergeSource {
   key = '';
