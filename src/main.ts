@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { CliContext, CliOutput, EditedText } from './cli/context.js';
 import { runProgram } from './cli/program.js';
@@ -68,6 +69,9 @@ const context: CliContext = {
     };
   },
   signal: stop.signal,
+  abortAfter: (delayMs) => AbortSignal.timeout(delayMs),
+  pause: (delayMs, signal) => delay(delayMs, undefined, { signal }).catch(() => undefined),
+  ...(process.stdin.isTTY ? { onKey } : {}),
 };
 
 process.exitCode = await runProgram(context, process.argv.slice(2));
@@ -104,11 +108,20 @@ function readText(file: string): string | undefined {
 function outputTo(stream: NodeJS.WriteStream): CliOutput {
   return {
     isTerminal: stream.isTTY === true,
+    ...(stream.isTTY ? { size: () => ({ rows: stream.rows, columns: stream.columns }) } : {}),
     write: (line) => {
       if (stream.write(line)) return;
       return new Promise((resolve) => stream.once('drain', resolve));
     },
   };
+}
+
+/** Keys as they are pressed: the terminal neither shows them nor makes signals of them meanwhile. */
+function onKey(listener: (key: string) => void): () => void {
+  const { stdin } = process;
+  const onData = (bytes: Buffer): void => listener(bytes.toString('utf8'));
+  stdin.setRawMode(true).on('data', onData).resume();
+  return () => void stdin.off('data', onData).setRawMode(false).pause();
 }
 
 /** Runs `$VISUAL`, `$EDITOR` or vi over a temporary file. */

@@ -21,6 +21,14 @@ import type { SettingDescription } from '../settings/settings.js';
 import { CliFailure, type LogReader } from './context.js';
 import { readLines } from './json-lines.js';
 
+/** What ends all requests of a client. */
+export interface ClientLimits {
+  /** The user's wish to stop. */
+  readonly stop?: AbortSignal | undefined;
+  /** Aborts when `--timeout` has passed. */
+  readonly deadline?: AbortSignal | undefined;
+}
+
 interface RequestOptions {
   readonly method?: 'GET' | 'PUT' | 'POST' | 'DELETE';
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
@@ -34,13 +42,16 @@ const LINES_TYPE = 'application/x-ndjson';
 export class AdminClient implements LogReader {
   readonly endpoint: string;
   readonly #fetch: typeof globalThis.fetch;
+  readonly #limits: ClientLimits;
   readonly #signal: AbortSignal | undefined;
 
   /** `endpoint` without a slash at its end. */
-  constructor(endpoint: string, fetch: typeof globalThis.fetch, signal?: AbortSignal) {
+  constructor(endpoint: string, fetch: typeof globalThis.fetch, limits: ClientLimits = {}) {
     this.endpoint = endpoint;
     this.#fetch = fetch;
-    this.#signal = signal;
+    this.#limits = limits;
+    const signals = [limits.stop, limits.deadline].filter((signal) => signal !== undefined);
+    this.#signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
   }
 
   async status(): Promise<EngineStatus> {
@@ -131,7 +142,7 @@ export class AdminClient implements LogReader {
           yield event;
         }
       } catch (error) {
-        if (this.#signal?.aborted === true) return;
+        if (this.#limits.stop?.aborted === true) return;
         if (causeCode(error) !== 'UND_ERR_BODY_TIMEOUT') throw this.#unreachable(error);
         continue;
       }
@@ -249,7 +260,9 @@ export class AdminClient implements LogReader {
 
   #unreachable(error: unknown): Error {
     if (error instanceof CliFailure) return error;
-    if (this.#signal?.aborted === true) return new CliFailure('STOPPED', 'stopped');
+    if (this.#limits.stop?.aborted === true) return new CliFailure('STOPPED', 'stopped');
+    if (this.#limits.deadline?.aborted === true)
+      return new CliFailure('TIMEOUT', `not done by ${this.endpoint} within --timeout: it may still be done`);
     const code = causeCode(error);
     if (code === 'ECONNREFUSED')
       return new CliFailure('NO_SERVER', `no server at ${this.endpoint}: start one with \`npm start\``);

@@ -25,10 +25,18 @@ export interface CliContext {
   readonly openOffline?: (settings: Settings) => Promise<OfflineLog>;
   /** Aborts when the user wants to stop (Ctrl-C). */
   readonly signal?: AbortSignal;
+  /** A signal that aborts after so many milliseconds and does not keep the process alive, for `--timeout`. */
+  readonly abortAfter?: (delayMs: number) => AbortSignal;
+  /** Resolves after so many milliseconds, and at once when the signal aborts; for `top`. */
+  readonly pause?: (delayMs: number, signal: AbortSignal) => Promise<void>;
+  /** Calls back with each key that is pressed, until the returned function is called; absent without a terminal. */
+  readonly onKey?: (listener: (key: string) => void) => () => void;
 }
 
 export interface CliOutput {
   readonly isTerminal: boolean;
+  /** Lines and columns of the terminal of now. */
+  readonly size?: () => { readonly rows: number; readonly columns: number };
   /** A promise when the reader is slow: the writer waits for it. */
   write(text: string): void | Promise<void>;
 }
@@ -55,7 +63,8 @@ export class CliFailure extends Error {
   readonly code: string;
   readonly exitCode: ExitCode;
 
-  constructor(code: string, message: string, exitCode: ExitCode = EXIT_FAILED) {
+  /** Without an exit code it is the one that goes with `code`. */
+  constructor(code: string, message: string, exitCode: ExitCode = EXIT_CODES[code] ?? EXIT_FAILED) {
     super(message);
     this.code = code;
     this.exitCode = exitCode;
@@ -66,4 +75,23 @@ export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 /** The command line or the settings are wrong: trying again will not help. */
 export const EXIT_USAGE = 2;
-export type ExitCode = typeof EXIT_OK | typeof EXIT_FAILED | typeof EXIT_USAGE;
+/** No server was reached: nothing was done. */
+export const EXIT_NO_SERVER = 3;
+/** The deadline passed first; what was begun may still be done. */
+export const EXIT_TIMEOUT = 4;
+/** The user stopped it (Ctrl-C): 128 and the number of SIGINT, as shells have it. */
+export const EXIT_STOPPED = 130;
+export type ExitCode =
+  | typeof EXIT_OK
+  | typeof EXIT_FAILED
+  | typeof EXIT_USAGE
+  | typeof EXIT_NO_SERVER
+  | typeof EXIT_TIMEOUT
+  | typeof EXIT_STOPPED;
+
+/** Codes of errors for which scripts have a way of their own; all others end with `EXIT_FAILED`. */
+const EXIT_CODES: Readonly<Record<string, ExitCode | undefined>> = {
+  NO_SERVER: EXIT_NO_SERVER,
+  TIMEOUT: EXIT_TIMEOUT,
+  STOPPED: EXIT_STOPPED,
+};

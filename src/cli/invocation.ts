@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { loadSettings, type Settings } from '../settings/settings.js';
 import type { FlagSetting } from '../settings/sources.js';
+import { parseDuration } from '../settings/quantities.js';
 import { SETTING_NAMES, SETTINGS } from '../settings/table.js';
 import { AdminClient } from './admin-client.js';
 import { CliFailure, EXIT_USAGE, type CliContext, type LogReader } from './context.js';
@@ -36,6 +37,32 @@ function settingOptions(): { option: Option; key: string }[] {
   });
 }
 
+/** What `--timeout` was parsed to: a class, so that a command's own option of that name is told from it. */
+class RequestTimeout {
+  readonly timeoutMs: number;
+
+  constructor(timeoutMs: number) {
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/**
+ * Gives every command below `program` the option `--timeout`, unless it has one of its own. Not a global option, because those are
+ * taken from the command line before the options of commands.
+ */
+export function addTimeoutOptions(program: Command): void {
+  for (const command of program.commands) {
+    addTimeoutOptions(command);
+    const own = command.options.some((option) => option.long === '--timeout');
+    if (command.commands.length > 0 || own) continue;
+    command.option(
+      '--timeout <duration>',
+      'give up when it is not done by then, as in 30s or 5min',
+      (text) => new RequestTimeout(durationOption(text)),
+    );
+  }
+}
+
 function collectSetting(text: string, previous: readonly FlagSetting[] = []): FlagSetting[] {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('Write --set KEY=VALUE.');
@@ -47,6 +74,7 @@ export class Invocation {
   readonly printer: Printer;
   readonly #options: GlobalOptions;
   readonly #flags: readonly FlagSetting[];
+  readonly #deadline: AbortSignal | undefined;
   #settings: Settings | undefined;
 
   constructor(context: CliContext, command: Command) {
@@ -59,6 +87,8 @@ export class Invocation {
       return typeof text === 'string' ? [{ key, text, flag: option.long ?? '' }] : [];
     });
     this.#flags = [...(options.set ?? []), ...own];
+    const timeout: unknown = command.opts()['timeout'];
+    if (timeout instanceof RequestTimeout) this.#deadline = context.abortAfter?.(timeout.timeoutMs);
   }
 
   /** Read when first asked for. Throws `INVALID_SETTING`. */
@@ -78,7 +108,8 @@ export class Invocation {
 
   /** A client whose requests all end when the signal aborts. */
   clientUntil(signal: AbortSignal | undefined): AdminClient {
-    return new AdminClient(this.#endpoint(), this.context.fetch, signal);
+    const { fetch } = this.context;
+    return new AdminClient(this.#endpoint(), fetch, { stop: signal, deadline: this.#deadline });
   }
 
   /**
@@ -130,6 +161,13 @@ export function integerOption(least: number): (text: string) => number {
     if (value >= least) return value;
     throw new InvalidArgumentError(`It must be an integer, at least ${least}.`);
   };
+}
+
+/** A parser of options that take a duration; whole milliseconds. */
+export function durationOption(text: string): number {
+  const durationMs = parseDuration(text);
+  if (durationMs !== undefined && durationMs > 0) return durationMs;
+  throw new InvalidArgumentError('It must be a time with a unit, such as 500ms, 30s or 5min.');
 }
 
 /** `/bucket/key`, or the same as `s3://bucket/key`. */

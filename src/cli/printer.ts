@@ -4,12 +4,11 @@
  * Keys and messages come from clients and may hold control characters, which could rewrite the screen: everything but
  * JSON goes through `printable`.
  */
+import { styleText } from 'node:util';
 import { DAY_MS, GIB, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS, TIB } from '../core/units.js';
 import type { CliContext, CliOutput } from './context.js';
 
 export type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
-
-const CODES: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 };
 
 export class Printer {
   readonly json: boolean;
@@ -73,7 +72,8 @@ export class Printer {
 /** Colours only where somebody looks, and NO_COLOR (no-color.org) does not forbid it. */
 export function paint(output: CliOutput, env: CliContext['env'], text: string, colour: Colour): string {
   const plain = !output.isTerminal || (env['NO_COLOR'] ?? '') !== '';
-  return plain ? text : `\x1b[${CODES[colour]}m${text}\x1b[0m`;
+  // Which stream it goes to is known here and not to styleText.
+  return plain ? text : styleText(colour, text, { validateStream: false });
 }
 
 /** Control characters written out: `\x1b`. */

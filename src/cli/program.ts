@@ -1,6 +1,5 @@
 /**
- * The command line: its commands, how they are told apart, and with which exit code they end: 0 done, 1 failed,
- * 2 wrong use (arguments or settings).
+ * The command line: its commands, how they are told apart, and with which exit code they end (`context.ts`).
  */
 import { Command, CommanderError } from 'commander';
 import { HeadraceError } from '../core/errors.js';
@@ -15,18 +14,19 @@ import { addStartCommand } from './commands/start.js';
 import { addStatusCommand } from './commands/status.js';
 import { addUserCommand } from './commands/user.js';
 import { CliFailure, EXIT_FAILED, EXIT_OK, EXIT_USAGE, type CliContext, type ExitCode } from './context.js';
-import { addGlobalOptions, examples } from './invocation.js';
+import { addGlobalOptions, addTimeoutOptions, examples } from './invocation.js';
 import { paint, printable } from './printer.js';
 
 /** The whole command tree. Parsing throws: `runProgram` is what turns that into exit codes. */
-export function buildProgram(context: CliContext): Command {
+export function buildProgram(context: CliContext, json = false): Command {
   const program = new Command('headrace')
     .description('An S3 write cache: writes are durable on local disk and persisted in the background.')
     .version(context.version, '-V, --version')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void context.stdout.write(text),
-      writeErr: (text) => void context.stderr.write(text),
+      // With --json what is wrong is told as JSON, and nothing else.
+      writeErr: (text) => void (json || context.stderr.write(text)),
     })
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
@@ -42,26 +42,37 @@ export function buildProgram(context: CliContext): Command {
   addMountCommand(program, context);
   addUserCommand(program, context);
   addLogCommand(program, context);
+  addTimeoutOptions(program);
   return program;
 }
 
 /** Runs one command line (without the program's name); resolves with the exit code, after everything was printed. */
 export async function runProgram(context: CliContext, args: readonly string[]): Promise<ExitCode> {
+  const json = args.includes('--json');
   try {
-    await buildProgram(context).parseAsync(args, { from: 'user' });
+    await buildProgram(context, json).parseAsync(args, { from: 'user' });
     return EXIT_OK;
   } catch (error) {
-    // Commander has printed its own message.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT_OK;
+      if (json) await context.stderr.write(`${JSON.stringify({ error: describeMisuse(error) })}\n`);
+      // Otherwise commander has printed its own message.
+      return EXIT_USAGE;
+    }
     const { code, exitCode, message } = explain(error);
-    if (args.includes('--json'))
-      await context.stderr.write(`${JSON.stringify({ error: { code, message } })}\n`);
+    if (json) await context.stderr.write(`${JSON.stringify({ error: { code, message } })}\n`);
     else
       await context.stderr.write(
         `${paint(context.stderr, context.env, 'error:', 'red')} ${printable(message)}\n`,
       );
     return exitCode;
   }
+}
+
+function describeMisuse({ message }: CommanderError): { code: string; message: string } {
+  // Without a subcommand commander shows the help and throws this.
+  if (message === '(outputHelp)') return { code: 'USAGE', message: 'a command is missing: see --help' };
+  return { code: 'USAGE', message: message.replace(/^error: /, '') };
 }
 
 function explain(error: unknown): { code: string; exitCode: ExitCode; message: string } {

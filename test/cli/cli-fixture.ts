@@ -75,8 +75,17 @@ export async function runCli(
   options: RunOptions = {},
   discarded: string[] = [],
 ): Promise<Run> {
-  let stdout = '';
-  let stderr = '';
+  const { context, printed } = createCliContext(options, discarded);
+  const exitCode = await runProgram(context, args);
+  return { exitCode, ...printed };
+}
+
+/** A world for commands, and what they print into it. */
+export function createCliContext(
+  options: RunOptions = {},
+  discarded: string[] = [],
+): { context: CliContext; printed: { stdout: string; stderr: string } } {
+  const printed = { stdout: '', stderr: '' };
   const isTerminal = options.terminal ?? false;
   const context: CliContext = {
     version: '1.2.3',
@@ -84,11 +93,11 @@ export async function runCli(
     stdout: {
       isTerminal,
       write: (text) => {
-        stdout += text;
+        printed.stdout += text;
         options.onOutput?.(text);
       },
     },
-    stderr: { isTerminal, write: (text) => void (stderr += text) },
+    stderr: { isTerminal, write: (text) => void (printed.stderr += text) },
     fetch: globalThis.fetch,
     wallTimeMs: () => START_MS + 90_000,
     readText: (path) => options.files?.[path],
@@ -99,9 +108,9 @@ export async function runCli(
       discard: async () => void discarded.push('/tmp/edit/pathconfig.json'),
     }),
     startServer: options.startServer ?? (async () => {}),
+    abortAfter: (delayMs) => AbortSignal.timeout(delayMs),
     ...(options.offline === undefined ? {} : { openOffline: async () => options.offline as OfflineLog }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  const exitCode = await runProgram(context, args);
-  return { exitCode, stdout, stderr };
+  return { context, printed };
 }

@@ -83,7 +83,7 @@ void t.test('cli: wrong use exits with 2 and says what is wrong', async (t) => {
   }
 });
 
-void t.test('cli: without a server every command says so in one line and exits with 1', async (t) => {
+void t.test('cli: without a server every command says so in one line and exits with 3', async (t) => {
   const endpoint = await endpointWithoutServer();
   const calls = [
     'status',
@@ -109,7 +109,7 @@ void t.test('cli: without a server every command says so in one line and exits w
     const run = await runCli([...call.split(' '), '--endpoint', endpoint], {
       input: '{"apiVersion":"v1.0"}',
     });
-    t.equal(run.exitCode, 1, call);
+    t.equal(run.exitCode, 3, call);
     t.equal(run.stderr, `error: no server at ${endpoint}: start one with \`npm start\`\n`, call);
   }
 });
@@ -122,7 +122,7 @@ void t.test('cli: a refused connection names the address and what to do', async 
   };
   const run = await runCli(['status']);
   t.same(run, {
-    exitCode: 1,
+    exitCode: 3,
     stdout: '',
     stderr: 'error: no server at http://127.0.0.1:19999: start one with `npm start`\n',
   });
@@ -139,7 +139,7 @@ void t.test('cli: something else that answers at the address is told apart', asy
     globalThis.fetch = async () =>
       new Response('<html>', { status, headers: { 'content-type': 'text/html' } });
     const { exitCode, stderr } = await runCli(['status']);
-    t.equal(exitCode, 1);
+    t.equal(exitCode, 3);
     t.equal(
       stderr,
       `error: what listens at http://127.0.0.1:19999 is not a Headrace admin API: it answered ${status} with text/html\n`,

@@ -5,6 +5,7 @@ import type { AdminClient } from '../admin-client.js';
 import { CliFailure, EXIT_USAGE, type CliContext, type LogReader } from '../context.js';
 import { examples, integerOption, Invocation } from '../invocation.js';
 import { formatBytes, formatTime, printable, type Printer } from '../printer.js';
+import { createProgressBar } from '../progress-bar.js';
 
 interface RangeOptions {
   readonly partition?: number;
@@ -21,6 +22,7 @@ export function addLogCommand(program: Command, context: CliContext): void {
   log
     .command('head')
     .description('show where each partition of the log stands')
+    .addHelpText('after', examples('log head', 'log head --json'))
     .action(async (_options: object, command: Command) => {
       const invocation = new Invocation(context, command);
       const { printer } = invocation;
@@ -137,15 +139,10 @@ function addVerify(log: Command, context: CliContext): void {
       const invocation = new Invocation(context, command);
       const { printer } = invocation;
       await invocation.withLog(async (reader) => {
-        let shown = false;
-        const report = await reader.verify({
-          data: data ?? false,
-          onProgress: (done, total) => {
-            shown = true;
-            void printer.progress(`checked ${done} of ${total}`);
-          },
-        });
-        if (shown) await printer.progress('');
+        const bar = createProgressBar(context, { unit: 'checked' });
+        const report = await reader
+          .verify({ data: data ?? false, onProgress: (done, total) => bar.update(done, total) })
+          .finally(() => bar.stop());
         if (printer.json) await printer.value(report);
         else await printer.table(reportRows(report));
         if (!report.ok)

@@ -28,6 +28,7 @@ export function addMountCommand(program: Command, context: CliContext): void {
   mount
     .command('list')
     .description('list all mounts')
+    .addHelpText('after', examples('mount list', 'mount list --json'))
     .action(async (_options: object, command: Command) => {
       const { client, printer } = new Invocation(context, command);
       const mounts = await client.mounts();

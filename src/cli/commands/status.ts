@@ -2,13 +2,14 @@
 import type { Command } from 'commander';
 import type { EngineStatus, LogHead } from '../../engine/admin-service.js';
 import type { CliContext } from '../context.js';
-import { Invocation } from '../invocation.js';
+import { examples, Invocation } from '../invocation.js';
 import { formatBytes, formatTime, type Printer } from '../printer.js';
 
 export function addStatusCommand(program: Command, context: CliContext): void {
   program
     .command('status')
     .description('show what the server holds, what is pending, and where its log stands')
+    .addHelpText('after', examples('status', 'status --endpoint http://10.0.0.5:19999 --json'))
     .action(async (_options: object, command: Command) => {
       const { client, printer } = new Invocation(context, command);
       const status = await client.status();

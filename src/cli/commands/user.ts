@@ -18,6 +18,7 @@ function addRead(user: Command, context: CliContext): void {
   user
     .command('list')
     .description('list all users')
+    .addHelpText('after', examples('user list', 'user list --json'))
     .action(async (_options: object, command: Command) => {
       const { client, printer } = new Invocation(context, command);
       const users = await client.users();
@@ -37,6 +38,7 @@ function addRead(user: Command, context: CliContext): void {
     .command('show')
     .description('one user with its access keys and grants')
     .argument('<name>')
+    .addHelpText('after', examples('user show alice'))
     .action(async (name: string, _options: object, command: Command) => {
       const { client, printer } = new Invocation(context, command);
       await show(printer, await client.user(name));
@@ -97,6 +99,7 @@ function addState(user: Command, context: CliContext): void {
       .description(`${action} a user, or one of its access keys`)
       .argument('<name>')
       .option('--key <id>', 'only this access key')
+      .addHelpText('after', examples(`user ${action} alice`, `user ${action} alice --key HR…`))
       .action(async (name: string, { key }: { key?: string }, command: Command) => {
         const { client, printer } = new Invocation(context, command);
         await show(printer, await client.setUserEnabled(name, action === 'enable', key));
@@ -106,6 +109,7 @@ function addState(user: Command, context: CliContext): void {
     .description('remove a user, or one of its access keys')
     .argument('<name>')
     .option('--key <id>', 'only this access key')
+    .addHelpText('after', examples('user rm alice', 'user rm alice --key HR…'))
     .action(async (name: string, { key }: { key?: string }, command: Command) => {
       const { client, printer } = new Invocation(context, command);
       await client.removeUser(name, key);
