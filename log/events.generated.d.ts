@@ -108,6 +108,26 @@ export interface PersistFailedMessage extends ObjectMessage {
   quarantined: boolean;
 }
 
+export interface PersistDiscardedMessage extends ObjectMessage {
+  version: Count;
+  deletion: boolean;
+  size: Count;
+  extents: readonly ExtentMessage[];
+  reason: string;
+}
+
+export interface UfsUploadMessage extends ObjectMessage {
+  version: Count;
+  ufsUpload: string;
+}
+
+export interface UfsPartStoredMessage extends ObjectMessage {
+  version: Count;
+  partNumber: Count;
+  size: Count;
+  ufsEtag: string;
+}
+
 export interface ObjectEvictedMessage extends ObjectMessage {
   version: Count;
   size: Count;
@@ -206,6 +226,11 @@ export const headrace: {
     readonly UploadAborted: MessageType<UploadAbortedMessage>;
     readonly ExtentsMoved: MessageType<ExtentsMovedMessage>;
     readonly PersistFailed: MessageType<PersistFailedMessage>;
+    readonly PersistRetried: MessageType<DeletePersistedMessage>;
+    readonly PersistDiscarded: MessageType<PersistDiscardedMessage>;
+    readonly UfsUploadStarted: MessageType<UfsUploadMessage>;
+    readonly UfsPartStored: MessageType<UfsPartStoredMessage>;
+    readonly UfsUploadEnded: MessageType<UfsUploadMessage>;
     readonly BucketCreated: MessageType<BucketMessage>;
     readonly BucketDeleted: MessageType<BucketMessage>;
     readonly BucketConfigured: MessageType<BucketConfiguredMessage>;

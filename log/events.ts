@@ -119,6 +119,64 @@ export interface PersistFailed {
   readonly quarantined: boolean;
 }
 
+/** An operator wants a failed or quarantined entry of the upload stream tried again, as if it had never failed. */
+export interface PersistRetried {
+  readonly type: 'PersistRetried';
+  readonly atMs: number;
+  readonly bucket: string;
+  readonly key: string;
+  readonly version: number;
+}
+
+/**
+ * An operator gave up what the UFS has yet to learn: a version that only the cache held, whose bytes are lost, or a pending
+ * delete, whose object comes back. What the UFS holds is the truth again.
+ */
+export interface PersistDiscarded {
+  readonly type: 'PersistDiscarded';
+  readonly atMs: number;
+  readonly bucket: string;
+  readonly key: string;
+  readonly version: number;
+  /** Whether it was a pending delete; then there are no bytes. */
+  readonly deletion: boolean;
+  readonly size: number;
+  readonly extents: readonly Extent[];
+  readonly reason: string;
+}
+
+/** A multipart upload of a version begins at the UFS: logged with an empty `ufsUpload` before, and again with its name. */
+export interface UfsUploadStarted {
+  readonly type: 'UfsUploadStarted';
+  readonly atMs: number;
+  readonly bucket: string;
+  readonly key: string;
+  readonly version: number;
+  readonly ufsUpload: string;
+}
+
+/** The UFS holds this part of the version's multipart upload: a restart goes on behind it. */
+export interface UfsPartStored {
+  readonly type: 'UfsPartStored';
+  readonly atMs: number;
+  readonly bucket: string;
+  readonly key: string;
+  readonly version: number;
+  readonly partNumber: number;
+  readonly size: number;
+  readonly ufsEtag: string;
+}
+
+/** A multipart upload that was not completed takes no space in the UFS any more: it was aborted, or is unknown there. */
+export interface UfsUploadEnded {
+  readonly type: 'UfsUploadEnded';
+  readonly atMs: number;
+  readonly bucket: string;
+  readonly key: string;
+  readonly version: number;
+  readonly ufsUpload: string;
+}
+
 /** The local copy of a persisted version was given up. */
 export interface ObjectEvicted {
   readonly type: 'ObjectEvicted';
@@ -195,6 +253,8 @@ export interface BucketCreated {
   readonly type: 'BucketCreated';
   readonly atMs: number;
   readonly bucket: string;
+  /** The user who did; absent when nobody signed the request. */
+  readonly owner?: string;
 }
 
 export interface BucketDeleted {
@@ -257,6 +317,11 @@ export type DataEvent =
   | ObjectPersisted
   | DeletePersisted
   | PersistFailed
+  | PersistRetried
+  | PersistDiscarded
+  | UfsUploadStarted
+  | UfsPartStored
+  | UfsUploadEnded
   | ObjectEvicted
   | ExtentsMoved
   | UploadOpened

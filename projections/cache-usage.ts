@@ -22,6 +22,11 @@ export function foldCacheUsage(usage: CacheUsage, event: DataEvent): void {
       usage.objects -= 1;
       usage.objectBytes -= event.replaced.size;
       return;
+    case 'PersistDiscarded':
+      if (event.deletion) return;
+      usage.objects -= 1;
+      usage.objectBytes -= event.size;
+      return;
     case 'ObjectEvicted':
       usage.objects -= 1;
       usage.objectBytes -= event.size;

@@ -5,9 +5,14 @@
 import { unreachable } from '../src/core/assert.js';
 import type { ControlEvent } from '../log/events.js';
 
+/** The pseudo-user of requests without a signature, which makes nobody a user. */
+const ANONYMOUS = 'anonymous';
+
 export interface Bucket {
   readonly name: string;
   readonly createdMs: number;
+  /** The user who created it. */
+  readonly owner?: string;
   /** Configuration documents by name: cors, tagging, policy, … */
   readonly documents: ReadonlyMap<string, string>;
 }
@@ -22,6 +27,8 @@ export interface ControlState {
   readonly buckets: Map<string, Bucket>;
   readonly mounts: Map<string, Mount>;
   readonly users: Map<string, string>;
+  /** Whether there ever was a user besides `anonymous`. */
+  usersExisted: boolean;
   /** JSON of the path configuration; undefined before the first change. */
   pathConfig: string | undefined;
   /** Offset of the event that set it; -1 before the first. */
@@ -33,6 +40,7 @@ export function emptyControlState(): ControlState {
     buckets: new Map(),
     mounts: new Map(),
     users: new Map(),
+    usersExisted: false,
     pathConfig: undefined,
     pathConfigOffset: -1,
   };
@@ -45,6 +53,7 @@ export function foldControl(state: ControlState, event: ControlEvent, offset: nu
       state.buckets.set(event.bucket, {
         name: event.bucket,
         createdMs: event.atMs,
+        ...(event.owner === undefined ? {} : { owner: event.owner }),
         documents: new Map(),
       });
       return;
@@ -72,6 +81,7 @@ export function foldControl(state: ControlState, event: ControlEvent, offset: nu
       return;
     case 'UserChanged':
       state.users.set(event.name, event.document);
+      if (event.name !== ANONYMOUS) state.usersExisted = true;
       return;
     case 'UserRemoved':
       state.users.delete(event.name);

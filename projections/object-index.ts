@@ -25,10 +25,18 @@ export function foldObjectIndex(index: RecordMap, event: DataEvent, offset: numb
     case 'PersistFailed':
       if (event.quarantined) change(index, event, (record) => ({ ...record, state: 'QUARANTINED' }));
       return;
+    case 'PersistRetried':
+      change(index, event, (record) =>
+        record.state === 'QUARANTINED' ? { ...record, state: 'PENDING' } : record,
+      );
+      return;
+    case 'PersistDiscarded':
     case 'DeletePersisted': {
       const key = objectKey(event.bucket, event.key);
       const record = index.get(key);
-      if (record?.kind === 'deleting' && record.version === event.version) index.delete(key);
+      const isPut = event.type === 'PersistDiscarded' && !event.deletion;
+      if (record?.kind === (isPut ? 'object' : 'deleting') && record.version === event.version)
+        index.delete(key);
       return;
     }
     case 'ObjectEvicted': {
@@ -45,6 +53,9 @@ export function foldObjectIndex(index: RecordMap, event: DataEvent, offset: numb
     case 'UploadOpened':
     case 'PartStored':
     case 'UploadAborted':
+    case 'UfsUploadStarted':
+    case 'UfsPartStored':
+    case 'UfsUploadEnded':
       return;
     default:
       unreachable(event);

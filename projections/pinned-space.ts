@@ -38,6 +38,7 @@ export function foldPinnedSpace(space: PinnedSpace, event: DataEvent): void {
       release(space, event.replaced);
       break;
     case 'ObjectPersisted':
+    case 'PersistDiscarded':
       space.pendingBytes -= event.size;
       break;
     case 'PartStored':

@@ -3,7 +3,7 @@
  *
  * | field   | offset | size | meaning                                                                          |
  * |---------|--------|------|----------------------------------------------------------------------------------|
- * | kind    | 0      | 1    | 1 object, 2 deleting, 3 upload, 4 part, 5 queued                                 |
+ * | kind    | 0      | 1    | 1 object, 2 deleting, 3 upload, 4 part, 5 queued, 6 UFS part, 7 stale upload     |
  * | version | 1      | 8    | kind 1 only: version, little endian                                              |
  * | body    | 9 or 1 | rest | kind 1: `ObjectVersion` of `log/events.proto`; others: UTF-8 JSON, kind 5 a list |
  *
@@ -17,7 +17,7 @@ import { headrace } from '../log/events.generated.js';
 import { NumberReader, NumberWriter } from '../log/protobuf-scalars.js';
 import { objectRecord, type IndexRecord, type ObjectRecord, type QueueRecord } from './records.js';
 
-const KINDS = ['object', 'deleting', 'upload', 'part', 'queued'] as const;
+const KINDS = ['object', 'deleting', 'upload', 'part', 'queued', 'ufsPart', 'staleUpload'] as const;
 const OBJECT_KIND = 1;
 const QUEUED_KIND = 5;
 const QUEUED_PREFIX = `${String.fromCharCode(QUEUED_KIND)}[`;
@@ -64,19 +64,34 @@ function encodeOther(record: Exclude<IndexRecord, ObjectRecord>): Uint8Array {
 function encodeQueued(record: QueueRecord): Uint8Array {
   const { action, bucket, key, size, sinceMs, attempt, nextAttemptAtMs, cause, message, quarantined } =
     record;
+  const { upload } = record;
   const place = `${action === 'put' ? 1 : 0},${JSON.stringify(bucket)},${JSON.stringify(key)}`;
   // Joined by hand, into recycled memory: one of these is written per dirty object at every checkpoint.
   let text = `${QUEUED_PREFIX}${place},${size},${sinceMs}`;
-  if (attempt > 0 || quarantined) {
+  if (attempt > 0 || quarantined || upload !== undefined) {
     const failure = `${JSON.stringify(cause)},${JSON.stringify(message)},${quarantined ? 1 : 0}`;
     text += `,${attempt},${nextAttemptAtMs},${failure}`;
+    if (upload !== undefined) text += `,${JSON.stringify(upload.id)},${upload.sinceMs}`;
   }
   text += ']';
   if (text.length * UTF8_BYTES_PER_UNIT_MAX > queuedBytes.length) return Buffer.from(text);
   return queuedBytes.subarray(0, queuedBytes.write(text));
 }
 
-type QueuedList = [number, string, string, number, number, number?, number?, string?, string?, number?];
+type QueuedList = [
+  number,
+  string,
+  string,
+  number,
+  number,
+  number?,
+  number?,
+  string?,
+  string?,
+  number?,
+  string?,
+  number?,
+];
 
 function decodeQueued(bytes: Uint8Array): QueueRecord {
   const list = JSON.parse(Buffer.from(bytes).toString('utf8', 1)) as QueuedList;
@@ -91,6 +106,8 @@ function decodeQueued(bytes: Uint8Array): QueueRecord {
     cause = '',
     message = '',
     held = 0,
+    uploadId,
+    uploadSinceMs = 0,
   ] = list;
   return {
     kind: 'queued',
@@ -104,6 +121,7 @@ function decodeQueued(bytes: Uint8Array): QueueRecord {
     cause,
     message,
     quarantined: held === 1,
+    ...(uploadId === undefined ? {} : { upload: { id: uploadId, sinceMs: uploadSinceMs } }),
   };
 }
 

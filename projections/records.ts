@@ -8,6 +8,8 @@
  * | `u` bucket NUL key NUL upload id (32)              | UploadRecord   | until completed or aborted                |
  * | `p` bucket NUL key NUL upload id (32) number (2)   | PartRecord     | as its upload                             |
  * | `q` version (7, big endian)                        | QueueRecord    | until persisted, replaced or deleted      |
+ * | `m` version (7) part number (2)                    | UfsPartRecord  | as the UFS upload that its queue entry names |
+ * | `s` version (7)                                    | StaleUpload    | until the UFS upload was aborted          |
  *
  * Bucket names hold no NUL and upload ids have a fixed length, so that keys with a NUL are no trouble.
  */
@@ -62,9 +64,32 @@ export interface QueueRecord {
   readonly cause: string;
   readonly message: string;
   readonly quarantined: boolean;
+  /** The multipart upload at the UFS that carries this version. */
+  readonly upload?: UfsUpload;
 }
 
-export type IndexRecord = ObjectRecord | DeletingRecord | UploadRecord | PartRecord | QueueRecord;
+export interface UfsUpload {
+  /** The UFS's name of it; empty while it is about to be begun. */
+  readonly id: string;
+  readonly sinceMs: number;
+}
+
+/** A part that the UFS holds of the version's multipart upload. */
+export interface UfsPartRecord {
+  readonly kind: 'ufsPart';
+  readonly size: number;
+  readonly ufsEtag: string;
+}
+
+/** A multipart upload that nobody will complete: it is to be aborted. With an empty id, if there is one at all. */
+export interface StaleUploadRecord extends UfsUpload {
+  readonly kind: 'staleUpload';
+  readonly bucket: string;
+  readonly key: string;
+}
+
+export type IndexRecord =
+  ObjectRecord | DeletingRecord | UploadRecord | PartRecord | QueueRecord | UfsPartRecord | StaleUploadRecord;
 
 /**
  * The record of a version. Field by field, because spreading the version behind two other fields takes ten times as long: the
@@ -101,6 +126,8 @@ const SEPARATOR = '\0';
 const UPLOAD_ID_LENGTH = 32;
 const VERSION_BYTES = 7;
 const QUEUE_LETTER = 'q'.charCodeAt(0);
+const UFS_PART_LETTER = 'm'.charCodeAt(0);
+const STALE_LETTER = 's'.charCodeAt(0);
 const TWO_TO_32 = 2 ** 32;
 
 export function objectKey(bucket: string, key: string): string {
@@ -129,9 +156,31 @@ export function partPrefixEnd(prefix: string): string {
  * index has to flatten, which was a tenth of the engine's work per write.
  */
 export function queueKey(version: number): string {
+  return versionKey(QUEUE_LETTER, version);
+}
+
+export function staleUploadKey(version: number): string {
+  return versionKey(STALE_LETTER, version);
+}
+
+export function ufsPartKey(version: number, number: number): string {
+  return `${ufsPartPrefix(version)}${String.fromCharCode(number >> 8, number & 0xff)}`;
+}
+
+/** Keys of all parts that the UFS holds of a version lie from this (inclusive) to `partPrefixEnd` of it (exclusive). */
+export function ufsPartPrefix(version: number): string {
+  return versionKey(UFS_PART_LETTER, version);
+}
+
+/** The part number of an `m` key. */
+export function ufsPartNumber(key: string): number {
+  return key.charCodeAt(VERSION_BYTES + 1) * 256 + key.charCodeAt(VERSION_BYTES + 2);
+}
+
+function versionKey(letter: number, version: number): string {
   const high = Math.floor(version / TWO_TO_32);
   return String.fromCharCode(
-    QUEUE_LETTER,
+    letter,
     (high >>> 16) & 0xff,
     (high >>> 8) & 0xff,
     high & 0xff,
@@ -142,6 +191,7 @@ export function queueKey(version: number): string {
   );
 }
 
+/** The version in a `q` or `s` key. */
 export function queueVersion(key: string): number {
   let version = 0;
   for (let i = 1; i <= VERSION_BYTES; i++) version = version * 256 + key.charCodeAt(i);

@@ -34,6 +34,9 @@ export function foldSegmentUsage(usage: SegmentUsage, event: DataEvent): void {
     case 'ObjectPersisted':
       unpin(usage, event.extents);
       return;
+    case 'PersistDiscarded':
+      remove(usage, event.extents, true);
+      return;
     case 'ObjectEvicted':
       remove(usage, event.extents, false);
       return;

@@ -2,10 +2,19 @@
  * Projection: the upload stream, everything the UFS has yet to learn, in the order of the log.
  *
  * Invariants: at most one entry per object; an overwritten or deleted version has none (it is skipped, never uploaded after
- * its successor); the retry schedule is state, so it survives a restart.
+ * its successor); the retry schedule is state, so it survives a restart, and so is how far a multipart upload at the UFS got.
+ * An upload at the UFS whose version leaves the stream unfinished is stale until the UFS has aborted it.
  */
 import type { DataEvent, Replaced } from '../log/events.js';
-import { queueKey, type QueueRecord, type RecordMap } from './records.js';
+import {
+  partPrefixEnd,
+  queueKey,
+  staleUploadKey,
+  ufsPartKey,
+  ufsPartPrefix,
+  type QueueRecord,
+  type RecordMap,
+} from './records.js';
 
 export interface UploadStreamCounts {
   pending: number;
@@ -36,28 +45,68 @@ export function foldUploadStream(
       if (event.ufsDelete) add(index, counts, 'delete', event, 0, offset);
       return;
     case 'ObjectPersisted':
+      remove(index, counts, event.version, 'completed');
+      return;
     case 'DeletePersisted':
+    case 'PersistDiscarded':
       remove(index, counts, event.version);
       return;
     case 'PersistFailed': {
-      const key = queueKey(event.version);
-      const record = index.get(key);
-      if (record?.kind !== 'queued') return;
-      if (event.quarantined && !record.quarantined) counts.quarantined += 1;
-      if (!event.quarantined && record.quarantined) counts.quarantined -= 1;
-      index.set(key, {
-        ...record,
-        attempt: event.attempt,
-        nextAttemptAtMs: event.nextAttemptAtMs,
-        cause: event.cause,
-        message: event.message,
-        quarantined: event.quarantined,
-      });
+      const { attempt, nextAttemptAtMs, cause, message, quarantined } = event;
+      change(index, counts, event.version, { attempt, nextAttemptAtMs, cause, message, quarantined });
       return;
     }
+    case 'PersistRetried':
+      change(index, counts, event.version, {
+        attempt: 0,
+        nextAttemptAtMs: 0,
+        cause: '',
+        message: '',
+        quarantined: false,
+      });
+      return;
+    case 'UfsUploadStarted': {
+      const sinceMs = queued(index, event.version)?.upload?.sinceMs ?? event.atMs;
+      // The name follows what said that it is about to be begun, and keeps its time.
+      const upload = { id: event.ufsUpload, sinceMs: event.ufsUpload === '' ? event.atMs : sinceMs };
+      change(index, counts, event.version, { upload });
+      return;
+    }
+    case 'UfsPartStored':
+      if (queued(index, event.version)?.upload === undefined) return;
+      index.set(ufsPartKey(event.version, event.partNumber), {
+        kind: 'ufsPart',
+        size: event.size,
+        ufsEtag: event.ufsEtag,
+      });
+      return;
+    case 'UfsUploadEnded':
+      index.delete(staleUploadKey(event.version));
+      if (queued(index, event.version)?.upload?.id !== event.ufsUpload) return;
+      forgetParts(index, event.version);
+      change(index, counts, event.version, { upload: undefined });
+      return;
     default:
       return;
   }
+}
+
+function queued(index: RecordMap, version: number): QueueRecord | undefined {
+  const record = index.get(queueKey(version));
+  return record?.kind === 'queued' ? record : undefined;
+}
+
+function change(
+  index: RecordMap,
+  counts: UploadStreamCounts,
+  version: number,
+  fields: Partial<QueueRecord>,
+): void {
+  const record = queued(index, version);
+  if (record === undefined) return;
+  const changed: QueueRecord = { ...record, ...fields };
+  counts.quarantined += Number(changed.quarantined) - Number(record.quarantined);
+  index.set(queueKey(version), changed);
 }
 
 function add(
@@ -85,14 +134,23 @@ function add(
   });
 }
 
-function remove(index: RecordMap, counts: UploadStreamCounts, version: number): void {
-  const key = queueKey(version);
-  const record = index.get(key);
-  if (record?.kind !== 'queued') return;
+/** `completed`: the UFS made its multipart upload the object, so that nothing of it is left to be aborted. */
+function remove(index: RecordMap, counts: UploadStreamCounts, version: number, end?: 'completed'): void {
+  const record = queued(index, version);
+  if (record === undefined) return;
   counts.pending -= 1;
   counts.pendingBytes -= record.size;
   if (record.quarantined) counts.quarantined -= 1;
-  index.delete(key);
+  index.delete(queueKey(version));
+  const { upload, bucket, key } = record;
+  if (upload === undefined) return;
+  forgetParts(index, version);
+  if (end === undefined) index.set(staleUploadKey(version), { kind: 'staleUpload', bucket, key, ...upload });
+}
+
+function forgetParts(index: RecordMap, version: number): void {
+  const prefix = ufsPartPrefix(version);
+  for (const part of index.keys(prefix, partPrefixEnd(prefix))) index.delete(part);
 }
 
 function release(index: RecordMap, counts: UploadStreamCounts, replaced: Replaced | undefined): void {

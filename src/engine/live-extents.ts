@@ -70,6 +70,7 @@ export function freedBy(event: DataEvent): readonly Extent[] {
       return event.replaced?.extents ?? NONE;
     case 'UploadAborted':
     case 'ObjectEvicted':
+    case 'PersistDiscarded':
       return event.extents;
     case 'ExtentsMoved':
       return event.from;

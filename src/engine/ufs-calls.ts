@@ -157,6 +157,12 @@ export interface Fill {
 }
 
 const DECISIONS_MAX = 10;
+/** After these the UFS is what says whether the object exists. */
+const UFS_BECOMES_TRUTH: ReadonlySet<string> = new Set([
+  'ObjectEvicted',
+  'DeletePersisted',
+  'PersistDiscarded',
+]);
 
 /** The UFS was asked, but its answer may be out of date. Never leaves the engine. */
 export class StaleKnowledge extends Error {}
@@ -181,7 +187,7 @@ export class UfsKnowledge {
     this.#core = core;
     for (const partition of core.partitions) {
       partition.events$.subscribe(({ event }) => {
-        if (event.type === 'ObjectEvicted' || event.type === 'DeletePersisted') this.#changes += 1;
+        if (UFS_BECOMES_TRUTH.has(event.type)) this.#changes += 1;
         if (this.#fills.size > 0) this.#spoilFills(event.bucket, event.key);
       });
     }

@@ -11,6 +11,13 @@ import {
   decidePersistFailed,
 } from '../../src/engine/decide.js';
 import {
+  decideDiscard,
+  decideRetry,
+  decideUfsPartStored,
+  decideUfsUploadEnded,
+  decideUfsUploadStarted,
+} from '../../src/engine/decide-persists.js';
+import {
   decideAbortUpload,
   decideCompleteUpload,
   decideOpenUpload,
@@ -25,7 +32,13 @@ import {
   foldPartition,
 } from '../../projections/partition-state.js';
 import { RECORD_CODEC } from '../../projections/record-codec.js';
-import { partKey, queueVersion, type IndexRecord } from '../../projections/records.js';
+import {
+  partKey,
+  queueKey,
+  queueVersion,
+  staleUploadKey,
+  type IndexRecord,
+} from '../../projections/records.js';
 import { decideTags } from '../../src/engine/tag-path.js';
 import { DecisionWorld, versionWith } from '../support/decision-world.js';
 import { MapRecords } from '../support/record-maps.js';
@@ -46,6 +59,15 @@ const command = fc.oneof(
   fc.record({ do: fc.constant('delete' as const), key: fc.constantFrom(...KEYS), ufsDelete: fc.boolean() }),
   fc.record({ do: fc.constant('persist' as const), key: fc.constantFrom(...KEYS) }),
   fc.record({ do: fc.constant('fail' as const), key: fc.constantFrom(...KEYS), quarantined: fc.boolean() }),
+  fc.record({ do: fc.constant('retry' as const), key: fc.constantFrom(...KEYS) }),
+  fc.record({ do: fc.constant('discard' as const), key: fc.constantFrom(...KEYS) }),
+  fc.record({
+    do: fc.constant('ufsUpload' as const),
+    key: fc.constantFrom(...KEYS),
+    id: fc.constantFrom('', 'upload-1', 'upload-2'),
+    end: fc.boolean(),
+    part: fc.integer({ min: 1, max: 10_000 }),
+  }),
   fc.record({ do: fc.constant('evict' as const), key: fc.constantFrom(...KEYS) }),
   fc.record({ do: fc.constant('move' as const), key: fc.constantFrom(...KEYS) }),
   fc.record({ do: fc.constant('tag' as const), key: fc.constantFrom(...KEYS) }),
@@ -127,6 +149,22 @@ function apply(world: DecisionWorld, { ...step }: Command): void {
         }),
       );
       return;
+    case 'retry':
+    case 'discard': {
+      if (queued === undefined) return;
+      const target = { bucket, key, version: queueVersion(queued[0]) };
+      if (step.do === 'retry') world.run((view) => decideRetry(view, [target]));
+      else world.run((view) => decideDiscard(view, target, 'test'));
+      return;
+    }
+    case 'ufsUpload': {
+      if (queued === undefined) return;
+      const target = { bucket, key, version: queueVersion(queued[0]) };
+      if (step.end) return world.run((view) => decideUfsUploadEnded(view, target, step.id));
+      world.run((view) => decideUfsUploadStarted(view, target, step.id));
+      const part = { number: step.part, size: 1, etag: 'e' };
+      return world.run((view) => decideUfsPartStored(view, target, part));
+    }
     case 'tag':
       world.run((view) => decideTags(view, { bucket, key }, { tag: 'value' }));
       return;
@@ -289,6 +327,38 @@ void t.test(
         return (
           new Set(keys).size === keys.length && JSON.stringify(keys.toSorted()) === JSON.stringify(dirty)
         );
+      }),
+      { numRuns: 300 },
+    );
+    t.pass('300 histories');
+  },
+);
+
+void t.test(
+  'projections: parts at the UFS are known only of an upload that is, and one without an entry is stale',
+  async (t) => {
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
+        const world = new DecisionWorld();
+        const begun = new Map<number, string>();
+        for (const step of commands) apply(world, step);
+        for (const event of world.log) {
+          if (event.type === 'UfsUploadStarted') begun.set(event.version, event.ufsUpload);
+          if (event.type === 'UfsUploadEnded' && begun.get(event.version) === event.ufsUpload)
+            begun.delete(event.version);
+          if (event.type === 'ObjectPersisted') begun.delete(event.version);
+        }
+        const { records } = world;
+        for (const [version, id] of begun) {
+          const queued = records.get(queueKey(version));
+          const stale = records.get(staleUploadKey(version));
+          const known = queued?.kind === 'queued' ? queued.upload : stale;
+          if (known === undefined || !('id' in known) || known.id !== id) return false;
+        }
+        return [...records.entries].every(([key, record]) => {
+          if (record.kind === 'staleUpload') return begun.has(queueVersion(key));
+          return record.kind !== 'ufsPart' || begun.has(queueVersion(key));
+        });
       }),
       { numRuns: 300 },
     );
