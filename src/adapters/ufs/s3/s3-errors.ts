@@ -13,7 +13,7 @@
  * | BucketNotEmpty                                             | BUCKET_NOT_EMPTY                                |
  * | 429, SlowDown and its relatives                            | UFS_THROTTLED                                   |
  * | 412, ConditionalRequestConflict                            | UFS_CONFLICT                                    |
- * | bytes damaged on the way, upload gone, operation disturbed | UFS_UNAVAILABLE                                 |
+ * | bytes damaged on the way, upload gone, clock corrected     | UFS_UNAVAILABLE                                 |
  * | 401, 403, expired or invalid credentials                   | UFS_DENIED                                      |
  * | 502, 504 (a gateway lost the answer)                       | UFS_UNKNOWN_OUTCOME for a write, else UFS_UNAVAILABLE |
  * | 501                                                        | UFS_REJECTED                                    |
@@ -46,6 +46,8 @@ const PASSING = new Set([
   'RequestTimeout',
   'NoSuchUpload',
   'OperationAborted',
+  // The store's answer has corrected the clock.
+  'RequestTimeTooSkewed',
 ]);
 const CONFLICT = new Set(['PreconditionFailed', 'ConditionalRequestConflict']);
 /** Permanent, although S3 answers 403. */

@@ -43,6 +43,13 @@ export interface S3ObjectFields {
   readonly WebsiteRedirectLocation?: string | undefined;
 }
 
+/** With what an answer says of itself. */
+export interface S3AnswerFields extends S3ObjectFields {
+  readonly ContentLength?: number | undefined;
+  readonly ContentRange?: string | undefined;
+  readonly TagCount?: number | undefined;
+}
+
 export type EncryptionFields = Pick<S3ObjectFields, 'ServerSideEncryption' | 'SSECustomerAlgorithm'>;
 
 export interface OwnMetadata {

@@ -8,7 +8,6 @@
  * In a listing the time is the store's own, and so is the ETag, which is ours unless the store does not use MD5: S3 does not
  * list metadata.
  */
-import type { Readable } from 'node:stream';
 import { HeadraceError } from '../../../core/errors.js';
 import { byteLength } from '../../../core/key.js';
 import type {
@@ -26,6 +25,7 @@ import { S3Body } from './s3-body.js';
 import { bucketExists, checkBuckets, createBucket, deleteBucket, listBuckets } from './s3-buckets.js';
 import { isS3Code, s3Error } from './s3-errors.js';
 import { listPage } from './s3-listing.js';
+import { deleteObject, getObject, headObject } from './s3-requests.js';
 import { headersFrom, ownMetadataFrom, type S3ObjectFields, storeEtagOf } from './s3-metadata.js';
 import { type S3Connection, S3Session, type S3Settings } from './s3-session.js';
 import { S3Uploader, type S3Target } from './s3-upload.js';
@@ -110,11 +110,10 @@ export class S3ObjectStore implements ObjectStore {
 
   head(bucket: string, key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
     return this.#read(`head ${bucket}/${key}`, signal, async (connection) => {
-      const { sdk, client } = connection;
       if (!this.#has(bucket)) return undefined;
       const target = this.#target(bucket, key);
       try {
-        const answer = await client.send(new sdk.HeadObjectCommand(target), { abortSignal: signal });
+        const answer = await headObject(connection, target, signal);
         const object = objectFrom(answer, answer.ContentLength ?? 0);
         return await this.#withTags(connection, target, object, answer.TagCount, signal);
       } catch (error) {
@@ -131,16 +130,12 @@ export class S3ObjectStore implements ObjectStore {
     signal?: AbortSignal,
   ): Promise<StoreGetResult | undefined> {
     return this.#read(`get ${bucket}/${key}`, signal, async (connection) => {
-      const { sdk, client } = connection;
       if (!this.#has(bucket)) return undefined;
       const target = this.#target(bucket, key);
-      const Range = range === undefined ? undefined : `bytes=${range.first}-${range.last}`;
       try {
-        const answer = await client.send(new sdk.GetObjectCommand({ ...target, Range }), {
-          abortSignal: signal,
-        });
+        const { fields: answer, stream } = await getObject(connection, target, range, signal);
         const length = answer.ContentLength ?? 0;
-        const body = new S3Body(`${bucket}/${key}`, answer.Body as Readable, length, signal);
+        const body = new S3Body(`${bucket}/${key}`, stream, length, signal);
         try {
           const size = range === undefined ? length : sizeFromRange(answer.ContentRange, `${bucket}/${key}`);
           const object = objectFrom(answer, size);
@@ -160,11 +155,10 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   delete(bucket: string, key: string, signal?: AbortSignal): Promise<void> {
-    return this.#write(`delete ${bucket}/${key}`, signal, async ({ sdk, client }) => {
+    return this.#write(`delete ${bucket}/${key}`, signal, async (connection) => {
       if (!this.#has(bucket)) return;
       try {
-        const command = new sdk.DeleteObjectCommand(this.#target(bucket, key));
-        await client.send(command, { abortSignal: signal });
+        await deleteObject(connection, this.#target(bucket, key), signal);
       } catch (error) {
         if (!isAbsent(error)) throw error;
       }

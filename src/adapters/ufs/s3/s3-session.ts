@@ -5,7 +5,10 @@
  * its own: Content-MD5 and the ETag, which we know already, guard the bytes.
  */
 import type { S3Client } from '@aws-sdk/client-s3';
+import http from 'node:http';
+import https from 'node:https';
 import { SECOND_MS } from '../../../core/units.js';
+import { S3Direct } from './s3-direct.js';
 
 export type S3Sdk = typeof import('@aws-sdk/client-s3');
 
@@ -28,12 +31,16 @@ export interface S3Settings {
 const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
 const IDLE_TIMEOUT_MS = 60 * SECOND_MS;
 const CONNECTIONS_MAX = 64;
+/** A connection that nobody used for this long is closed here, before the store does it in the middle of a request. */
+const UNUSED_TIMEOUT_MS = 15 * SECOND_MS;
 /** What a store without regions expects. */
 const REGION_OF_ENDPOINTS = 'us-east-1';
 
 export interface S3Connection {
   readonly sdk: S3Sdk;
   readonly client: S3Client;
+  /** For small requests, on the same connections. */
+  readonly direct: S3Direct;
 }
 
 export class S3Session {
@@ -49,6 +56,7 @@ export class S3Session {
   }
 
   async close(): Promise<void> {
+    // It destroys its agents, and with them all connections.
     (await this.#connection)?.client.destroy();
   }
 }
@@ -57,7 +65,14 @@ async function connect(settings: S3Settings): Promise<S3Connection> {
   const sdk = await import('@aws-sdk/client-s3');
   const { endpoint, accessKeyId, secretAccessKey, sessionToken } = settings;
   const region = settings.region ?? (endpoint === undefined ? undefined : REGION_OF_ENDPOINTS);
-  const agent = { keepAlive: true, maxSockets: settings.maxConnections ?? CONNECTIONS_MAX };
+  const connectTimeoutMs = settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
+  const idleTimeoutMs = settings.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
+  const pool = {
+    keepAlive: true,
+    maxSockets: settings.maxConnections ?? CONNECTIONS_MAX,
+    timeout: UNUSED_TIMEOUT_MS,
+  };
+  const [httpAgent, httpsAgent] = [new http.Agent(pool), new https.Agent(pool)];
   const client = new sdk.S3Client({
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
@@ -77,11 +92,13 @@ async function connect(settings: S3Settings): Promise<S3Connection> {
     // It would open a new connection for each large body.
     expectContinueHeader: false,
     requestHandler: {
-      connectionTimeout: settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
-      socketTimeout: settings.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
-      httpAgent: agent,
-      httpsAgent: agent,
+      connectionTimeout: connectTimeoutMs,
+      socketTimeout: idleTimeoutMs,
+      httpAgent,
+      httpsAgent,
     },
   });
-  return { sdk, client };
+  const credentials = (): ReturnType<typeof client.config.credentials> => client.config.credentials();
+  const direct = new S3Direct({ httpAgent, httpsAgent, credentials, connectTimeoutMs, idleTimeoutMs });
+  return { sdk, client, direct };
 }

@@ -16,6 +16,7 @@ import { PART_BYTES_MAX, PART_NUMBER_MAX } from '../../../core/object.js';
 import { MIB } from '../../../core/units.js';
 import { bodyOf, bytesOf } from '../put-body.js';
 import { PartSource } from './part-source.js';
+import { fieldsFrom } from './s3-direct.js';
 import { damagedError, isS3Code, s3Error } from './s3-errors.js';
 import {
   contradicts,
@@ -72,14 +73,19 @@ export class S3Uploader {
   }
 
   async #putWhole(
-    { sdk, client }: S3Connection,
+    connection: S3Connection,
     target: S3Target,
     request: StorePutRequest,
     signal: AbortSignal | undefined,
   ): Promise<StoredObject> {
+    const given = bytesOf(request);
+    if (given !== undefined && connection.direct.knows(target.Bucket)) {
+      return this.#putDirect(connection, target, request, given, signal);
+    }
+    const { sdk, client, direct } = connection;
     const source = new PartSource(bodyOf(request));
     const hash = createMd5();
-    let bytes = bytesOf(request);
+    let bytes = given;
     if (request.size === 0 && bytes === undefined) {
       await source.finish();
       bytes = new Uint8Array(0);
@@ -103,6 +109,7 @@ export class S3Uploader {
         ...describe(request),
       });
       command.middlewareStack.add(systemHeaders(request), { step: 'build' });
+      command.middlewareStack.add(direct.learn(target), { step: 'finalizeRequest', priority: 'low' });
       const answer = await client.send(command, { abortSignal: body?.signal ?? signal });
       const expected =
         known === undefined ? hexOf(hash.digest()) : Buffer.from(known, 'base64').toString('hex');
@@ -113,6 +120,25 @@ export class S3Uploader {
     } finally {
       body?.close();
       await source.close();
+    }
+  }
+
+  /** A small body, without the client's middleware. */
+  async #putDirect(
+    { direct }: S3Connection,
+    target: S3Target,
+    request: StorePutRequest,
+    body: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredObject> {
+    const etag = md5HeaderOf(request.etag) === undefined ? hexOf(md5([body])) : request.etag;
+    const headers = directHeaders(request, md5HeaderOf(etag));
+    try {
+      const answer = fieldsFrom(await direct.send({ method: 'PUT', ...target, headers, body }, signal));
+      this.#verify(target, etag, answer);
+      return stored(request, answer);
+    } catch (error) {
+      throw s3Error(`put ${nameOf(target)}`, error, true, signal);
     }
   }
 
@@ -175,6 +201,19 @@ function describe({ headers, etag, lastModifiedMs, size }: StorePutRequest): {
 } {
   const Metadata = metadataToSend(headers.user, { etag, lastModifiedMs, size });
   return { Metadata, Tagging: tagsToSend(headers.tags) };
+}
+
+/** All headers of a put as they are sent, but those that the signature adds. */
+function directHeaders(request: StorePutRequest, contentMd5: string | undefined): Record<string, string> {
+  const { Metadata, Tagging } = describe(request);
+  const headers: Record<string, string> = {
+    'content-type': 'application/octet-stream',
+    ...headersToSend(request.headers.system),
+  };
+  if (contentMd5 !== undefined) headers['content-md5'] = contentMd5;
+  if (Tagging !== undefined) headers['x-amz-tagging'] = Tagging;
+  for (const [name, value] of Object.entries(Metadata)) headers[`x-amz-meta-${name.toLowerCase()}`] = value;
+  return headers;
 }
 
 /** Adds the system headers, whatever their names, as they are, before the request is signed. */

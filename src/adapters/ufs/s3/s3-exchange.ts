@@ -1,0 +1,117 @@
+/**
+ * One HTTP request and its answer, on a connection of a shared pool.
+ *
+ * Every wait ends: for a connection, for the socket to move, and when the caller's signal aborts. An answer that breaks off
+ * is an error. Nothing is repeated here.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import { KIB } from '../../../core/units.js';
+
+/** What an error says is not longer than this. */
+const ERROR_BYTES_MAX = 64 * KIB;
+
+export interface Exchange {
+  readonly secure: boolean;
+  readonly hostname: string;
+  readonly port: number | undefined;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | undefined;
+  readonly agent: http.Agent;
+  readonly connectTimeoutMs: number;
+  /** A connection on which nothing moves for this long is given up. */
+  readonly idleTimeoutMs: number;
+}
+
+/** An answer of which the headers have come. Its stream must be consumed or destroyed. */
+export type Answer = http.IncomingMessage;
+
+/** Resolves when the headers of an answer have come, whatever its status. */
+export function exchange(options: Exchange, signal: AbortSignal | undefined): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const { secure, hostname, port, method, path, headers, agent, idleTimeoutMs: timeout } = options;
+    const request = (secure ? https : http).request({
+      hostname,
+      port,
+      method,
+      path,
+      headers,
+      agent,
+      timeout,
+      // It is among the headers, signed.
+      setHost: false,
+    });
+    const onAbort = (): void => {
+      request.destroy();
+      reject(signal?.reason as Error);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    request.once('socket', (socket) => {
+      if (socket.connecting) limitConnecting(request, socket, options);
+    });
+    request.once('timeout', () => request.destroy(new Error(`nothing moved for ${timeout} ms`)));
+    request.once('response', (answer) => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve(answer);
+    });
+    // Also behind the answer: a store may answer, and close, before it took the whole body.
+    request.on('error', (error) => {
+      signal?.removeEventListener('abort', onAbort);
+      reject(error);
+    });
+    request.end(options.body);
+  });
+}
+
+/** Reads an answer to its end and forgets what it says. Rejects when it breaks off, or the signal aborts. */
+export function drained(answer: Answer, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      answer.destroy();
+      reject(signal?.reason as Error);
+    };
+    if (signal?.aborted === true) return onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    answer.once('end', () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    answer.once('error', (error) => {
+      signal?.removeEventListener('abort', onAbort);
+      reject(error);
+    });
+    answer.resume();
+  });
+}
+
+/** What an answer says, as far as it comes and is not too long. */
+export function textOf(answer: Answer): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const end = (): void => resolve(Buffer.concat(chunks).toString('utf8'));
+    answer.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > ERROR_BYTES_MAX) answer.destroy();
+    });
+    answer.once('end', end);
+    answer.once('close', end);
+    answer.once('error', end);
+  });
+}
+
+function limitConnecting(
+  request: http.ClientRequest,
+  socket: import('node:net').Socket,
+  { hostname, connectTimeoutMs }: Exchange,
+): void {
+  const timer = setTimeout(() => {
+    request.destroy(new Error(`did not establish a connection to ${hostname} within ${connectTimeoutMs} ms`));
+  }, connectTimeoutMs);
+  const clear = (): void => clearTimeout(timer);
+  socket.once('connect', clear);
+  socket.once('close', clear);
+}
