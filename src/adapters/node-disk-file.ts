@@ -10,40 +10,51 @@
 import fs from 'node:fs';
 import { assert } from '../core/assert.js';
 import { HeadraceError } from '../core/errors.js';
+import type { Histogram } from '../core/metrics.js';
 import type { DiskFile } from '../core/ports.js';
 import { INTERRUPTIONS_MAX, ioError, isInterruption } from './system-call.js';
 
 type Resolve<Value> = (value: Value) => void;
 type Reject = (error: unknown) => void;
 
+/** Where the seconds of an operation go; undefined where they are of no interest. */
+export interface FileTimings {
+  readonly sync: Histogram | undefined;
+  /** Set for files whose writes are durable when they resolve. */
+  readonly durableWrite: Histogram | undefined;
+}
+
 export class NodeDiskFile implements DiskFile {
   readonly path: string;
   readonly #name: string;
   readonly #descriptor: number;
+  readonly #timings: FileTimings | undefined;
   #operations = 0;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
   /** `name` is the absolute path, for messages. */
-  constructor(relativePath: string, name: string, descriptor: number) {
+  constructor(relativePath: string, name: string, descriptor: number, timings?: FileTimings) {
     this.path = relativePath;
     this.#name = name;
     this.#descriptor = descriptor;
+    this.#timings = timings;
   }
 
   write(position: number, bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       if (!this.#begin(position, reject)) return;
-      this.#writeRest(position, bytes, 0, 0, resolve, reject);
+      this.#writeRest(position, bytes, 0, 0, timed(this.#timings?.durableWrite, resolve), reject);
     });
   }
 
   sync(): Promise<void> {
     return new Promise((resolve, reject) => {
       if (!this.#begin(0, reject)) return;
+      const done = timed(this.#timings?.sync, resolve);
       fs.fdatasync(this.#descriptor, (error) => {
         this.#end();
-        if (error === null) resolve();
+        if (error === null) done();
         else reject(ioError('sync', this.#name, error));
       });
     });
@@ -187,6 +198,16 @@ export class NodeDiskFile implements DiskFile {
   #closedError(): HeadraceError {
     return new HeadraceError('CLOSED', `${this.#name} was closed`);
   }
+}
+
+/** `resolve`, which first notes how long it took from now on. */
+function timed(histogram: Histogram | undefined, resolve: Resolve<void>): Resolve<void> {
+  if (histogram === undefined) return resolve;
+  const startMs = performance.now();
+  return () => {
+    histogram.observe((performance.now() - startMs) / 1000);
+    resolve();
+  };
 }
 
 function assertPosition(position: number): void {

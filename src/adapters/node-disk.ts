@@ -7,6 +7,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { assert } from '../core/assert.js';
+import type { DiskMetrics } from '../core/metrics.js';
 import type { Disk, DiskFile, OpenOptions } from '../core/ports.js';
 import { NodeDiskFile } from './node-disk-file.js';
 import { call, ioError, isSystemError } from './system-call.js';
@@ -19,11 +20,13 @@ const DIRECTORY_MODE = 0o700;
 
 export class NodeDisk implements Disk {
   readonly #root: string;
+  readonly #metrics: DiskMetrics | undefined;
 
   /** `root` is the absolute path of a directory that exists. */
-  constructor(root: string) {
+  constructor(root: string, metrics?: DiskMetrics) {
     assert(path.isAbsolute(root), `the root of a disk must be an absolute path, not '${root}'`);
     this.#root = path.resolve(root);
+    this.#metrics = metrics;
   }
 
   async create(name: string, options: OpenOptions = {}): Promise<DiskFile> {
@@ -110,7 +113,10 @@ export class NodeDisk implements Disk {
     const flags = options.durableWrites === true ? access | O_DSYNC : access;
     try {
       const descriptor = await call<number>((done) => fs.open(file, flags, FILE_MODE, done));
-      return new NodeDiskFile(name, file, descriptor);
+      return new NodeDiskFile(name, file, descriptor, {
+        sync: this.#metrics?.syncSeconds,
+        durableWrite: options.durableWrites === true ? this.#metrics?.durableWriteSeconds : undefined,
+      });
     } catch (error) {
       throw ioError(verb, file, error);
     }

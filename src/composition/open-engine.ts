@@ -21,6 +21,7 @@ import { EmbeddedLogStore } from '../../log/embedded/log-store.js';
 import { RECORD_CODEC } from '../../projections/record-codec.js';
 import type { IndexRecord } from '../../projections/records.js';
 import type { Settings } from '../settings/settings.js';
+import { Measurements } from './measurements.js';
 
 /** Raised when what is on disk changes in a way that an older version cannot read. */
 const DATA_FORMAT_VERSION = 1;
@@ -44,6 +45,8 @@ export interface OpenedEngine {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly random: Random;
+  /** What is measured while it runs. */
+  readonly measurements: Measurements;
   /** Stops the engine and gives the data directory up. */
   close(): Promise<void>;
 }
@@ -65,7 +68,8 @@ async function openOn(
   settings: Settings,
   { version, logger, quiet }: EngineContext,
 ): Promise<OpenedEngine> {
-  const disk = new NodeDisk(data.path);
+  const measurements = new Measurements();
+  const disk = new NodeDisk(data.path, measurements.disk);
   const clock = new SystemClock();
   const random = new SystemRandom();
   const capacityBytes = settings.cacheCapacityBytes ?? (await automaticCapacity(disk));
@@ -81,6 +85,7 @@ async function openOn(
     clock,
     random,
     logger,
+    metrics: measurements.log,
     options: {
       segmentBytes: settings.logSegmentBytes,
       retention: { bytes: settings.logRetentionBytes, timeMs: settings.logRetentionMs },
@@ -100,7 +105,7 @@ async function openOn(
   }
   const stores = storeOptions(settings);
   const connecting = { clock, random, logger };
-  const root = await openObjectStore(settings.ufs, stores, connecting);
+  const root = measurements.ufs.measure(await openObjectStore(settings.ufs, stores, connecting), clock);
   const engine = await Engine.open({
     options: engineOptions(settings, version, data.path, capacityBytes),
     clock,
@@ -112,12 +117,17 @@ async function openOn(
     indexes,
     root,
     quiet,
-    openMount: (mount) => openMountedStore(mount.ufs, { ...stores, ...mount.options }, connecting),
+    openMount: async (mount) => {
+      const opened = await openMountedStore(mount.ufs, { ...stores, ...mount.options }, connecting);
+      return { ...opened, store: measurements.ufs.measure(opened.store, clock) };
+    },
   });
+  measurements.watch(engine);
   return {
     engine,
     clock,
     random,
+    measurements,
     close: async () => {
       try {
         await engine.close();

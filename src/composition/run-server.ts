@@ -50,12 +50,13 @@ export async function runServer(settings: Settings, context: ServerContext): Pro
 
 async function startAdmin(
   settings: Settings,
-  { engine }: OpenedEngine,
+  { engine, measurements }: OpenedEngine,
   logger: Logger,
   running: Stoppable[],
   notReadyReason: () => string | undefined,
 ): Promise<number> {
-  const server = createAdminServer({ admin: engine.admin, settings, logger, notReadyReason });
+  const metrics = measurements.scrape(engine);
+  const server = createAdminServer({ admin: engine.admin, settings, logger, notReadyReason, metrics });
   running.push({ name: 'admin API', close: () => server.close() });
   await server.listen({ host: settings.adminHost, port: settings.adminPort });
   const address = server.server.address();
@@ -64,7 +65,7 @@ async function startAdmin(
 
 async function startS3(
   settings: Settings,
-  { engine, clock, random }: OpenedEngine,
+  { engine, clock, random, measurements }: OpenedEngine,
   logger: Logger,
   running: Stoppable[],
 ): Promise<{ s3Port: number; tlsPort: number | undefined }> {
@@ -76,6 +77,7 @@ async function startS3(
     random,
     logger,
     options: { domains },
+    observer: measurements.requests.observe,
     ...s3Access(settings, engine, clock),
   };
   const server = createS3Server(parts);

@@ -114,6 +114,10 @@ export class Engine {
     });
   }
 
+  get persister(): Pick<Persister, 'uploading' | 'isUp'> {
+    return this.#persister;
+  }
+
   /** Recovers and starts. Rejects with what recovery finds: `CORRUPT_*`, `UNSUPPORTED_FORMAT`, `IO_FAILED`. */
   static async open(dependencies: EngineDependencies): Promise<Engine> {
     const { options, clock, disk, logger, logStore } = dependencies;

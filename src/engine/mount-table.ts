@@ -50,6 +50,14 @@ export class MountTable {
     return this.#root;
   }
 
+  /** Every store with the path of its mount, the root first. */
+  stores(): { readonly mount: string; readonly store: ObjectStore }[] {
+    return [
+      { mount: ROOT, store: this.#root },
+      ...this.#entries.map(([mount, { store }]) => ({ mount, store })),
+    ];
+  }
+
   async add(mount: Mount): Promise<void> {
     const { bucket, prefix } = parseMountPath(mount.path);
     const opened = await this.#open(mount);

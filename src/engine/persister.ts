@@ -66,6 +66,16 @@ export class Persister {
     cancel();
   }
 
+  /** How many attempts are in progress. */
+  get uploading(): number {
+    return this.#busy.size;
+  }
+
+  /** Whether the store answered when it was last asked to persist something. */
+  isUp(store: ObjectStore): boolean {
+    return this.#health.isUp(store);
+  }
+
   isUploading(partition: number, version: number): boolean {
     return this.#busy.has(`${partition}:${version}`);
   }
