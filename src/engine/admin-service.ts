@@ -4,6 +4,7 @@
 import type { PersistState, PolicyMode } from '../core/object.js';
 import type { PathConfigDocument, PathRule } from './path-config.js';
 import type { UserService } from './users-service.js';
+import type { FlushRequest } from './persist-barrier.js';
 
 export interface AdminService {
   readonly users: UserService;
@@ -21,6 +22,8 @@ export interface AdminService {
   free(request: { path?: string; onProgress?: (freed: FreeResult) => void }): Promise<FreeResult>;
   list(request: { path: string; startAfter: string; limit: number; recursive: boolean }): Promise<FsEntry[]>;
   logHead(): Promise<LogHead[]>;
+  /** As `PersistBarriers.flush`. */
+  flush(request: FlushRequest): Promise<FlushResult>;
   /** Events from an offset, as plain JSON-ready values. */
   logRead(request: { partition: number; from: number; limit: number }): Promise<LoggedEvent[]>;
   /** Events from an offset on, as they become durable, until the signal aborts. */
@@ -98,6 +101,45 @@ export interface FreeResult {
 
 export interface FsEntry {
   readonly path: string;
+/** What is left of a flush. */
+export interface FlushProgress {
+  readonly objects: number;
+  readonly bytes: number;
+  /** What reached the UFS since the flush began. */
+  readonly persistedObjects: number;
+  readonly persistedBytes: number;
+  /** Of those left, what the UFS refused for good. */
+  readonly blockedObjects: number;
+  /** The numbers still grow: the backlog is being counted. */
+  readonly counting: boolean;
+  readonly elapsedMs: number;
+  /** The oldest that waits, and why when an attempt failed. */
+  readonly oldest?: {
+    readonly bucket: string;
+    readonly key: string;
+    readonly sinceMs: number;
+    readonly attempt: number;
+    readonly cause?: string;
+    readonly message?: string;
+    readonly nextAttemptAtMs?: number;
+  };
+}
+
+export interface FlushBlocked {
+  readonly bucket: string;
+  readonly key: string;
+  readonly version: number;
+  readonly cause: string;
+  readonly message: string;
+}
+
+export interface FlushResult extends FlushProgress {
+  /** BLOCKED: nothing is left but what an operator has to decide about. */
+  readonly outcome: 'PERSISTED' | 'BLOCKED' | 'TIMEOUT' | 'CANCELLED';
+  /** Some of what is blocked. */
+  readonly blocked: readonly FlushBlocked[];
+}
+
   readonly directory: boolean;
   readonly size: number;
   readonly lastModifiedMs: number;

@@ -13,6 +13,7 @@ import {
 import type {
   AdminService,
   EngineStatus,
+  FlushResult,
   FreeResult,
   FsEntry,
   LoggedEvent,
@@ -36,6 +37,7 @@ import { parsePathConfig, parsePathConfigText } from './path-config-document.js'
 import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
 import type { Persister } from './persister.js';
 import type { Reaper } from './reaper.js';
+import type { FlushRequest, PersistBarriers } from './persist-barrier.js';
 import type { Reclaimer } from './reclaimer.js';
 import type { UserService } from './users-service.js';
 import { verifyStore } from './verify.js';
@@ -50,6 +52,7 @@ export interface AdminParts {
   readonly persister: Persister;
   readonly reaper: Reaper;
   readonly reclaimer: Reclaimer;
+  readonly barriers: PersistBarriers;
   readonly users: UserService;
 }
 
@@ -177,6 +180,10 @@ export class Admin implements AdminService {
     const reaped = await this.#parts.reaper.reap();
     let freed: FreeResult = { objects: 0, bytes: reaped.bytes, abandonedWrites: reaped.writes };
     const { bucket, key } = splitPath(request.path ?? '/');
+  flush(request: FlushRequest): Promise<FlushResult> {
+    return this.#parts.barriers.flush(request);
+  }
+
     const from = bucket === '' ? 'o' : objectKey(bucket, key);
     const to = bucket === '' ? 'p' : (afterPrefix(from) ?? 'p');
     for (const partition of this.#core.partitions) {

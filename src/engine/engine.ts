@@ -12,6 +12,7 @@ import type { Clock, Disk, Random } from '../core/ports.js';
 import { SECOND_MS } from '../core/units.js';
 import { CONTROL_PARTITION, type LogStore } from '../../log/log-store.js';
 import type { IndexRecord } from '../../projections/records.js';
+import { AckPath } from './ack-path.js';
 import { Admin } from './admin.js';
 import { Admission } from './admission.js';
 import { Buckets } from './buckets.js';
@@ -30,6 +31,7 @@ import { Objects } from './objects.js';
 import { Partition } from './partition.js';
 import { parsePathConfigText } from './path-config-document.js';
 import { PathPolicies } from './path-policies.js';
+import { PersistBarriers } from './persist-barrier.js';
 import { Persister } from './persister.js';
 import { ReadPath } from './read-path.js';
 import { Reaper } from './reaper.js';
@@ -71,6 +73,7 @@ export class Engine {
   readonly core: EngineCore;
   readonly #dependencies: EngineDependencies;
   readonly #persister: Persister;
+  readonly barriers: PersistBarriers;
   readonly #reaper: Reaper;
   readonly #reclaimer: Reclaimer;
   readonly #space: DiskSpace;
@@ -90,6 +93,11 @@ export class Engine {
     const ufs = new UfsKnowledge(core);
     const writer = new CacheWriter(core, live);
     this.#persister = new Persister(core);
+    this.barriers = new PersistBarriers({
+      partitions: core.partitions,
+      clock: core.clock,
+      expedite: () => true,
+    });
     this.#reaper = new Reaper(core, live);
     const settler = new KeySettler(core, this.#persister);
     const lists = new ListPath(core);
@@ -103,11 +111,13 @@ export class Engine {
       lists,
       uploads: new Uploads(core, { writer, writes, ufs }),
       tags: new TagPath(core, { writes, settler, ufs }),
+      acks: new AckPath(core, this.barriers),
     });
     this.admin = new Admin(core, {
       lists,
       buckets,
       persister: this.#persister,
+      barriers: this.barriers,
       reaper: this.#reaper,
       reclaimer: this.#reclaimer,
       users,
@@ -187,6 +197,7 @@ export class Engine {
         logger.error({ step: name, error }, 'a step of the stop failed; the next start recovers');
       }
     };
+    this.barriers.stop();
     this.#reaper.stop();
     this.#space.stop();
     await Promise.all([this.#persister.stop(), this.#reclaimer.stop()]);

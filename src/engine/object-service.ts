@@ -5,7 +5,13 @@
  * the codes a method adds to the common ones (`NO_SUCH_BUCKET`, `UFS_*`, `IO_FAILED`, `CLOSED`) are named with it.
  */
 import type { ByteRange } from '../core/object-store.js';
-import type { ChecksumAlgorithm, ObjectChecksum, ObjectHeaders, ObjectVersion } from '../core/object.js';
+import type {
+  ChecksumAlgorithm,
+  ObjectChecksum,
+  ObjectHeaders,
+  ObjectVersion,
+  PersistState,
+} from '../core/object.js';
 
 export interface ObjectService {
   listBuckets(): Promise<BucketSummary[]>;
@@ -99,6 +105,25 @@ export interface PutObjectRequest {
 export interface WriteReceipt {
   readonly etag: string;
   readonly lastModifiedMs: number;
+  readonly ack?: AckRequest;
+}
+
+/** How much has to be certain before a write is answered (docs/s3-api.md). */
+export type AckLevel = 'fsynced' | 'persisted';
+
+export interface AckRequest {
+  readonly level: AckLevel;
+  /** How long to wait for the level, after the write itself. */
+  readonly timeoutMs: number;
+}
+
+export interface AckReceipt {
+  /** What is certain now: less than what was asked for when its deadline passed, or when it cannot be had. */
+  readonly level: AckLevel;
+  /** SUPERSEDED: a newer write took the version's place before the UFS had it. Absent where nothing was asked of the UFS. */
+  readonly state?: PersistState | 'SUPERSEDED';
+  /** Why the UFS did not take it yet: the code of the last attempt's error. */
+  readonly cause?: string;
   readonly size: number;
   readonly checksum?: ObjectChecksum;
   /** Absent where nothing was logged (NO_CACHE). */
@@ -108,6 +133,8 @@ export interface WriteReceipt {
 /** As in the Range header: `last` undefined reads to the end; a `suffix` counts from the end. */
 export type RangeRequest = { readonly first: number; readonly last?: number } | { readonly suffix: number };
 
+  /** Present when the request asked for a level. */
+  readonly ack?: AckReceipt;
 export interface GetObjectRequest {
   readonly bucket: string;
   readonly key: string;
@@ -150,6 +177,7 @@ export interface ListObjectsRequest {
   readonly prefix: string;
   readonly delimiter: string;
   /** Only keys (and common prefixes) after this, in UTF-8 byte order; '' for the start. */
+  readonly ack?: AckRequest;
   readonly startAfter: string;
   readonly maxKeys: number;
 }
@@ -226,6 +254,7 @@ export interface ListPartsRequest {
   readonly key: string;
   readonly uploadId: string;
   readonly partNumberMarker: number;
+  readonly ack?: AckRequest;
   readonly maxParts: number;
 }
 

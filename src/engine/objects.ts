@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { ObjectVersion } from '../core/object.js';
+import type { AckPath } from './ack-path.js';
+import { withAccessList } from './access-list.js';
 import type { Buckets } from './buckets.js';
 import type { DeletePath } from './delete-path.js';
 import type { ListPath } from './list-path.js';
@@ -42,6 +44,7 @@ export interface ObjectsParts {
   readonly lists: ListPath;
   readonly uploads: Uploads;
   readonly tags: TagPath;
+  readonly acks: AckPath;
 }
 
 export class Objects implements ObjectService {
@@ -82,7 +85,9 @@ export class Objects implements ObjectService {
   }
 
   putObject(request: PutObjectRequest): Promise<WriteReceipt> {
-    return this.#writing(request.bucket, () => this.#parts.writes.put(request));
+    return this.#parts.acks.run(request, () =>
+      this.#writing(request.bucket, () => this.#parts.writes.put(request)),
+    );
   }
 
   async getObject(request: GetObjectRequest): Promise<GetObjectResult> {
@@ -116,7 +121,9 @@ export class Objects implements ObjectService {
   }
 
   copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
-    return this.#writing(request.bucket, () => this.#copyObject(request));
+    return this.#parts.acks.run(request, () =>
+      this.#writing(request.bucket, () => this.#copyObject(request)),
+    );
   }
 
   async #copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
@@ -171,7 +178,11 @@ export class Objects implements ObjectService {
     );
   }
 
-  async completeUpload(request: CompleteUploadRequest): Promise<WriteReceipt> {
+  completeUpload(request: CompleteUploadRequest): Promise<WriteReceipt> {
+    return this.#parts.acks.run(request, () => this.#completeUpload(request));
+  }
+
+  async #completeUpload(request: CompleteUploadRequest): Promise<WriteReceipt> {
     try {
       return await this.#writing(request.bucket, () => this.#parts.uploads.complete(request));
     } catch (error) {

@@ -4,6 +4,8 @@ import { HeadraceError } from '../../src/core/errors.js';
 import type {
   AdminService,
   EngineStatus,
+  FlushProgress,
+  FlushResult,
   FreeResult,
   FsEntry,
   LoggedEvent,
@@ -17,6 +19,7 @@ import type {
 import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from '../../src/engine/path-config.js';
 import { parsePathConfig } from '../../src/engine/path-config-document.js';
 import { PathMatcher } from '../../src/engine/path-config-matcher.js';
+import type { FlushRequest } from '../../src/engine/persist-barrier.js';
 import type { UserService } from '../../src/engine/users-service.js';
 import { FixedClock } from './fixed-clock.js';
 import { createMemoryUsers } from './memory-users.js';
@@ -24,11 +27,25 @@ import { createMemoryUsers } from './memory-users.js';
 const PARTITIONS = 2;
 export const START_MS = Date.UTC(2024, 0, 2, 3, 4, 5);
 
+export const NOTHING_LEFT: FlushProgress = {
+  objects: 0,
+  bytes: 0,
+  persistedObjects: 0,
+  persistedBytes: 0,
+  blockedObjects: 0,
+  counting: false,
+  elapsedMs: 0,
+};
+
 export class MemoryAdminService implements AdminService {
   readonly users: UserService = createMemoryUsers({ clock: new FixedClock(START_MS) }).users;
   /** Objects that `list` and `persistStat` show. */
   readonly objects: ObjectStat[] = [];
   readonly pending: PersistEntry[] = [];
+  /** What a flush tells of before it ends with `flushResult`. */
+  flushSteps: readonly FlushProgress[] = [];
+  flushResult: FlushResult = { ...NOTHING_LEFT, outcome: 'PERSISTED', blocked: [] };
+  readonly flushes: FlushRequest[] = [];
   readonly frees: (string | undefined)[] = [];
   verifyProblems: string[] = [];
   /** Offsets below are gone, in every partition. */
@@ -100,6 +117,12 @@ export class MemoryAdminService implements AdminService {
 
   async persistStat(bucket: string, key: string): Promise<ObjectStat | undefined> {
     return this.objects.find((object) => object.bucket === bucket && object.key === key);
+  }
+
+  async flush(request: FlushRequest): Promise<FlushResult> {
+    this.flushes.push(request);
+    for (const progress of this.flushSteps) request.onProgress?.(progress);
+    return this.flushResult;
   }
 
   async free(request: Parameters<AdminService['free']>[0]): Promise<FreeResult> {
