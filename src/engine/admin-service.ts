@@ -3,8 +3,8 @@
  */
 import type { PersistState, PolicyMode } from '../core/object.js';
 import type { PathConfigDocument, PathRule } from './path-config.js';
-import type { UserService } from './users-service.js';
 import type { FlushRequest } from './persist-barrier.js';
+import type { UserService } from './users-service.js';
 
 export interface AdminService {
   readonly users: UserService;
@@ -20,10 +20,10 @@ export interface AdminService {
   persistStat(bucket: string, key: string): Promise<ObjectStat | undefined>;
   /** Frees persisted data and abandoned writes at once; never un-persisted data. */
   free(request: { path?: string; onProgress?: (freed: FreeResult) => void }): Promise<FreeResult>;
-  list(request: { path: string; startAfter: string; limit: number; recursive: boolean }): Promise<FsEntry[]>;
-  logHead(): Promise<LogHead[]>;
   /** As `PersistBarriers.flush`. */
   flush(request: FlushRequest): Promise<FlushResult>;
+  list(request: { path: string; startAfter: string; limit: number; recursive: boolean }): Promise<FsEntry[]>;
+  logHead(): Promise<LogHead[]>;
   /** Events from an offset, as plain JSON-ready values. */
   logRead(request: { partition: number; from: number; limit: number }): Promise<LoggedEvent[]>;
   /** Events from an offset on, as they become durable, until the signal aborts. */
@@ -99,8 +99,6 @@ export interface FreeResult {
   readonly abandonedWrites: number;
 }
 
-export interface FsEntry {
-  readonly path: string;
 /** What is left of a flush. */
 export interface FlushProgress {
   readonly objects: number;
@@ -140,6 +138,8 @@ export interface FlushResult extends FlushProgress {
   readonly blocked: readonly FlushBlocked[];
 }
 
+export interface FsEntry {
+  readonly path: string;
   readonly directory: boolean;
   readonly size: number;
   readonly lastModifiedMs: number;

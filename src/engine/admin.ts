@@ -35,9 +35,9 @@ import { parseMountPath } from './mount-table.js';
 import type { Partition } from './partition.js';
 import { parsePathConfig, parsePathConfigText } from './path-config-document.js';
 import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
+import type { FlushRequest, PersistBarriers } from './persist-barrier.js';
 import type { Persister } from './persister.js';
 import type { Reaper } from './reaper.js';
-import type { FlushRequest, PersistBarriers } from './persist-barrier.js';
 import type { Reclaimer } from './reclaimer.js';
 import type { UserService } from './users-service.js';
 import { verifyStore } from './verify.js';
@@ -50,9 +50,9 @@ export interface AdminParts {
   readonly lists: ListPath;
   readonly buckets: Buckets;
   readonly persister: Persister;
+  readonly barriers: PersistBarriers;
   readonly reaper: Reaper;
   readonly reclaimer: Reclaimer;
-  readonly barriers: PersistBarriers;
   readonly users: UserService;
 }
 
@@ -176,14 +176,14 @@ export class Admin implements AdminService {
     return { bucket, key, version, size, etag, lastModifiedMs, policy, state, persist, ufsEtag, extents };
   }
 
-  async free(request: { path?: string; onProgress?: (freed: FreeResult) => void }): Promise<FreeResult> {
-    const reaped = await this.#parts.reaper.reap();
-    let freed: FreeResult = { objects: 0, bytes: reaped.bytes, abandonedWrites: reaped.writes };
-    const { bucket, key } = splitPath(request.path ?? '/');
   flush(request: FlushRequest): Promise<FlushResult> {
     return this.#parts.barriers.flush(request);
   }
 
+  async free(request: { path?: string; onProgress?: (freed: FreeResult) => void }): Promise<FreeResult> {
+    const reaped = await this.#parts.reaper.reap();
+    let freed: FreeResult = { objects: 0, bytes: reaped.bytes, abandonedWrites: reaped.writes };
+    const { bucket, key } = splitPath(request.path ?? '/');
     const from = bucket === '' ? 'o' : objectKey(bucket, key);
     const to = bucket === '' ? 'p' : (afterPrefix(from) ?? 'p');
     for (const partition of this.#core.partitions) {

@@ -100,11 +100,6 @@ export interface PutObjectRequest {
   /** The verified checksum to keep; asked for once the body was read to its end. */
   readonly checksum?: () => ObjectChecksum | undefined;
   readonly conditions?: WriteConditions;
-}
-
-export interface WriteReceipt {
-  readonly etag: string;
-  readonly lastModifiedMs: number;
   readonly ack?: AckRequest;
 }
 
@@ -124,17 +119,22 @@ export interface AckReceipt {
   readonly state?: PersistState | 'SUPERSEDED';
   /** Why the UFS did not take it yet: the code of the last attempt's error. */
   readonly cause?: string;
+}
+
+export interface WriteReceipt {
+  readonly etag: string;
+  readonly lastModifiedMs: number;
   readonly size: number;
   readonly checksum?: ObjectChecksum;
   /** Absent where nothing was logged (NO_CACHE). */
   readonly offset?: Offset;
+  /** Present when the request asked for a level. */
+  readonly ack?: AckReceipt;
 }
 
 /** As in the Range header: `last` undefined reads to the end; a `suffix` counts from the end. */
 export type RangeRequest = { readonly first: number; readonly last?: number } | { readonly suffix: number };
 
-  /** Present when the request asked for a level. */
-  readonly ack?: AckReceipt;
 export interface GetObjectRequest {
   readonly bucket: string;
   readonly key: string;
@@ -170,6 +170,7 @@ export interface CopyObjectRequest {
   /** Undefined keeps the source's tags. */
   readonly tags?: Readonly<Record<string, string>>;
   readonly conditions?: WriteConditions;
+  readonly ack?: AckRequest;
 }
 
 export interface ListObjectsRequest {
@@ -177,7 +178,6 @@ export interface ListObjectsRequest {
   readonly prefix: string;
   readonly delimiter: string;
   /** Only keys (and common prefixes) after this, in UTF-8 byte order; '' for the start. */
-  readonly ack?: AckRequest;
   readonly startAfter: string;
   readonly maxKeys: number;
 }
@@ -247,6 +247,7 @@ export interface CompleteUploadRequest {
   readonly checksum?: ObjectChecksum;
   /** What the client says the whole size is (`x-amz-mp-object-size`). */
   readonly size?: number;
+  readonly ack?: AckRequest;
 }
 
 export interface ListPartsRequest {
@@ -254,7 +255,6 @@ export interface ListPartsRequest {
   readonly key: string;
   readonly uploadId: string;
   readonly partNumberMarker: number;
-  readonly ack?: AckRequest;
   readonly maxParts: number;
 }
 
