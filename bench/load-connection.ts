@@ -6,6 +6,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { BODY_VARIANTS, scatteredName, type LoadPlan } from './load-plan.js';
+import { RequestTemplate } from './request-template.js';
 import { ResponseParser } from './response-parser.js';
 
 /** Up to here the head and the body of a request share one buffer. */
@@ -28,8 +29,7 @@ export class LoadConnection {
   readonly #plan: LoadPlan;
   readonly #parser: ResponseParser;
   readonly #socket: Socket;
-  readonly #requests: readonly Buffer[];
-  readonly #nameAt: number;
+  readonly #requests: readonly RequestTemplate[];
   #number = 0;
   #variant = 0;
   #startedMs = 0;
@@ -47,9 +47,8 @@ export class LoadConnection {
       body: (buffer, start, end) => this.#takeBody(buffer, start, end),
       end: () => this.#takeEnd(),
     });
-    const numbered = this.#plan.targets.kind === 'numbered' ? this.#plan.targets : undefined;
-    this.#nameAt = this.#plan.method.length + 2 + (numbered?.prefix.length ?? 0);
-    this.#requests = numbered === undefined ? [] : this.#prebuild(numbered.prefix);
+    const { targets } = this.#plan;
+    this.#requests = targets.kind === 'numbered' ? this.#prebuild(targets.prefix) : [];
     this.#socket = connect({
       port: this.#plan.port,
       host: '127.0.0.1',
@@ -77,11 +76,20 @@ export class LoadConnection {
     return `${this.#plan.method} ${target} HTTP/1.1\r\nHost: 127.0.0.1:${this.#plan.port}\r\n${size}\r\n`;
   }
 
-  #prebuild(prefix: string): Buffer[] {
-    const head = Buffer.from(this.#head(`/${prefix}00000000`));
-    if (this.#plan.method !== 'PUT' || this.#plan.bodyBytes > JOINED_BYTES_MAX)
-      return Array.from({ length: BODY_VARIANTS }, () => Buffer.from(head));
-    return this.#run.blocks.map((block) => Buffer.concat([head, block]));
+  #prebuild(prefix: string): RequestTemplate[] {
+    const { method, port, bodyBytes, signing } = this.#plan;
+    const joined = method === 'PUT' && bodyBytes <= JOINED_BYTES_MAX;
+    return this.#run.blocks.map(
+      (block) =>
+        new RequestTemplate({
+          method,
+          port,
+          prefix,
+          bodyBytes: method === 'PUT' ? bodyBytes : undefined,
+          body: joined ? block : undefined,
+          signing,
+        }),
+    );
   }
 
   #send(): void {
@@ -105,11 +113,12 @@ export class LoadConnection {
   }
 
   #request(number: number): Buffer {
-    if (this.#plan.targets.kind === 'listed')
-      return Buffer.from(this.#head(this.#plan.targets.targets[number] ?? '/'));
-    const request = this.#requests[this.#variant] as Buffer;
-    request.write(scatteredName(number), this.#nameAt, 8, 'latin1');
-    return request;
+    const { targets } = this.#plan;
+    if (targets.kind === 'listed') return Buffer.from(this.#head(targets.targets[number] ?? '/'));
+    if (targets.kind === 'repeated') return Buffer.from(this.#head(targets.target));
+    const request = this.#requests[this.#variant] as RequestTemplate;
+    request.prepare(scatteredName(number));
+    return request.bytes;
   }
 
   #sendBody(): void {
@@ -164,7 +173,11 @@ export class LoadConnection {
     const { status } = this.#parser;
     if (status !== 200 && !(status === 204 && this.#plan.method === 'DELETE'))
       return `expected status 200, got ${status} (${this.#parser.head.slice(0, 200)})`;
-    if (this.#plan.method === 'GET' && this.#receivedBytes !== this.#plan.bodyBytes)
+    if (
+      this.#plan.method === 'GET' &&
+      this.#plan.targets.kind !== 'repeated' &&
+      this.#receivedBytes !== this.#plan.bodyBytes
+    )
       return `expected ${this.#plan.bodyBytes} bytes, got ${this.#receivedBytes}`;
     if (this.#differs) return 'the body is not what was stored';
     if (this.#verify && this.#plan.method === 'PUT') {

@@ -42,7 +42,7 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
         if (plan.durationMs !== undefined && performance.now() - startedMs >= plan.durationMs)
           return undefined;
         const ordinal = issued++;
-        if (targets.kind === 'listed') return ordinal;
+        if (targets.kind !== 'numbered') return ordinal;
         const number = targets.first + ordinal;
         return targets.count === undefined ? number : number % targets.count;
       },

@@ -1,5 +1,6 @@
 /** What a load generator is told to do and what it answers: the messages between the bench and its child process. */
 import { createHash } from 'node:crypto';
+import type { RequestSigning } from './request-template.js';
 
 export interface LoadPlan {
   readonly port: number;
@@ -16,6 +17,8 @@ export interface LoadPlan {
   readonly verifyEvery: number;
   /** The body of every request; without it, number n has body n mod `BODY_VARIANTS`. */
   readonly variant?: number;
+  /** Signs the requests of numbered targets, whose bodies have at most 64 KiB then; they carry no signature without it. */
+  readonly signing?: RequestSigning;
   /** Whether to return the ETag of each response, by its number. */
   readonly collectEtags?: boolean;
 }
@@ -24,7 +27,9 @@ export type LoadTargets =
   /** `/prefix<8 hex digits>`; the digits scatter, so that keys do not arrive in order. Wraps around after `count`. */
   | { readonly kind: 'numbered'; readonly prefix: string; readonly first: number; readonly count?: number }
   /** These request targets, each once. */
-  | { readonly kind: 'listed'; readonly targets: readonly string[] };
+  | { readonly kind: 'listed'; readonly targets: readonly string[] }
+  /** This request target, again and again; the answer may be of any size. */
+  | { readonly kind: 'repeated'; readonly target: string };
 
 export interface LoadResult {
   readonly operations: number;

@@ -13,6 +13,7 @@ import { benchGet } from './suites/get.js';
 import { benchGrowth } from './suites/growth.js';
 import { benchMemory } from './suites/memory.js';
 import { benchPut } from './suites/put.js';
+import { benchS3 } from './suites/s3.js';
 import { benchWriteAmplification } from './suites/write-amplification.js';
 
 const SUITES: Readonly<Record<string, Suite>> = {
@@ -20,6 +21,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   get: benchGet,
   growth: benchGrowth,
   memory: benchMemory,
+  s3: benchS3,
   'write-amplification': benchWriteAmplification,
 };
 const DEFAULT_SUITES = ['put', 'get'];

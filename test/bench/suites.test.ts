@@ -6,6 +6,7 @@ import { benchGet } from '../../bench/suites/get.js';
 import { benchGrowth } from '../../bench/suites/growth.js';
 import { benchMemory } from '../../bench/suites/memory.js';
 import { benchPut } from '../../bench/suites/put.js';
+import { benchS3 } from '../../bench/suites/s3.js';
 import { benchWriteAmplification } from '../../bench/suites/write-amplification.js';
 
 /** Scenarios (by how they begin) that a suite must have measured. */
@@ -14,6 +15,17 @@ const SUITES: readonly (readonly [name: string, suite: Suite, scenarios: readonl
   ['get', benchGet, ['GET 10 KiB', 'GET 1 MiB']],
   ['growth', benchGrowth, ['PUT 10 KiB as the cache grows', 'Restart after kill -9']],
   ['memory', benchMemory, ['Peak RSS', 'RSS over']],
+  [
+    's3',
+    benchS3,
+    [
+      'Checksum of a body',
+      'PUT 10 KiB by signature',
+      'GET 10 KiB by signature',
+      'ListObjectsV2 of',
+      'DeleteObjects of',
+    ],
+  ],
   ['write-amplification', benchWriteAmplification, ['Bytes written per byte stored']],
 ];
 
