@@ -2,12 +2,14 @@
  * What the engine offers to operators: the admin API and the command line are thin covers of it.
  */
 import type { PersistState, PolicyMode } from '../core/object.js';
+import type { LogInspection } from './inspection/log-inspection.js';
 import type { PathConfigDocument, PathRule } from './path-config.js';
 import type { FlushRequest } from './persist-barrier.js';
 import type { UserService } from './users-service.js';
 
 export interface AdminService {
   readonly users: UserService;
+  readonly inspection: LogInspection;
   status(): Promise<EngineStatus>;
   /** The effective document, and the control offset that it stands at. `atOffset` reads back an older one. */
   pathConfig(atOffset?: number): Promise<{ document: PathConfigDocument; offset: number }>;

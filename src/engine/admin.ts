@@ -30,6 +30,8 @@ import { decideEvict } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import { appendBatches, type EvictionTarget } from './append-batches.js';
 import { tailLog } from './log-tail.js';
+import { inspectEngine } from './inspection/inspect-engine.js';
+import type { LogInspection } from './inspection/log-inspection.js';
 import type { ListPath } from './list-path.js';
 import { parseMountPath } from './mount-table.js';
 import type { Partition } from './partition.js';
@@ -58,6 +60,7 @@ export interface AdminParts {
 
 export class Admin implements AdminService {
   readonly users: UserService;
+  readonly inspection: LogInspection;
   readonly #core: EngineCore;
   readonly #parts: AdminParts;
   readonly #startedMs: number;
@@ -66,6 +69,7 @@ export class Admin implements AdminService {
     this.#core = core;
     this.#parts = parts;
     this.users = parts.users;
+    this.inspection = inspectEngine(core, (bucket, key) => this.persistStat(bucket, key));
     this.#startedMs = core.clock.wallTimeMs();
     // By the event, so that a change whose append seemed to fail counts as soon as it proves durable.
     core.control.listen((event) => {

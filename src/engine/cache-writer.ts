@@ -5,78 +5,24 @@
  * there will be none; until then its segments are kept.
  */
 import { HeadraceError } from '../core/errors.js';
-import type { Extent } from '../core/object.js';
 import { MIB } from '../core/units.js';
 import { partitionOf, type EngineCore, type StreamDigest } from './engine-core.js';
 import { decideAbandonWrite, decideOpenWrite } from './decide.js';
-import type { Body } from './object-service.js';
 import type { LiveWrites } from './live-writes.js';
-import type { SegmentGuard } from './segment-guard.js';
 import type { ExtentWriter } from './segment-store.js';
+import {
+  SmallBody,
+  type BodySource,
+  type SmallSource,
+  type StoredBody,
+  type StoredReceiver,
+} from './small-body.js';
+import { checkMd5 } from './digests.js';
 import type { Reservation } from './admission.js';
 import type { AbandonReason } from '../../log/events.js';
 
 /** How much a body of unknown size reserves at a time. */
 const RESERVE_STEP_BYTES = 8 * MIB;
-const NO_EXTENTS: readonly Extent[] = [];
-const NO_MD5 = new Uint8Array(0);
-const SETTLED = Promise.resolve();
-
-export interface StoredBody {
-  readonly extents: readonly Extent[];
-  readonly size: number;
-  /** 16 bytes. */
-  readonly md5: Uint8Array;
-  /** Set when the write was opened in the log, with what it reserved there. */
-  readonly writeId?: string;
-  readonly reservedBytes?: number;
-  /** Committed: gives the reservation back. Not committed: also abandons the write in the log and drops the bytes. */
-  settle(outcome: 'COMMITTED' | AbandonReason): Promise<void>;
-}
-
-/** A body in a segment that it shares. A class, because closures with their contexts took 300 bytes more for each write. */
-class SmallBody implements StoredBody {
-  readonly size: number;
-  extents: readonly Extent[] = NO_EXTENTS;
-  md5: Uint8Array = NO_MD5;
-  readonly #guard: SegmentGuard;
-  readonly #reservation: Reservation;
-  readonly #floor: number;
-
-  constructor(guard: SegmentGuard, reservation: Reservation, floor: number, size: number) {
-    this.#guard = guard;
-    this.#reservation = reservation;
-    this.#floor = floor;
-    this.size = size;
-    guard.enter(floor);
-  }
-
-  /** Its place is known: the segments behind it need not wait for the UFS of a WRITE_THROUGH. */
-  place(extent: Extent): void {
-    this.extents = [extent];
-    this.#guard.pin(extent.segment);
-    this.#guard.leave(this.#floor);
-  }
-
-  settle(outcome: 'COMMITTED' | AbandonReason): Promise<void> {
-    const [extent] = this.extents;
-    if (extent === undefined) this.#guard.leave(this.#floor);
-    else this.#guard.unpin(extent.segment);
-    this.#reservation.release();
-    if (extent !== undefined && outcome !== 'COMMITTED') this.#guard.suspect(extent.segment);
-    return SETTLED;
-  }
-}
-
-export interface BodySource {
-  readonly bucket: string;
-  readonly key: string;
-  /** Index key of the record that will refer to the bytes. */
-  readonly owner: string;
-  readonly body: Body;
-  /** What the client says the MD5 is. */
-  readonly md5?: Uint8Array;
-}
 
 export class CacheWriter {
   readonly #core: EngineCore;
@@ -89,27 +35,33 @@ export class CacheWriter {
 
   /** `BAD_DIGEST`, `INCOMPLETE_BODY`, `OUT_OF_SPACE`, `DISK_FULL`, `IO_FAILED`, or what the body's stream throws. */
   store(source: BodySource): Promise<StoredBody> {
-    return source.body.kind === 'chunks'
-      ? this.#storeSmall(source, source.body.chunks, source.body.size)
-      : this.#storeStream(source, source.body.stream, source.body.size);
+    if (source.body.kind === 'stream') return this.#storeStream(source, source.body.stream, source.body.size);
+    const small = { ...source, body: source.body };
+    return new Promise((stored, failed) => {
+      this.storeSmall(small, { stored, failed });
+    });
   }
 
-  async #storeSmall(source: BodySource, chunks: readonly Uint8Array[], size: number): Promise<StoredBody> {
-    const { admission, segments, guard, digests } = this.#core;
-    const reservation = admission.tryReserve(size) ?? (await admission.reserve(size));
-    const stored = new SmallBody(guard, reservation, segments.smallSegment, size);
-    try {
-      // The write begins first, so that the body is hashed while the disk works.
-      const written = size > 0 ? segments.append(source.owner, chunks, size) : undefined;
-      const digest = digests.small(chunks, size);
-      if (written !== undefined) stored.place(await written);
-      stored.md5 = await digest;
-      checkMd5(source.md5, stored.md5);
-      return stored;
-    } catch (error) {
-      await stored.settle('FAILED');
-      throw error;
-    }
+  /** As `store`, for the hot path. */
+  storeSmall(source: SmallSource, receiver: StoredReceiver): void {
+    const { admission } = this.#core;
+    const { size } = source.body;
+    const reservation = admission.tryReserve(size);
+    if (reservation !== undefined) this.#storeReserved(source, reservation, receiver);
+    else
+      admission.reserve(size).then(
+        (reserved) => this.#storeReserved(source, reserved, receiver),
+        (error: unknown) => receiver.failed(error),
+      );
+  }
+
+  #storeReserved(source: SmallSource, reservation: Reservation, receiver: StoredReceiver): void {
+    const { segments, guard, digests } = this.#core;
+    const { chunks, size } = source.body;
+    const small = new SmallBody({ guard, floor: segments.smallSegment, reservation }, source, receiver);
+    // The write begins first, so that the body is hashed while the disk works.
+    if (size > 0) segments.appendThen(source.owner, chunks, size, small);
+    digests.smallThen(chunks, size, small.hashed);
   }
 
   async #storeStream(
@@ -239,12 +191,4 @@ interface OpenedWrite {
   readonly writeId: string;
   readonly reservedBytes: number;
   readonly logged: Promise<void>;
-}
-
-export function checkMd5(expected: Uint8Array | undefined, actual: Uint8Array): void {
-  if (expected === undefined || Buffer.compare(expected, actual) === 0) return;
-  throw new HeadraceError(
-    'BAD_DIGEST',
-    `the body's MD5 is ${Buffer.from(actual).toString('base64')}, not ${Buffer.from(expected).toString('base64')}`,
-  );
 }

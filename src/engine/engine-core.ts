@@ -59,6 +59,8 @@ export interface EngineCore {
 export interface Digests {
   /** MD5 of a small body: 16 bytes. */
   small(chunks: readonly Uint8Array[], size: number): Promise<Uint8Array>;
+  /** As `small`, for the hot path; `receiver` may be called within the call. */
+  smallThen(chunks: readonly Uint8Array[], size: number, receiver: (md5: Uint8Array) => void): void;
   stream(): StreamDigest;
 }
 

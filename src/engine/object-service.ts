@@ -15,8 +15,8 @@ import type {
 
 export interface ObjectService {
   listBuckets(): Promise<BucketSummary[]>;
-  /** `INVALID_BUCKET_NAME`, `BUCKET_EXISTS`. */
-  createBucket(bucket: string): Promise<void>;
+  /** `owner`: the user who creates it. `INVALID_BUCKET_NAME`, `BUCKET_EXISTS`. */
+  createBucket(bucket: string, owner?: string): Promise<void>;
   /** `BUCKET_NOT_EMPTY`. */
   deleteBucket(bucket: string): Promise<void>;
   headBucket(bucket: string): Promise<BucketSummary>;
@@ -41,6 +41,11 @@ export interface ObjectService {
   copyObject(request: CopyObjectRequest): Promise<WriteReceipt>;
   /** Gives the current version other tags; its bytes, ETag and time stay. As `putObject`, and `NO_SUCH_KEY`. */
   setObjectTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  /**
+   * Gives the current version another access control list (`formatAccessList`; '' for none); its bytes, ETag and time stay. As
+   * `setObjectTags`.
+   */
+  setObjectAcl(bucket: string, key: string, list: string): Promise<void>;
   listObjects(request: ListObjectsRequest): Promise<ListObjectsResult>;
 
   createUpload(request: CreateUploadRequest): Promise<{ uploadId: string }>;
@@ -167,6 +172,8 @@ export interface CopyObjectRequest {
   readonly source: CopySource;
   /** Undefined keeps the source's headers (COPY); tags inside follow `tags`. */
   readonly headers?: ObjectHeaders;
+  /** The list of the copy, which never has that of its source; absent for a private one. */
+  readonly acl?: string;
   /** Undefined keeps the source's tags. */
   readonly tags?: Readonly<Record<string, string>>;
   readonly conditions?: WriteConditions;

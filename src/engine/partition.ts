@@ -135,12 +135,7 @@ export class Partition {
   }
 
   get log(): PartitionLog {
-    if (this.#log === undefined) {
-      throw new HeadraceError(
-        'IO_FAILED',
-        `the log of partition ${this.number} is being recovered: try again`,
-      );
-    }
+    if (this.#log === undefined) throw this.#recoveringError();
     return this.#log;
   }
 
@@ -152,36 +147,35 @@ export class Partition {
    * Decides and logs. Resolves when the events are durable and applied. Rejects with what `decide` throws, or with the log's
    * error: then the outcome is unknown until the partition has recovered, which it does by itself.
    */
-  async submit<Result>(decide: (view: DecisionView) => Decision<Result>): Promise<Receipt<Result>> {
-    const log = this.log;
+  submit<Result>(decide: (view: DecisionView) => Decision<Result>): Promise<Receipt<Result>> {
+    const log = this.#log;
+    if (log === undefined) return Promise.reject(this.#recoveringError());
     const { nextOffset } = log;
     const nowMs = this.#dependencies.clock.wallTimeMs();
     let decision: Decision<Result>;
     try {
       decision = decide({ records: this.#overlay, nextOffset, nowMs });
     } catch (error) {
-      await this.#queued();
-      throw error;
+      return this.#queued().then(() => {
+        throw error;
+      });
     }
     const { events, result } = decision;
-    if (events.length === 0) {
-      await this.#queued();
-      return { result, offset: this.#applied };
-    }
+    if (events.length === 0) return this.#queued().then(() => ({ result, offset: this.#applied }));
     const appended = log.append(events);
     // What the log did not even queue has no offset, and must not be seen by later decisions.
     if (log.nextOffset > nextOffset) {
       this.#foldQueued(events, nextOffset);
       this.#lastAppend = appended;
     }
-    try {
-      await appended;
-    } catch (error) {
-      // The queue is full, or the append is too long: the log itself is well.
-      if (!isErrorCode(error, 'SLOW_DOWN', 'INVALID_ARGUMENT')) this.#recoverLater(log, error);
-      throw error;
-    }
-    return { result, offset: nextOffset };
+    return appended.then(
+      () => ({ result, offset: nextOffset }),
+      (error: unknown) => {
+        // The queue is full, or the append is too long: the log itself is well.
+        if (!isErrorCode(error, 'SLOW_DOWN', 'INVALID_ARGUMENT')) this.#recoverLater(log, error);
+        throw error;
+      },
+    );
   }
 
   #foldQueued(events: readonly DataEvent[], firstOffset: number): void {
@@ -271,6 +265,13 @@ export class Partition {
         this.#dependencies.logger.error(fields, 'a checkpoint failed; it is tried again');
       });
     }
+  }
+
+  #recoveringError(): HeadraceError {
+    return new HeadraceError(
+      'IO_FAILED',
+      `the log of partition ${this.number} is being recovered: try again`,
+    );
   }
 
   #recoverLater(failed: PartitionLog, error: unknown): void {

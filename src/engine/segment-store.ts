@@ -15,6 +15,8 @@ export interface SegmentStore {
    * `DISK_FULL`, `IO_FAILED`, `CLOSED`.
    */
   append(owner: string, chunks: readonly Uint8Array[], size: number): Promise<Extent>;
+  /** As `append`, for the hot path: `receiver` is told how it went, once, and never within the call. */
+  appendThen(owner: string, chunks: readonly Uint8Array[], size: number, receiver: AppendReceiver): void;
   /** Opens a segment of its own for a large body. `sizeExpected` reserves nothing; it only places the file. */
   openWriter(owner: string, sizeExpected: number | undefined): Promise<ExtentWriter>;
   /** Reads and verifies a whole small extent (at most `SMALL_BODY_BYTES_MAX`). `CORRUPT_EXTENT`. */
@@ -45,12 +47,29 @@ export interface SegmentStore {
   close(): Promise<void>;
 }
 
+export interface AppendReceiver {
+  /** The body is durable. */
+  appended(extent: Extent): void;
+  failed(error: unknown): void;
+}
+
 export interface ExtentWriter {
   readonly segment: number;
   /** Bytes accepted so far. */
   readonly size: number;
   /** Takes a chunk (copied or hashed before it resolves). Resolves when more is welcome: back-pressure. */
   write(chunk: Uint8Array): Promise<void>;
+  /** Bytes from the start that are in the file already, in whole chunks: what `readBack` can give. */
+  readonly readableSize: number;
+  /** Whether a write is in flight, after which more may be readable. */
+  readonly isWriting: boolean;
+  /** Resolves when the next write in flight has ended, also when it failed; at once when there is none. */
+  flushed(): Promise<void>;
+  /**
+   * Reads back verified bytes from `position`, which is below `readableSize`, to the end of its chunk. All reads end before
+   * `finish` or `abandon` is called. `CORRUPT_EXTENT`, `IO_FAILED`.
+   */
+  readBack(position: number): Promise<Uint8Array>;
   /** Writes what is left and its checksums; everything is durable when it resolves. */
   finish(): Promise<Extent>;
   /** Gives the segment back. Does nothing after `finish`. */

@@ -45,7 +45,8 @@ import { refusePendingDelete } from './key-settler.js';
 import type { Receipt } from './partition.js';
 import type { KnownEtag, UfsKnowledge } from './ufs-calls.js';
 import { checksumOfUpload } from './upload-checksum.js';
-import { receiptOf, type WritePath } from './write-path.js';
+import { receiptOf } from './small-put.js';
+import type { WritePath } from './write-path.js';
 
 export class Uploads {
   readonly #core: EngineCore;

@@ -14,15 +14,17 @@ import type { StoredObject, StorePutRequest } from '../core/object-store.js';
 import { KEY_BYTES_MAX, type ObjectVersion, type PolicyMode } from '../core/object.js';
 import { byteLength } from '../core/key.js';
 import { objectKey } from '../../projections/records.js';
-import type { CacheWriter, StoredBody } from './cache-writer.js';
-import { checkMd5 } from './cache-writer.js';
+import type { CacheWriter } from './cache-writer.js';
 import { withoutCopy } from './changed-in-ufs.js';
 import { checkConditions, currentEtag, decideCommit, decideDelete } from './decide.js';
+import { checkMd5 } from './digests.js';
 import { controlState, durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import { refusePendingDelete, type KeySettler } from './key-settler.js';
 import type { Body, PutObjectRequest, WriteConditions, WriteReceipt } from './object-service.js';
 import { readObject } from './object-bytes.js';
 import type { Decision, DecisionView, Receipt } from './partition.js';
+import type { StoredBody } from './small-body.js';
+import { SmallPut, receiptOf, versionOf, type SmallPutRequest } from './small-put.js';
 import { creatingBucket, ufsCall, ufsTimeoutMs, type KnownEtag, type UfsKnowledge } from './ufs-calls.js';
 
 export class WritePath {
@@ -43,6 +45,7 @@ export class WritePath {
     const policy = this.writablePolicy(request.bucket, request.key);
     switch (policy) {
       case 'WRITE_BACK':
+        return isPlain(request) ? this.#putSmall(request) : this.#putCached(request, policy);
       case 'TRANSIENT':
         return this.#putCached(request, policy);
       case 'WRITE_THROUGH':
@@ -68,6 +71,14 @@ export class WritePath {
       );
     }
     return policy;
+  }
+
+  /** The usual write. */
+  #putSmall(request: SmallPutRequest): Promise<WriteReceipt> {
+    return new Promise((resolve, reject) => {
+      const put = new SmallPut(this.#core, request, resolve, reject);
+      this.#writer.storeSmall(sourceOf(request), put);
+    });
   }
 
   async #putCached(request: PutObjectRequest, policy: 'WRITE_BACK' | 'TRANSIENT'): Promise<WriteReceipt> {
@@ -262,39 +273,18 @@ export class WritePath {
   }
 
   #store(request: PutObjectRequest): Promise<StoredBody> {
-    const { bucket, key, body, md5 } = request;
-    return this.#writer.store({ bucket, key, owner: objectKey(bucket, key), body, md5 });
+    return this.#writer.store(sourceOf(request));
   }
+}
+
+function isPlain(request: PutObjectRequest): request is SmallPutRequest {
+  return request.body.kind === 'chunks' && request.conditions === undefined;
+}
+
+function sourceOf<Request extends PutObjectRequest>({ bucket, key, body, md5 }: Request) {
+  return { bucket, key, owner: objectKey(bucket, key), body: body as Request['body'], md5 };
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
-}
-
-function versionOf(
-  request: PutObjectRequest,
-  stored: StoredBody,
-  policy: PolicyMode,
-  state: ObjectVersion['state'],
-): ObjectVersion {
-  return {
-    size: stored.size,
-    etag: Buffer.from(stored.md5).toString('hex'),
-    lastModifiedMs: 0,
-    extents: stored.extents,
-    headers: request.headers,
-    policy,
-    state,
-    checksum: request.checksum?.(),
-  };
-}
-
-export function receiptOf(object: ObjectVersion, offset: string): WriteReceipt {
-  return {
-    etag: object.etag,
-    lastModifiedMs: object.lastModifiedMs,
-    size: object.size,
-    checksum: object.checksum,
-    offset,
-  };
 }

@@ -14,9 +14,9 @@
 import { assert } from '../../core/assert.js';
 import { HeadraceError, isErrorCode } from '../../core/errors.js';
 import { xxhash64 } from '../../core/hashing.js';
-import type { Extent } from '../../core/object.js';
 import type { Clock } from '../../core/ports.js';
 import { SMALL_BODY_BYTES_MAX } from '../object-service.js';
+import type { AppendReceiver } from '../segment-store.js';
 import {
   BLOCK_BYTES,
   EXTENT_ALIGNMENT_BYTES,
@@ -29,25 +29,20 @@ import {
 import type { SegmentStatistics } from './segment-statistics.js';
 import type { SmallSegment, SmallSegments } from './small-segments.js';
 
-type Resolve = (extent: Extent) => void;
-type Reject = (error: unknown) => void;
-
 /** A body in a batch. `at` is where its header starts, from the start of the batch. */
 interface Staged {
   readonly at: number;
   readonly headerBytes: number;
   readonly size: number;
   readonly checksum: bigint;
-  readonly resolve: Resolve;
-  readonly reject: Reject;
+  readonly receiver: AppendReceiver;
 }
 
 /** A body that found no room, in memory of its own. */
 interface Waiting {
   readonly owner: string;
   readonly bytes: Uint8Array;
-  readonly resolve: Resolve;
-  readonly reject: Reject;
+  readonly receiver: AppendReceiver;
 }
 
 class Batch {
@@ -104,18 +99,19 @@ export class BatchWriter {
     this.#limits = parts.limits;
   }
 
-  /** See `SegmentStore.append`. */
-  append(owner: string, chunks: readonly Uint8Array[], size: number): Promise<Extent> {
+  /** See `SegmentStore.appendThen`. */
+  append(owner: string, chunks: readonly Uint8Array[], size: number, receiver: AppendReceiver): void {
     // Here and below messages are made only when they are needed: to make them costs as much as the header.
     if (size > SMALL_BODY_BYTES_MAX) assert(false, `a body of ${size} bytes is not small`);
     if (owner.length > OWNER_BYTES_MAX) assert(false, `an owner of ${owner.length} bytes is too long`);
-    return new Promise((resolve, reject) => {
-      if (this.#closed) reject(new HeadraceError('CLOSED', 'the segment store is closed'));
-      else if (this.#queue.length > 0) this.#enqueue(owner, chunks, size, resolve, reject);
-      else if (!this.#stage(owner, chunks, size, resolve, reject)) {
-        this.#enqueue(owner, chunks, size, resolve, reject);
-      }
-    });
+    if (this.#closed) this.#refuse(receiver, new HeadraceError('CLOSED', 'the segment store is closed'));
+    else if (this.#queue.length > 0 || !this.#stage(owner, chunks, size, receiver))
+      this.#enqueue(owner, chunks, size, receiver);
+  }
+
+  /** In the next turn: the caller may not be ready for an answer yet. */
+  #refuse(receiver: AppendReceiver, error: HeadraceError): void {
+    this.#clock.nextTurn(() => receiver.failed(error));
   }
 
   /** Runs `action` when no write is in flight, before the next one begins. */
@@ -139,13 +135,7 @@ export class BatchWriter {
   }
 
   /** Copies a body into the open batch; false when there is no room. */
-  #stage(
-    owner: string,
-    chunks: readonly Uint8Array[],
-    size: number,
-    resolve: Resolve,
-    reject: Reject,
-  ): boolean {
+  #stage(owner: string, chunks: readonly Uint8Array[], size: number, receiver: AppendReceiver): boolean {
     const headerBytes = extentHeaderBytes(owner.length);
     const batch = this.#roomFor(headerBytes + alignUp(size, EXTENT_ALIGNMENT_BYTES));
     if (batch === undefined) return false;
@@ -161,7 +151,7 @@ export class BatchWriter {
     buffer.fill(0, end, batch.used);
     const checksum = xxhash64(buffer.subarray(start, end));
     encodeExtentHeader(buffer, at, { headerBytes, owner, size, checksum });
-    batch.bodies.push({ at, headerBytes, size, checksum, resolve, reject });
+    batch.bodies.push({ at, headerBytes, size, checksum, receiver });
     this.#schedule();
     return true;
   }
@@ -183,29 +173,23 @@ export class BatchWriter {
     return this.#filling;
   }
 
-  #enqueue(
-    owner: string,
-    chunks: readonly Uint8Array[],
-    size: number,
-    resolve: Resolve,
-    reject: Reject,
-  ): void {
+  #enqueue(owner: string, chunks: readonly Uint8Array[], size: number, receiver: AppendReceiver): void {
     if (this.#queueBytes + size > this.#limits.queueBytesMax) {
       const message = `${this.#queueBytes} bytes already wait to be written; try again later`;
-      reject(new HeadraceError('SLOW_DOWN', message));
+      this.#refuse(receiver, new HeadraceError('SLOW_DOWN', message));
       return;
     }
     const bytes = Buffer.concat(chunks);
     assert(bytes.length === size, `the chunks have ${bytes.length} bytes, not ${size}`);
     this.#queueBytes += size;
-    this.#queue.push({ owner, bytes, resolve, reject });
+    this.#queue.push({ owner, bytes, receiver });
   }
 
   /** Stages what waits, in order, as far as there is room. */
   #admit(): void {
     let admitted = 0;
-    for (const { owner, bytes, resolve, reject } of this.#queue) {
-      if (!this.#stage(owner, [bytes], bytes.length, resolve, reject)) break;
+    for (const { owner, bytes, receiver } of this.#queue) {
+      if (!this.#stage(owner, [bytes], bytes.length, receiver)) break;
       this.#queueBytes -= bytes.length;
       admitted++;
     }
@@ -231,13 +215,29 @@ export class BatchWriter {
       return;
     }
     this.#writing = true;
-    void this.#write(batch).then(() => {
-      this.#writing = false;
-      batch.clear();
-      this.#free.push(batch);
-      this.#admit();
-      this.#pump();
-    });
+    const { bodies } = batch;
+    this.#write(batch).then(
+      ({ segment, start }) => {
+        this.#writeNext(batch);
+        for (const { at, headerBytes, size, checksum, receiver } of bodies) {
+          this.#statistics.payloadBytes += size;
+          receiver.appended({ segment, position: start + at + headerBytes, size, checksum });
+        }
+      },
+      (error: unknown) => {
+        this.#writeNext(batch);
+        for (const { receiver } of bodies) receiver.failed(error);
+      },
+    );
+  }
+
+  /** The disk gets its next work before the receivers of `done` do theirs. */
+  #writeNext(done: Batch): void {
+    this.#writing = false;
+    done.clear();
+    this.#free.push(done);
+    this.#admit();
+    this.#pump();
   }
 
   #takeBatch(): Batch | undefined {
@@ -249,8 +249,8 @@ export class BatchWriter {
     return batch;
   }
 
-  /** Never rejects: every body in the batch learns how it went. */
-  async #write(batch: Batch): Promise<void> {
+  /** Resolves with the segment, and where in it the batch starts, when the bodies are durable. */
+  async #write(batch: Batch): Promise<{ segment: number; start: number }> {
     const { buffer, used, bodies } = batch;
     let segment: SmallSegment | undefined;
     try {
@@ -265,15 +265,12 @@ export class BatchWriter {
       await file.write(start, blocks);
       this.#statistics.wrote(blocks.length);
       this.#segments.advance(segment, start + used);
-      for (const { at, headerBytes, size, checksum, resolve } of bodies) {
-        this.#statistics.payloadBytes += size;
-        resolve({ segment: entry.id, position: start + at + headerBytes, size, checksum });
-      }
+      return { segment: entry.id, start };
     } catch (error) {
       // After a full disk the next batch overwrites what this one may have left. After anything else the state of the
       // file is unknown, and nothing more is entrusted to it.
       if (segment !== undefined && !isErrorCode(error, 'DISK_FULL')) this.#segments.retire();
-      for (const { reject } of bodies) reject(error);
+      throw error;
     }
   }
 }

@@ -10,7 +10,7 @@ import type { Logger } from '../../core/logger.js';
 import type { Extent } from '../../core/object.js';
 import type { Clock, Disk } from '../../core/ports.js';
 import { MIB } from '../../core/units.js';
-import type { ExtentWriter, SegmentStore } from '../segment-store.js';
+import type { AppendReceiver, ExtentWriter, SegmentStore } from '../segment-store.js';
 import { BatchWriter } from './batch-writer.js';
 import { StagingBuffers } from './buffer-pool.js';
 import { FileCache } from './file-cache.js';
@@ -127,7 +127,13 @@ class SegmentFiles implements SegmentStore {
   }
 
   append(owner: string, chunks: readonly Uint8Array[], size: number): Promise<Extent> {
-    return this.#batches.append(owner, chunks, size);
+    return new Promise((appended, failed) => {
+      this.#batches.append(owner, chunks, size, { appended, failed });
+    });
+  }
+
+  appendThen(owner: string, chunks: readonly Uint8Array[], size: number, receiver: AppendReceiver): void {
+    this.#batches.append(owner, chunks, size, receiver);
   }
 
   async openWriter(owner: string, _sizeExpected: number | undefined): Promise<ExtentWriter> {

@@ -1,0 +1,85 @@
+/**
+ * The usual write: a small body into a WRITE_BACK path, without conditions. The same order as every cached write (bytes durable
+ * → event durable → applied → acknowledged), with receivers where the others await.
+ */
+import type { ObjectVersion, PolicyMode } from '../core/object.js';
+import { decideCommit } from './decide.js';
+import { partitionOf, type EngineCore } from './engine-core.js';
+import type { Body, PutObjectRequest, WriteReceipt } from './object-service.js';
+import type { DecisionView } from './partition.js';
+import type { StoredBody, StoredReceiver } from './small-body.js';
+
+export interface SmallPutRequest extends PutObjectRequest {
+  readonly body: Extract<Body, { kind: 'chunks' }>;
+  readonly conditions?: undefined;
+}
+
+export class SmallPut implements StoredReceiver {
+  readonly #core: EngineCore;
+  readonly #request: SmallPutRequest;
+  readonly #resolve: (receipt: WriteReceipt) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    core: EngineCore,
+    request: SmallPutRequest,
+    resolve: (receipt: WriteReceipt) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#core = core;
+    this.#request = request;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** The bytes are durable. */
+  stored(stored: StoredBody): void {
+    const { bucket, key } = this.#request;
+    const partition = partitionOf(this.#core, bucket, key);
+    const object = versionOf(this.#request, stored, 'WRITE_BACK', 'PENDING');
+    const decide = (view: DecisionView) => decideCommit(view, { bucket, key, object, origin: 'WRITE' });
+    partition.submit(decide).then(
+      ({ result, offset }) => {
+        void stored.settle('COMMITTED');
+        this.#resolve(receiptOf(result ?? object, `${partition.number}:${offset}`));
+      },
+      (error: unknown) => {
+        void stored.settle('FAILED');
+        this.#reject(error);
+      },
+    );
+  }
+
+  failed(error: unknown): void {
+    this.#reject(error);
+  }
+}
+
+/** The version that a stored body makes; its time is that of the decision. */
+export function versionOf(
+  request: PutObjectRequest,
+  stored: StoredBody,
+  policy: PolicyMode,
+  state: ObjectVersion['state'],
+): ObjectVersion {
+  return {
+    size: stored.size,
+    etag: Buffer.from(stored.md5).toString('hex'),
+    lastModifiedMs: 0,
+    extents: stored.extents,
+    headers: request.headers,
+    policy,
+    state,
+    checksum: request.checksum?.(),
+  };
+}
+
+export function receiptOf(object: ObjectVersion, offset: string): WriteReceipt {
+  return {
+    etag: object.etag,
+    lastModifiedMs: object.lastModifiedMs,
+    size: object.size,
+    checksum: object.checksum,
+    offset,
+  };
+}
