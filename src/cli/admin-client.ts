@@ -4,6 +4,8 @@
  */
 import type {
   EngineStatus,
+  FlushProgress,
+  FlushResult,
   FreeResult,
   FsEntry,
   LoggedEvent,
@@ -15,6 +17,8 @@ import type {
   PersistPhase,
   VerifyReport,
 } from '../engine/admin-service.js';
+import type { LogInspection } from '../engine/inspection/log-inspection.js';
+import type { FlushRequest } from '../engine/persist-barrier.js';
 import type { PathConfigDocument } from '../engine/path-config.js';
 import type { NewAccessKey, UserInfo } from '../engine/users-service.js';
 import type { SettingDescription } from '../settings/settings.js';
@@ -104,6 +108,11 @@ export class AdminClient implements LogReader {
       yield page.entries;
       startAfter = page.nextStartAfter;
     } while (startAfter !== undefined);
+  }
+
+  /** Resolves when it is decided, also when that is TIMEOUT or BLOCKED. */
+  async flush(request: FlushRequest, onProgress: (progress: FlushProgress) => void): Promise<FlushResult> {
+    return this.#job<FlushResult, FlushProgress>('/api/v1/flush', request, onProgress);
   }
 
   async free(path: string | undefined, onProgress: (freed: FreeResult) => void): Promise<FreeResult> {

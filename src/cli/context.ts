@@ -79,6 +79,8 @@ export const EXIT_USAGE = 2;
 export const EXIT_NO_SERVER = 3;
 /** The deadline passed first; what was begun may still be done. */
 export const EXIT_TIMEOUT = 4;
+/** The UFS refused for good what was waited for: an operator has to decide. */
+export const EXIT_BLOCKED = 5;
 /** The user stopped it (Ctrl-C): 128 and the number of SIGINT, as shells have it. */
 export const EXIT_STOPPED = 130;
 export type ExitCode =
@@ -87,11 +89,13 @@ export type ExitCode =
   | typeof EXIT_USAGE
   | typeof EXIT_NO_SERVER
   | typeof EXIT_TIMEOUT
+  | typeof EXIT_BLOCKED
   | typeof EXIT_STOPPED;
 
 /** Codes of errors for which scripts have a way of their own; all others end with `EXIT_FAILED`. */
 const EXIT_CODES: Readonly<Record<string, ExitCode | undefined>> = {
   NO_SERVER: EXIT_NO_SERVER,
   TIMEOUT: EXIT_TIMEOUT,
+  BLOCKED: EXIT_BLOCKED,
   STOPPED: EXIT_STOPPED,
 };

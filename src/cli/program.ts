@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { HeadraceError } from '../core/errors.js';
 import { addAsyncPersistCommand } from './commands/async-persist.js';
 import { addConfCommand } from './commands/conf.js';
+import { addFlushCommand } from './commands/flush.js';
 import { addFsCommand } from './commands/fs.js';
 import { addJobCommand } from './commands/job.js';
 import { addLogCommand } from './commands/log.js';
@@ -38,6 +39,7 @@ export function buildProgram(context: CliContext, json = false): Command {
   addPathConfigCommand(program, context);
   addFsCommand(program, context);
   addAsyncPersistCommand(program, context);
+  addFlushCommand(program, context);
   addJobCommand(program, context);
   addMountCommand(program, context);
   addUserCommand(program, context);

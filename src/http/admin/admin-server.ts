@@ -10,6 +10,7 @@ import { errorBody, replyWithError } from './admin-errors.js';
 import { findForeignRequest } from './browser-guard.js';
 import { LineStreams } from './line-stream.js';
 import { addConfRoutes } from './conf-routes.js';
+import { addFlushRoutes } from './flush-routes.js';
 import { addJobRoutes } from './job-routes.js';
 import { addLogRoutes } from './log-routes.js';
 import { addMountRoutes } from './mount-routes.js';
@@ -64,6 +65,7 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
   addSystemRoutes(server, context);
   addConfRoutes(server, context);
   addObjectRoutes(server, context);
+  addFlushRoutes(server, context);
   addJobRoutes(server, context);
   addLogRoutes(server, context);
   addMountRoutes(server, context);
