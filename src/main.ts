@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { CliContext, CliOutput, EditedText } from './cli/context.js';
 import { runProgram } from './cli/program.js';
-import { openEngine } from './composition/open-engine.js';
+import { openOffline } from './composition/open-offline.js';
 import { runServer } from './composition/run-server.js';
 import type { Logger } from './core/logger.js';
 import type { Settings } from './settings/settings.js';
@@ -54,20 +54,8 @@ const context: CliContext = {
     // Everything is closed by now, but a connection to a UFS that hangs would keep the process.
     setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
   },
-  openOffline: async (settings) => {
-    const opened = await openEngine(settings, {
-      version,
-      logger: createLogger({ ...settings, logLevel: 'warn' }),
-      quiet: true,
-    });
-    const { admin } = opened.engine;
-    return {
-      logHead: () => admin.logHead(),
-      logRead: (request) => admin.logRead(request),
-      verify: (request) => admin.verify(request),
-      close: () => opened.close(),
-    };
-  },
+  openOffline: (settings) =>
+    openOffline(settings, { version, logger: createLogger({ ...settings, logLevel: 'warn' }) }),
   signal: stop.signal,
   abortAfter: (delayMs) => AbortSignal.timeout(delayMs),
   pause: (delayMs, signal) => delay(delayMs, undefined, { signal }).catch(() => undefined),

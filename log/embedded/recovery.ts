@@ -78,17 +78,43 @@ export async function recoverEnd(
     const report = { frames: 0, cutBytes: 0, decision: 'FRESH' } as const;
     return { report, lastEpoch: 0, nextOffset: 0, position: 0 };
   }
-  const window = new ScanWindow();
-  const end = await scanSegment(disk, newest, owner, window);
-  const before = end.frames > 0 ? undefined : await findOlderEnd(disk, segments, owner, window);
-  const lastEpoch = before?.lastEpoch ?? end.lastEpoch;
-  await refuseFramesBehind(disk, newest, end, lastEpoch, owner, window);
+  const { end, before, lastEpoch } = await findEnd(disk, segments, newest, owner);
   // Nothing was changed so far: what is damaged stays as it was found.
   const torn = end.found.kind === 'DAMAGED';
   const cutBytes = torn ? await cut(disk, newest, end, end.found.bytes, logger) : 0;
   const decision = before === undefined || torn ? decide(end.found) : 'EMPTY_SEGMENT';
   const report = { frames: end.frames + (before?.frames ?? 0), cutBytes, decision };
   return { report, lastEpoch, nextOffset: end.nextOffset, position: end.position };
+}
+
+/** As `recoverEnd`, for those who only look: a torn frame is left as it is, and not part of the log. */
+export async function findLogEnd(
+  disk: Disk,
+  segments: readonly Segment[],
+  owner: FrameOwner,
+): Promise<{ nextOffset: number; lastEpoch: number }> {
+  const newest = segments.at(-1);
+  if (newest === undefined) return { nextOffset: 0, lastEpoch: 0 };
+  const { end, lastEpoch } = await findEnd(disk, segments, newest, owner);
+  return { nextOffset: end.nextOffset, lastEpoch };
+}
+
+async function findEnd(
+  disk: Disk,
+  segments: readonly Segment[],
+  newest: Segment,
+  owner: FrameOwner,
+): Promise<{
+  end: SegmentEnd;
+  before: { frames: number; lastEpoch: number } | undefined;
+  lastEpoch: number;
+}> {
+  const window = new ScanWindow();
+  const end = await scanSegment(disk, newest, owner, window);
+  const before = end.frames > 0 ? undefined : await findOlderEnd(disk, segments, owner, window);
+  const lastEpoch = before?.lastEpoch ?? end.lastEpoch;
+  await refuseFramesBehind(disk, newest, end, lastEpoch, owner, window);
+  return { end, before, lastEpoch };
 }
 
 function decide(found: Scanned): RecoveryDecision {

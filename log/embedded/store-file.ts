@@ -53,6 +53,17 @@ export async function openStoreFile(disk: Disk, random: Random, directory: strin
   return storeId.readBigUInt64BE(0);
 }
 
+/** The id of a log that is there. `DATA_DIRECTORY_UNUSABLE` when there is none, `UNSUPPORTED_FORMAT`. */
+export async function readStoreId(disk: Disk, directory: string): Promise<bigint> {
+  const path = `${directory}/store.json`;
+  const sizeBytes = await disk.sizeOf(path);
+  if (sizeBytes !== undefined) return readStoreFile(disk, path, sizeBytes);
+  throw new HeadraceError(
+    'DATA_DIRECTORY_UNUSABLE',
+    `there is no log: ${path} is missing in the data directory`,
+  );
+}
+
 async function readStoreFile(disk: Disk, path: string, sizeBytes: number): Promise<bigint> {
   const bytes = Buffer.alloc(Math.min(sizeBytes, FILE_BYTES_MAX));
   const file = await disk.open(path, { readOnly: true });

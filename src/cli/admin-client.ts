@@ -45,6 +45,12 @@ const LINES_TYPE = 'application/x-ndjson';
 
 export class AdminClient implements LogReader {
   readonly endpoint: string;
+  readonly inspection: LogInspection = {
+    history: ({ bucket, key, limit }) =>
+      this.#json('/api/v1/log/history', { query: { path: `/${bucket}/${key}`, limit } }),
+    explain: ({ bucket, key }) => this.#json('/api/v1/log/explain', { query: { path: `/${bucket}/${key}` } }),
+    exportLog: (request) => this.#download('/api/v1/log/export', { ...request }),
+  };
   readonly #fetch: typeof globalThis.fetch;
   readonly #limits: ClientLimits;
   readonly #signal: AbortSignal | undefined;
@@ -217,6 +223,19 @@ export class AdminClient implements LogReader {
       throw this.#unreachable(error);
     }
     throw new CliFailure('NO_SERVER', `the server at ${this.endpoint} stopped before the job was done`);
+  }
+
+  /** The bytes of an answer, as they arrive. */
+  async *#download(
+    path: string,
+    query: RequestOptions['query'],
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const response = await this.#send(path, query === undefined ? {} : { query });
+    try {
+      if (response.body !== null) for await (const chunk of response.body) yield chunk as Uint8Array;
+    } catch (error) {
+      throw this.#unreachable(error);
+    }
   }
 
   async #json<Result>(path: string, options: RequestOptions = {}): Promise<Result> {

@@ -21,7 +21,7 @@ export interface CliContext {
   readonly editText: (text: string, fileName: string) => Promise<EditedText>;
   /** Runs the server; resolves when it has stopped, rejects when it cannot start. */
   readonly startServer: (settings: Settings) => Promise<void>;
-  /** Opens the data directory without a server, for `log head`, `log cat` and `log verify`. */
+  /** Opens the data directory without a server, for the commands that read a log. Writes nothing, except for `verify`. */
   readonly openOffline?: (settings: Settings) => Promise<OfflineLog>;
   /** Aborts when the user wants to stop (Ctrl-C). */
   readonly signal?: AbortSignal;
@@ -50,7 +50,7 @@ export interface EditedText {
 }
 
 /** What can be read of a log, with or without a server. */
-export type LogReader = Pick<AdminService, 'logHead' | 'logRead' | 'verify'>;
+export type LogReader = Pick<AdminService, 'logHead' | 'logRead' | 'verify' | 'inspection'>;
 
 export interface OfflineLog extends LogReader {
   close(): Promise<void>;

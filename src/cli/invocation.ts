@@ -113,10 +113,14 @@ export class Invocation {
   }
 
   /**
-   * Reads the log through the server, or from the data directory when none runs and none was named.
+   * Reads the log through the server, or from the data directory: when none runs and none was named, or when `--data-dir` names
+   * one, which may be a copy of the server's.
    */
   async withLog(use: (log: LogReader) => Promise<void>): Promise<void> {
     const { client, context } = this;
+    const named = this.#flags.some(({ flag }) => flag === SETTINGS.dataDirectory.flag);
+    if (named && this.#options.endpoint === undefined && context.openOffline !== undefined)
+      return this.#withOfflineLog(context.openOffline, use);
     try {
       await client.logHead();
     } catch (error) {
@@ -125,14 +129,21 @@ export class Invocation {
       await this.printer.note(
         `no server at ${client.endpoint}: reading ${this.settings.dataDirectory} itself`,
       );
-      const offline = await context.openOffline(this.settings);
-      try {
-        return await use(offline);
-      } finally {
-        await offline.close();
-      }
+      return this.#withOfflineLog(context.openOffline, use);
     }
     return use(client);
+  }
+
+  async #withOfflineLog(
+    open: NonNullable<CliContext['openOffline']>,
+    use: (log: LogReader) => Promise<void>,
+  ): Promise<void> {
+    const offline = await open(this.settings);
+    try {
+      await use(offline);
+    } finally {
+      await offline.close();
+    }
   }
 
   #endpoint(): string {
@@ -175,6 +186,14 @@ export function pathArgument(text: string): string {
   if (text.startsWith('s3://')) return text.slice('s3:/'.length);
   if (text.startsWith('/')) return text;
   throw new InvalidArgumentError('Write it as /<bucket>/<key> or s3://<bucket>/<key>.');
+}
+
+/** `/bucket/key` taken apart; for commands about one object. */
+export function objectArgument(text: string): { bucket: string; key: string } {
+  const match = /^\/([^/]+)\/(.+)$/s.exec(pathArgument(text));
+  if (match === null)
+    throw new InvalidArgumentError('It must name an object: /<bucket>/<key> or s3://<bucket>/<key>.');
+  return { bucket: match[1] ?? '', key: match[2] ?? '' };
 }
 
 /** Text behind a command's help. */

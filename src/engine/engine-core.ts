@@ -75,9 +75,14 @@ export function partitionOf(core: EngineCore, bucket: string, key: string): Part
   const { partitions } = core;
   const only = partitions[0];
   if (partitions.length === 1 && only !== undefined) return only;
-  const partition = partitions[fnv1a(`${bucket}/${key}`) % partitions.length];
+  const partition = partitions[partitionIndexOf(bucket, key, partitions.length)];
   if (partition === undefined) throw new RangeError('there are no partitions');
   return partition;
+}
+
+/** Which of so many data partitions an object belongs to. */
+export function partitionIndexOf(bucket: string, key: string, partitions: number): number {
+  return fnv1a(`${bucket}/${key}`) % partitions;
 }
 
 export function durableRecord(core: EngineCore, bucket: string, key: string): IndexRecord | undefined {

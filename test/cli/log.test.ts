@@ -86,6 +86,7 @@ void t.test('log: head, cat and verify read the data directory when no server ru
     logHead: () => admin.logHead(),
     logRead: (request) => admin.logRead(request),
     verify: (request) => admin.verify(request),
+    inspection: admin.inspection,
     close: async () => void closed++,
   };
   const endpoint = await endpointWithoutServer();

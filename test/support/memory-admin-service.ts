@@ -20,6 +20,13 @@ import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from '../../src/engine/p
 import { parsePathConfig } from '../../src/engine/path-config-document.js';
 import { PathMatcher } from '../../src/engine/path-config-matcher.js';
 import type { FlushRequest } from '../../src/engine/persist-barrier.js';
+import type {
+  InspectedPartition,
+  LogInspection,
+  LogSource,
+} from '../../src/engine/inspection/log-inspection.js';
+import { LogInspector } from '../../src/engine/inspection/log-inspector.js';
+import type { Event } from '../../log/events.js';
 import type { UserService } from '../../src/engine/users-service.js';
 import { FixedClock } from './fixed-clock.js';
 import { createMemoryUsers } from './memory-users.js';
@@ -39,6 +46,18 @@ export const NOTHING_LEFT: FlushProgress = {
 
 export class MemoryAdminService implements AdminService {
   readonly users: UserService = createMemoryUsers({ clock: new FixedClock(START_MS) }).users;
+  readonly inspection: LogInspection = new LogInspector(() => ({
+    version: '0.0.0-test',
+    control: this.#source(0),
+    partitions: [{ log: this.#source(1), index: this.index }],
+    partitionIndexOf: () => 0,
+    nowMs: () => START_MS,
+  }));
+  /** The data partition's index, for exports: with no checkpoint, as long as the log is whole. */
+  readonly index: InspectedPartition['index'] = {
+    checkpoints: [],
+    openAt: () => Promise.reject(new HeadraceError('CORRUPT_CHECKPOINT', 'there is none')),
+  };
   /** Objects that `list` and `persistStat` show. */
   readonly objects: ObjectStat[] = [];
   readonly pending: PersistEntry[] = [];
@@ -228,6 +247,20 @@ export class MemoryAdminService implements AdminService {
   async removeMount(path: string): Promise<void> {
     if (!this.#mounts.delete(path))
       throw new HeadraceError('NO_SUCH_BUCKET', `nothing is mounted at ${path}`);
+  }
+
+  #source(partition: number): LogSource {
+    const events = this.#partition(partition);
+    return {
+      partition,
+      oldestOffset: this.oldestOffset,
+      durableOffset: events.length,
+      read: async function* (from) {
+        const batch = { partition, epoch: 1, firstOffset: from, wallTimeMs: START_MS };
+        if (from < events.length)
+          yield { ...batch, events: events.slice(from).map(({ event }) => event as unknown as Event) };
+      },
+    };
   }
 
   #partition(partition: number): LoggedEvent[] {

@@ -1,4 +1,4 @@
-/** `headrace log head|cat|tail|verify`: the log is the truth, and this is how to read it. */
+/** `headrace log …`: the log is the truth, and this is how to read it. */
 import type { Command } from 'commander';
 import type { LoggedEvent, LogHead, VerifyReport } from '../../engine/admin-service.js';
 import type { AdminClient } from '../admin-client.js';
@@ -6,6 +6,7 @@ import { CliFailure, EXIT_USAGE, type CliContext, type LogReader } from '../cont
 import { examples, integerOption, Invocation } from '../invocation.js';
 import { formatBytes, formatTime, printable, type Printer } from '../printer.js';
 import { createProgressBar } from '../progress-bar.js';
+import { addObjectCommands } from './log-object.js';
 
 interface RangeOptions {
   readonly partition?: number;
@@ -18,7 +19,7 @@ const PAGE_EVENTS = 1000;
 export function addLogCommand(program: Command, context: CliContext): void {
   const log = program
     .command('log')
-    .description('read and check the log; head, cat and verify also without a server');
+    .description('read and check the log; all but tail also without a server');
   log
     .command('head')
     .description('show where each partition of the log stands')
@@ -35,6 +36,7 @@ export function addLogCommand(program: Command, context: CliContext): void {
   addCat(log, context);
   addTail(log, context);
   addVerify(log, context);
+  addObjectCommands(log, context);
 }
 
 function addCat(log: Command, context: CliContext): void {

@@ -9,6 +9,7 @@ import { MIB } from '../../core/units.js';
 import { errorBody, replyWithError } from './admin-errors.js';
 import { findForeignRequest } from './browser-guard.js';
 import { LineStreams } from './line-stream.js';
+import { addInspectionRoutes } from './inspection-routes.js';
 import { addConfRoutes } from './conf-routes.js';
 import { addFlushRoutes } from './flush-routes.js';
 import { addJobRoutes } from './job-routes.js';
@@ -68,6 +69,7 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
   addFlushRoutes(server, context);
   addJobRoutes(server, context);
   addLogRoutes(server, context);
+  addInspectionRoutes(server, context);
   addMountRoutes(server, context);
   addUserRoutes(server, context);
   return server;

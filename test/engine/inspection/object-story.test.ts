@@ -1,0 +1,129 @@
+/** What the log tells of one object, through the lives that objects have. */
+import t from 'tap';
+import { KIB } from '../../../src/core/units.js';
+import type { Explanation, ObjectHistory } from '../../../src/engine/inspection/log-inspection.js';
+import { BUCKET, EngineWorld } from '../../support/engine-world.js';
+import { makeBody } from '../../support/object-model.js';
+
+const body = (seed: number, size = 10 * KIB): Buffer => makeBody(seed, size);
+/** So that nothing is forgotten. */
+const KEPT = { log: { retention: { bytes: 1e9, timeMs: 1e12 } } };
+
+async function history(world: EngineWorld, key: string, limit = 1000): Promise<ObjectHistory> {
+  return world.run(world.admin.inspection.history({ bucket: BUCKET, key, limit }));
+}
+
+async function words(world: EngineWorld, key: string): Promise<string> {
+  return (await history(world, key)).entries.map((entry) => entry.words).join('\n');
+}
+
+function explain(world: EngineWorld, key: string): Promise<Explanation> {
+  return world.run(world.admin.inspection.explain({ bucket: BUCKET, key }));
+}
+
+void t.test(
+  'history: put, failed attempt, persisted, evicted, read back, overwritten, deleted',
+  async (t) => {
+    const world = await EngineWorld.open(KEPT);
+    await world.put('other', body(0));
+    world.ufs.arm('throttled', { operation: 'put', times: 1 });
+    await world.put('key', body(1));
+    await world.drained();
+    await world.run(world.admin.free({ path: `/${BUCKET}/` }));
+    await world.read('key');
+    await world.sleep(1000);
+    await world.put('key', body(2, 5));
+    await world.delete('key');
+    await world.drained();
+    const told = await words(world, 'key');
+    const inOrder = [
+      'put by one request: 10 KiB, ETag [0-9a-f]{32}, policy WRITE_BACK; committed as version \\d+, durable here, still to be persisted',
+      'upload attempt 1 of version \\d+ failed because .*\\(UFS_THROTTLED\\); the next attempt is due \\d+ m?s later',
+      'persisted: the UFS holds version \\d+ with ETag .*, \\d+ m?s after it was asked for, at attempt 2',
+      'evicted on request \\(job free\\): 10 KiB; the UFS still holds version \\d+',
+      'read back from the UFS and cached as version \\d+: 10 KiB',
+      'put by one request: 5 bytes, .*; it overwrites version \\d+, which was persisted',
+      'deleted, with version \\d+, which was',
+      'the delete is persisted: the UFS holds the object no more',
+    ];
+    t.match(told, new RegExp(inOrder.map((line) => `^${line}`).join('[\\s\\S]*\\n'), 'm'));
+    const { entries, oldestOffset, omitted } = await history(world, 'key');
+    t.equal(oldestOffset, 0);
+    t.equal(omitted, 0);
+    t.ok(
+      entries.every(({ event }) => event['key'] === 'key'),
+      'nothing of another object',
+    );
+    t.same(
+      entries.map(({ offset }) => offset),
+      entries.map(({ offset }) => offset).toSorted((a, b) => a - b),
+    );
+    const newest = await history(world, 'key', 2);
+    t.same(newest.entries.length, 2);
+    t.same(newest.omitted, entries.length - 2);
+    t.same(newest.entries.at(-1)?.offset, entries.at(-1)?.offset);
+  },
+);
+
+void t.test('history: a multipart upload is told from its begin to its end', async (t) => {
+  const world = await EngineWorld.open(KEPT);
+  const uploadId = await world.createUpload('big');
+  const part = await world.putPart('big', uploadId, 1, body(1, 300 * KIB));
+  await world.completeUpload('big', uploadId, [part]);
+  const told = await words(world, 'big');
+  t.match(told, `multipart upload ${uploadId} was begun`);
+  t.match(told, `part 1 of multipart upload ${uploadId} was stored: 300 KiB`);
+  t.match(told, `put by multipart upload ${uploadId} of 1 parts: 300 KiB`);
+});
+
+void t.test('explain: says for every situation whether and why not an object is persisted', async (t) => {
+  const world = await EngineWorld.open({
+    ...KEPT,
+    policies: { default: 'WRITE_BACK', '/bucket/tmp/**': 'TRANSIENT' },
+  });
+  t.match(await explain(world, 'none'), {
+    persisted: undefined,
+    situation: 'UNKNOWN',
+    summary: /nothing is known/,
+  });
+  await world.put('tmp/key', body(1));
+  t.match(await explain(world, 'tmp/key'), {
+    persisted: false,
+    situation: 'TRANSIENT',
+    summary: /never persisted/,
+    details: [/another policy/, /policy TRANSIENT now, by rule \/bucket\/tmp\/\*\*/],
+  });
+  await world.put('done', body(1));
+  await world.drained();
+  t.match(await explain(world, 'done'), {
+    persisted: true,
+    situation: 'PERSISTED',
+    summary: /holds it with ETag/,
+  });
+  await world.run(world.admin.free({ path: `/${BUCKET}/done` }));
+  t.match(await explain(world, 'done'), { persisted: true, situation: 'EVICTED' });
+  world.ufs.setFaults({ unavailable: 1 });
+  await world.put('key', body(1));
+  await world.until(() => world.logged.some(({ message }) => message === 'a persist failed'));
+  t.match(await explain(world, 'key'), {
+    persisted: false,
+    situation: 'WAITING',
+    summary:
+      /version \d+ \(10 KiB\) is not persisted for .*: upload attempt \d+ failed because .*\(UFS_UNAVAILABLE\)/,
+    details: [/the next attempt is due/, /policy WRITE_BACK now, by rule default/],
+  });
+  world.ufs.setFaults({});
+  await world.drained();
+  world.ufs.arm('denied', { operation: 'put', times: 1 });
+  await world.put('refused', body(1));
+  await world.until(() => world.state.uploads.quarantined === 1);
+  t.match(await explain(world, 'refused'), {
+    persisted: false,
+    situation: 'QUARANTINED',
+    summary: /in quarantine after attempt 1: .*\(UFS_DENIED\)/,
+    details: [/headrace async-persist retry/],
+  });
+  await world.delete('done');
+  await world.drained();
+  t.match(await explain(world, 'done'), { persisted: false, situation: 'DELETED' });
+});
