@@ -2,6 +2,8 @@
 import t from 'tap';
 import { KIB } from '../../../src/core/units.js';
 import type { Explanation, ObjectHistory } from '../../../src/engine/inspection/log-inspection.js';
+import { explain as explainEvents } from '../../../src/engine/inspection/explain.js';
+import type { DataEvent } from '../../../log/events.js';
 import { BUCKET, EngineWorld } from '../../support/engine-world.js';
 import { makeBody } from '../../support/object-model.js';
 
@@ -26,6 +28,7 @@ void t.test(
   async (t) => {
     const world = await EngineWorld.open(KEPT);
     await world.put('other', body(0));
+    await world.drained();
     world.ufs.arm('throttled', { operation: 'put', times: 1 });
     await world.put('key', body(1));
     await world.drained();
@@ -114,16 +117,57 @@ void t.test('explain: says for every situation whether and why not an object is 
   });
   world.ufs.setFaults({});
   await world.drained();
-  world.ufs.arm('denied', { operation: 'put', times: 1 });
-  await world.put('refused', body(1));
-  await world.until(() => world.state.uploads.quarantined === 1);
-  t.match(await explain(world, 'refused'), {
-    persisted: false,
-    situation: 'QUARANTINED',
-    summary: /in quarantine after attempt 1: .*\(UFS_DENIED\)/,
-    details: [/headrace async-persist retry/],
-  });
   await world.delete('done');
   await world.drained();
   t.match(await explain(world, 'done'), { persisted: false, situation: 'DELETED' });
+});
+
+const NAME = { bucket: 'b', key: 'k', atMs: 1000 };
+const QUARANTINED: DataEvent = {
+  ...NAME,
+  type: 'PersistFailed',
+  version: 7,
+  attempt: 3,
+  cause: 'UFS_REJECTED',
+  message: 'no such bucket',
+  nextAttemptAtMs: 0,
+  quarantined: true,
+};
+
+void t.test('explain: from the log alone it says what it cannot know', async (t) => {
+  const from = (...events: DataEvent[]): Explanation =>
+    explainEvents({
+      bucket: 'b',
+      key: 'k',
+      events: events.map((event, at) => ({ offset: 10 + at, event })),
+      oldestOffset: 10,
+      live: undefined,
+      nowMs: 61_000,
+    });
+  t.match(from(QUARANTINED), {
+    persisted: false,
+    situation: 'QUARANTINED',
+    summary:
+      'version 7 is in quarantine after attempt 3: the UFS refused it for good, because no such bucket (UFS_REJECTED)',
+    details: [
+      /headrace async-persist retry/,
+      /stay pinned/,
+      /from the log alone/,
+      /before offset 10 are no longer kept/,
+    ],
+  });
+  t.match(from(QUARANTINED, { ...NAME, type: 'PersistRetried', version: 7 }), { situation: 'PENDING' });
+  const given = {
+    type: 'PersistDiscarded',
+    version: 7,
+    deletion: false,
+    size: 5,
+    extents: [],
+    reason: 'stale',
+  } as const;
+  t.match(from(QUARANTINED, { ...NAME, ...given }), { situation: 'DISCARDED', persisted: false });
+  t.match(from({ ...NAME, type: 'WriteOpened', writeId: 'w', reservedBytes: 5 }), {
+    situation: 'OPEN',
+    summary: 'nothing was committed yet: a write is open for 60 s',
+  });
 });
