@@ -76,7 +76,7 @@ async function startS3(
     clock,
     random,
     logger,
-    options: { domains },
+    options: { domains, ackTimeoutMs: settings.s3AckTimeoutMs },
     observer: measurements.requests.observe,
     ...s3Access(settings, engine, clock),
   };

@@ -10,7 +10,7 @@ import { withoutCopy } from './changed-in-ufs.js';
 import { checkConditions, currentEtag, decideDelete } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { KeySettler } from './key-settler.js';
-import type { WriteConditions } from './object-service.js';
+import type { DeletedObjects, WriteConditions } from './object-service.js';
 import type { Partition } from './partition.js';
 import { ufsCall, type UfsKnowledge } from './ufs-calls.js';
 import type { WritePath } from './write-path.js';
@@ -62,7 +62,7 @@ export class DeletePath {
   }
 
   /** As `ObjectService.deleteObjects`: what needs no UFS call is one append per partition, or few. */
-  async deleteMany(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]> {
+  async deleteMany(bucket: string, keys: readonly string[]): Promise<DeletedObjects> {
     const results: (Error | undefined)[] = keys.map(() => undefined);
     const logged = new Map<Partition, LoggedDelete[]>();
     const through: number[] = [];
@@ -82,7 +82,7 @@ export class DeletePath {
         results[at] = asError(error);
       }
     }
-    const appends = [...logged].flatMap(([partition, deletes]) =>
+    const appends: Promise<LoggedAt | undefined>[] = [...logged].flatMap(([partition, deletes]) =>
       [...appendBatches(deletes)].map((batch) => this.#deleteLogged(bucket, partition, batch, results)),
     );
     const next = through.values();
@@ -95,8 +95,9 @@ export class DeletePath {
         }
       }
     });
-    await Promise.all([...appends, ...workers]);
-    return results;
+    const offsets = await Promise.all(appends);
+    await Promise.all(workers);
+    return { errors: results, offset: newestOffsets(offsets) };
   }
 
   /** One append; what goes wrong goes wrong for all in it. */
@@ -105,19 +106,23 @@ export class DeletePath {
     partition: Partition,
     batch: readonly LoggedDelete[],
     results: (Error | undefined)[],
-  ): Promise<void> {
+  ): Promise<LoggedAt | undefined> {
     try {
-      await partition.submit((view) => {
+      let count = 0;
+      const { offset } = await partition.submit((view) => {
         const seen = new Set<string>();
         const events = batch.flatMap(({ key, ufsDelete }) => {
           if (seen.has(key)) return [];
           seen.add(key);
           return [...decideDelete(view, { bucket, key, ufsDelete }).events];
         });
+        count = events.length;
         return { events, result: undefined };
       });
+      return { partition: partition.number, offset: offset + Math.max(0, count - 1) };
     } catch (error) {
       for (const { at } of batch) results[at] = asError(error);
+      return undefined;
     }
   }
 
@@ -153,6 +158,22 @@ export class DeletePath {
       unlock();
     }
   }
+}
+
+interface LoggedAt {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** The newest place in each partition, as a receipt has it; undefined when nothing was logged. */
+function newestOffsets(places: readonly (LoggedAt | undefined)[]): string | undefined {
+  const newest = new Map<number, number>();
+  for (const place of places) {
+    if (place === undefined) continue;
+    newest.set(place.partition, Math.max(newest.get(place.partition) ?? 0, place.offset));
+  }
+  if (newest.size === 0) return undefined;
+  return [...newest].map(([partition, offset]) => `${partition}:${offset}`).join(',');
 }
 
 function asError(error: unknown): Error {

@@ -27,6 +27,7 @@ import { KeySettler } from './key-settler.js';
 import { ListPath } from './list-path.js';
 import { LiveWrites } from './live-writes.js';
 import { MountTable, type OpenMount } from './mount-table.js';
+import { objectStatus } from './object-status.js';
 import { Objects } from './objects.js';
 import { Partition } from './partition.js';
 import { parsePathConfigText } from './path-config-document.js';
@@ -112,6 +113,7 @@ export class Engine {
       uploads: new Uploads(core, { writer, writes, ufs }),
       tags: new TagPath(core, { writes, settler, ufs }),
       acks: new AckPath(core, this.barriers),
+      status: (bucket, key, object) => objectStatus(core, bucket, key, object),
     });
     this.admin = new Admin(core, {
       lists,

@@ -13,6 +13,8 @@ import type {
   PersistState,
 } from '../core/object.js';
 
+import type { ObjectStatus } from './object-status.js';
+
 export interface ObjectService {
   listBuckets(): Promise<BucketSummary[]>;
   /** `owner`: the user who creates it. `INVALID_BUCKET_NAME`, `BUCKET_EXISTS`. */
@@ -34,13 +36,19 @@ export interface ObjectService {
   getObject(request: GetObjectRequest): Promise<GetObjectResult>;
   /** As `getObject`, without a body. */
   headObject(request: GetObjectRequest): Promise<ObjectVersion>;
+  /** How far the version that a read just found has come on its way to the UFS. */
+  objectStatus(bucket: string, key: string, object: ObjectVersion): ObjectStatus;
   /** Deleting what is not there succeeds. `PRECONDITION_FAILED`, `READ_ONLY_PATH`. */
   deleteObject(bucket: string, key: string, conditions?: WriteConditions): Promise<{ offset?: Offset }>;
-  /** One append for all. The result has one entry per key, in order; undefined for success. */
-  deleteObjects(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]>;
+  /** One append for all. */
+  deleteObjects(bucket: string, keys: readonly string[]): Promise<DeletedObjects>;
   copyObject(request: CopyObjectRequest): Promise<WriteReceipt>;
   /** Gives the current version other tags; its bytes, ETag and time stay. As `putObject`, and `NO_SUCH_KEY`. */
-  setObjectTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  setObjectTags(
+    bucket: string,
+    key: string,
+    tags: Readonly<Record<string, string>>,
+  ): Promise<{ offset?: Offset }>;
   /**
    * Gives the current version another access control list (`formatAccessList`; '' for none); its bytes, ETag and time stay. As
    * `setObjectTags`.
@@ -62,6 +70,13 @@ export interface ObjectService {
 
 /** Where an event stands: `<partition>:<offset>`. */
 export type Offset = string;
+
+export interface DeletedObjects {
+  /** One entry per key, in order; undefined for success. */
+  readonly errors: readonly (Error | undefined)[];
+  /** The newest of the deletes; with several partitions that of each, with commas between them. */
+  readonly offset?: Offset | undefined;
+}
 
 export interface BucketSummary {
   readonly name: string;

@@ -15,6 +15,7 @@ import type {
   CopyObjectRequest,
   CopyPartRequest,
   CreateUploadRequest,
+  DeletedObjects,
   GetObjectRequest,
   GetObjectResult,
   ListObjectsRequest,
@@ -31,6 +32,7 @@ import type {
   WriteConditions,
   WriteReceipt,
 } from './object-service.js';
+import type { ObjectStatus } from './object-status.js';
 import type { ReadPath } from './read-path.js';
 import type { TagPath } from './tag-path.js';
 import type { Uploads } from './uploads.js';
@@ -45,6 +47,7 @@ export interface ObjectsParts {
   readonly uploads: Uploads;
   readonly tags: TagPath;
   readonly acks: AckPath;
+  readonly status: ObjectService['objectStatus'];
 }
 
 export class Objects implements ObjectService {
@@ -80,7 +83,11 @@ export class Objects implements ObjectService {
     return this.#parts.buckets.configure(bucket, name, document);
   }
 
-  async setObjectTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
+  async setObjectTags(
+    bucket: string,
+    key: string,
+    tags: Readonly<Record<string, string>>,
+  ): Promise<{ offset?: string }> {
     return this.#writing(bucket, () => this.#parts.tags.set(bucket, key, tags));
   }
 
@@ -102,6 +109,10 @@ export class Objects implements ObjectService {
     return this.#parts.reads.head(request);
   }
 
+  objectStatus(bucket: string, key: string, object: ObjectVersion): ObjectStatus {
+    return this.#parts.status(bucket, key, object);
+  }
+
   async deleteObject(
     bucket: string,
     key: string,
@@ -116,7 +127,7 @@ export class Objects implements ObjectService {
     }
   }
 
-  async deleteObjects(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]> {
+  async deleteObjects(bucket: string, keys: readonly string[]): Promise<DeletedObjects> {
     return this.#writing(bucket, () => this.#parts.deletes.deleteMany(bucket, keys));
   }
 

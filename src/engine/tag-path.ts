@@ -1,32 +1,41 @@
 /**
- * Changing the tags of an object that exists.
+ * Changing the tags or the access control list of an object that exists.
  *
  * What the cache holds on a WRITE_BACK or TRANSIENT path gets a new version over the same bytes, with the same ETag and time: one
- * event and no copy. It is PENDING again, also when the UFS held the old one, so that the tags reach the UFS in the order of the
- * log as any other version does. Everywhere else the UFS is written first: the object goes there anew with its tags, and the
+ * event and no copy. It is PENDING again, also when the UFS held the old one, so that they reach the UFS in the order of the
+ * log as any other version does. Everywhere else the UFS is written first: the object goes there anew with them, and the
  * cache gives its copy up before, so that a crash in between leaves the UFS as the truth.
  */
 import { HeadraceError } from '../core/errors.js';
-import type { ObjectVersion } from '../core/object.js';
+import type { ObjectHeaders, ObjectVersion } from '../core/object.js';
 import { objectKey } from '../../projections/records.js';
+import { withAccessList } from './access-list.js';
 import { decideEvict, replacedBy } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { KeySettler } from './key-settler.js';
 import { holdExtents, readObject } from './object-bytes.js';
+import type { Offset } from './object-service.js';
 import type { Decision, DecisionView } from './partition.js';
-import { fromStored } from './read-path.js';
+import { fromStored } from './stored-objects.js';
 import { ufsCall, type UfsKnowledge } from './ufs-calls.js';
 import type { WritePath } from './write-path.js';
 
 type Tags = Readonly<Record<string, string>>;
+/** What becomes of the headers of the current version. */
+export type HeaderChange = (headers: ObjectHeaders) => ObjectHeaders;
 
 interface Target {
   readonly bucket: string;
   readonly key: string;
 }
 
-/** New tags for the version that is current, if it is still in a state that the cache decides about; false otherwise. */
+/** Other tags for the version that is current, as `decideHeaders`. */
 export function decideTags(view: DecisionView, target: Target, tags: Tags): Decision<boolean> {
+  return decideHeaders(view, target, (headers) => ({ ...headers, tags }));
+}
+
+/** Other headers for the version that is current, if it is still in a state that the cache decides about; false otherwise. */
+export function decideHeaders(view: DecisionView, target: Target, change: HeaderChange): Decision<boolean> {
   const current = view.records.get(objectKey(target.bucket, target.key));
   if (current?.kind !== 'object') return { events: [], result: false };
   const { size, etag, lastModifiedMs, extents, headers, policy, state, checksum, parts } = current;
@@ -35,7 +44,7 @@ export function decideTags(view: DecisionView, target: Target, tags: Tags): Deci
     etag,
     lastModifiedMs,
     extents,
-    headers: { ...headers, tags },
+    headers: change(headers),
     policy,
     state: state === 'TRANSIENT' ? 'TRANSIENT' : 'PENDING',
     checksum,
@@ -70,7 +79,16 @@ export class TagPath {
   }
 
   /** As `ObjectService.setObjectTags`. */
-  async set(bucket: string, key: string, tags: Tags): Promise<void> {
+  set(bucket: string, key: string, tags: Tags): Promise<{ offset?: Offset }> {
+    return this.#change(bucket, key, (headers) => ({ ...headers, tags }));
+  }
+
+  /** As `ObjectService.setObjectAcl`. */
+  async setAcl(bucket: string, key: string, list: string): Promise<void> {
+    await this.#change(bucket, key, (headers) => withAccessList(headers, list));
+  }
+
+  async #change(bucket: string, key: string, change: HeaderChange): Promise<{ offset?: Offset }> {
     const policy = this.#writes.writablePolicy(bucket, key);
     const current = durableRecord(this.#core, bucket, key);
     const record = current?.kind === 'object' ? current : undefined;
@@ -82,25 +100,31 @@ export class TagPath {
         record.state === 'TRANSIENT' ||
         record.state === 'QUARANTINED') &&
       (record.state !== 'PERSISTED' || this.#core.admission.canEverHold(record.size));
-    if (here && (await this.#setHere({ bucket, key }, record, tags))) return;
-    await this.#setThrough(bucket, key, tags);
+    const logged = here ? await this.#setHere({ bucket, key }, record, change) : undefined;
+    if (logged !== undefined) return logged;
+    await this.#setThrough(bucket, key, change);
+    return {};
   }
 
-  /** The bytes of a persisted object count as un-persisted again: that must be admitted. False when it has left the cache. */
-  async #setHere(target: Target, held: ObjectVersion, tags: Tags): Promise<boolean> {
+  /** The bytes of a persisted object count as un-persisted again: that must be admitted. Undefined when it has left the cache. */
+  async #setHere(
+    target: Target,
+    held: ObjectVersion,
+    change: HeaderChange,
+  ): Promise<{ offset: Offset } | undefined> {
     const { admission } = this.#core;
     const bytes = held.state === 'PERSISTED' ? held.size : 0;
     const reservation = admission.tryReserve(bytes) ?? (await admission.reserve(bytes));
     try {
       const partition = partitionOf(this.#core, target.bucket, target.key);
-      const { result } = await partition.submit((view) => decideTags(view, target, tags));
-      return result;
+      const { result, offset } = await partition.submit((view) => decideHeaders(view, target, change));
+      return result ? { offset: `${partition.number}:${offset}` } : undefined;
     } finally {
       reservation.release();
     }
   }
 
-  async #setThrough(bucket: string, key: string, tags: Tags): Promise<void> {
+  async #setThrough(bucket: string, key: string, change: HeaderChange): Promise<void> {
     const core = this.#core;
     const unlock = await this.#settler.lockClean(bucket, key);
     let release: (() => void) | undefined;
@@ -117,8 +141,9 @@ export class TagPath {
       const stored = held === undefined ? await this.#ufs.head(bucket, key) : undefined;
       const object = held ?? (stored === undefined ? undefined : fromStored(stored));
       if (object === undefined) throw noSuchKey(key);
-      await this.#rewrite(bucket, key, { ...object, headers: { ...object.headers, tags } });
+      await this.#rewrite(bucket, key, { ...object, headers: change(object.headers) });
     } finally {
+      this.#ufs.forgetFills(bucket, key);
       release?.();
       unlock();
     }

@@ -38,6 +38,8 @@ export interface SettingValues {
   readonly s3Port: number;
   readonly s3Domain: string | undefined;
   readonly s3AnonymousAccess: AnonymousAccess;
+  readonly s3AccessLog: boolean;
+  readonly s3AckTimeoutMs: number;
   readonly s3TlsPort: number;
   readonly s3TlsCertificateFile: string | undefined;
   readonly s3TlsKeyFile: string | undefined;
@@ -117,6 +119,17 @@ const PLACES = {
     description:
       'What requests without a signature may do. full: everything, and no signature is looked at. granted: what `headrace user grant anonymous` and bucket policies allow. auto: full while `s3.host` is a loopback address and there is no user, granted otherwise.',
   }),
+  s3AckTimeoutMs: setting(duration(1, HOUR_MS), {
+    key: 's3.ack.timeout',
+    default: '30s',
+    description:
+      'How long a write with `x-headrace-ack: persisted` waits for the UFS when it does not say; keep it below the patience of clients.',
+  }),
+  s3AccessLog: setting(flagValue, {
+    key: 's3.access.log',
+    default: 'false',
+    description: 'Write a line per request to the process log, with its id and the log offset of a write.',
+  }),
   s3TlsPort: setting(port, {
     key: 's3.tls.port',
     default: '29996',
@@ -137,6 +150,12 @@ const PLACES = {
     default: '19999',
     flag: '--admin-port',
     description: 'Port of the admin API; 0 takes any free one.',
+  }),
+  adminAnonymousAccess: setting(choice(ADMIN_ANONYMOUS_ACCESS), {
+    key: 'admin.anonymous.access',
+    default: 'auto',
+    description:
+      'What requests without credentials may do at the admin API. full: everything. denied: look at health only. auto: full while `admin.host` is a loopback address and there never was a user, denied otherwise.',
   }),
   adminAllowedHosts: setting(list('host names', /^[A-Za-z0-9_.-]{1,255}$|^\*$/), {
     key: 'admin.allowed.hosts',

@@ -9,10 +9,15 @@ import { HeadraceError } from '../../src/core/errors.js';
 import type { Clock } from '../../src/core/ports.js';
 import type { ObjectChecksum, ObjectHeaders, ObjectVersion } from '../../src/core/object.js';
 import { KEY_BYTES_MAX } from '../../src/core/object.js';
+import { withAccessList } from '../../src/engine/access-list.js';
+import type { ObjectStatus } from '../../src/engine/object-status.js';
 import type {
+  AckReceipt,
+  AckRequest,
   BucketSummary,
   CopyObjectRequest,
   CopySource,
+  DeletedObjects,
   GetObjectRequest,
   GetObjectResult,
   ListEntry,
@@ -43,6 +48,11 @@ export interface MemoryObjectService extends ObjectService {
   readonly unreleased: number;
   /** Streams handed out and not yet at their end or closed. */
   readonly openStreams: number;
+  /** What puts asked for, and what all writes are told that asked. */
+  readonly acks: readonly (AckRequest | undefined)[];
+  ack: AckReceipt;
+  /** Laid over what `objectStatus` says. */
+  status: Partial<ObjectStatus>;
 }
 
 export function createMemoryObjectService(clock: Clock): MemoryObjectService {
@@ -55,6 +65,9 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
   #offset = 0;
   unreleased = 0;
   openStreams = 0;
+  readonly acks: (AckRequest | undefined)[] = [];
+  ack: AckReceipt = { level: 'persisted', state: 'PERSISTED' };
+  status: Partial<ObjectStatus> = {};
 
   constructor(clock: Clock) {
     super();
@@ -92,19 +105,32 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
     else documents.set(name, document);
   }
 
-  async setObjectTags(bucket: string, key: string, tags: Readonly<Record<string, string>>): Promise<void> {
+  async setObjectTags(
+    bucket: string,
+    key: string,
+    tags: Readonly<Record<string, string>>,
+  ): Promise<{ offset?: string }> {
     const { version, bytes } = this.read({ bucket, key }, undefined);
     const headers: ObjectHeaders = { ...version.headers, tags };
+    this.#bucket(bucket).objects.set(key, { version: { ...version, headers }, bytes });
+    return { offset: this.#nextOffset() };
+  }
+
+  async setObjectAcl(bucket: string, key: string, list: string): Promise<void> {
+    const { version, bytes } = this.read({ bucket, key }, undefined);
+    const headers = withAccessList(version.headers, list);
     this.#bucket(bucket).objects.set(key, { version: { ...version, headers }, bytes });
   }
 
   async putObject(request: PutObjectRequest): Promise<WriteReceipt> {
+    this.acks.push(request.ack);
     const { bucket, key, headers, conditions } = request;
     this.checkAddress(bucket, key);
     const bytes = await readBody(request.body, request.md5);
     const checksum = request.checksum?.();
     const etag = createHash('md5').update(bytes).digest('hex');
-    return this.commit(bucket, key, { bytes, etag, headers, checksum, conditions });
+    const receipt = this.commit(bucket, key, { bytes, etag, headers, checksum, conditions });
+    return request.ack === undefined ? receipt : { ...receipt, ack: this.ack };
   }
 
   async getObject(request: GetObjectRequest): Promise<GetObjectResult> {
@@ -120,6 +146,20 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
     return version;
   }
 
+  objectStatus(_bucket: string, _key: string, object: ObjectVersion): ObjectStatus {
+    const { policy, state, extents } = object;
+    const persisted = state === 'PERSISTED';
+    return {
+      policy,
+      state,
+      ack: persisted ? 'persisted' : 'fsynced',
+      attempt: 0,
+      extents,
+      inUfs: persisted,
+      ...this.status,
+    };
+  }
+
   async deleteObject(
     bucket: string,
     key: string,
@@ -132,14 +172,15 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
     return { offset: this.#nextOffset() };
   }
 
-  async deleteObjects(bucket: string, keys: readonly string[]): Promise<(Error | undefined)[]> {
+  async deleteObjects(bucket: string, keys: readonly string[]): Promise<DeletedObjects> {
     const { objects } = this.#bucket(bucket);
-    return keys.map((key) => {
+    const errors = keys.map((key) => {
       if (Buffer.byteLength(key) > KEY_BYTES_MAX)
         return new HeadraceError('KEY_TOO_LONG', `a key of ${Buffer.byteLength(key)} bytes`);
       objects.delete(key);
       return undefined;
     });
+    return { errors, offset: this.#nextOffset() };
   }
 
   async copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
@@ -151,13 +192,14 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
     const headers: ObjectHeaders = tags === undefined ? { system, user } : { system, user, tags };
     const { bytes } = source;
     const etag = createHash('md5').update(bytes).digest('hex');
-    return this.commit(bucket, key, {
+    const receipt = this.commit(bucket, key, {
       bytes,
       etag,
       headers,
       conditions,
       checksum: source.version.checksum?.type === 'FULL_OBJECT' ? source.version.checksum : undefined,
     });
+    return request.ack === undefined ? receipt : { ...receipt, ack: this.ack };
   }
 
   async listObjects(request: ListObjectsRequest): Promise<ListObjectsResult> {

@@ -36,7 +36,12 @@ export function addOffset(into: string[], receipt: { readonly offset?: string | 
 export function answerSlowly<Value>(
   exchange: Exchange,
   promise: Promise<Value>,
-  render: (value: Value) => { readonly document: string; readonly headers: string[] },
+  render: (value: Value) => {
+    readonly document: string;
+    readonly headers: string[];
+    /** 200 unless given; lost when the answer had to be begun before. */
+    readonly status?: number;
+  },
 ): void {
   const { clock, options } = exchange.context;
   let begun = false;
@@ -60,9 +65,9 @@ export function answerSlowly<Value>(
     (value) => {
       cancel();
       try {
-        const { document, headers } = render(value);
+        const { document, headers, status = 200 } = render(value);
         if (begun) end(document.slice(XML_DECLARATION.length));
-        else exchange.replyXml(200, document, headers);
+        else exchange.replyXml(status, document, headers);
       } catch (error) {
         exchange.fail(error);
       }

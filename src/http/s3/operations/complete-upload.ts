@@ -3,6 +3,7 @@ import { isChecksumValue } from '../../../core/checksum.js';
 import { OBJECT_BYTES_MAX, PART_NUMBER_MAX } from '../../../core/object.js';
 import type { ObjectChecksum } from '../../../core/object.js';
 import type { CompleteUploadRequest } from '../../../engine/object-service.js';
+import { ackElement, ackRequest, addAck, statusOfWrite } from '../acknowledgement.js';
 import { addOffset, answerSlowly } from '../answer.js';
 import { CHECKSUM_ELEMENTS, parseChecksumType, statedChecksum } from '../checksum-headers.js';
 import { writeConditions } from '../conditions.js';
@@ -18,21 +19,25 @@ export function completeUpload(exchange: Exchange): void {
   const { bucket, key, query } = exchange.target;
   const uploadId = required(query, 'uploadId');
   const conditions = writeConditions(exchange.headers);
+  const ack = ackRequest(exchange);
   const checksum = checksumOf(exchange);
   const size = sizeOf(exchange);
   receiveXml(exchange, { checksumOfBody: false }, (root) => {
     const parts = parseParts(root);
-    const request = { bucket, key, uploadId, parts, conditions, checksum, size };
+    const request = { bucket, key, uploadId, parts, conditions, checksum, size, ack };
     answerSlowly(exchange, exchange.context.objects.completeUpload(request), (receipt) => {
       const headers = exchange.startHeaders();
       addOffset(headers, receipt);
+      addAck(headers, receipt.ack);
       const content =
         element('Location', `http://${exchange.headers.host ?? 'localhost'}${exchange.target.rawPath}`) +
         element('Bucket', bucket) +
         element('Key', key) +
         element('ETag', `"${receipt.etag}"`) +
-        checksumElements(receipt.checksum);
-      return { document: xmlDocument('CompleteMultipartUploadResult', content), headers };
+        checksumElements(receipt.checksum) +
+        ackElement(receipt.ack);
+      const document = xmlDocument('CompleteMultipartUploadResult', content);
+      return { document, headers, status: statusOfWrite(receipt) };
     });
   });
 }

@@ -1,5 +1,6 @@
 /** CopyObject: stores a copy of an object, with its headers or with new ones. */
 import type { CopyObjectRequest } from '../../../engine/object-service.js';
+import { ackRequest, addAck, statusOfWrite } from '../acknowledgement.js';
 import { addOffset, answerSlowly } from '../answer.js';
 import { addChecksumHeaders } from '../checksum-headers.js';
 import { writeConditions } from '../conditions.js';
@@ -15,7 +16,12 @@ export function copyObject(exchange: Exchange): void {
     const headers = exchange.startHeaders();
     addChecksumHeaders(headers, receipt.checksum);
     addOffset(headers, receipt);
-    return { document: copyResult('CopyObjectResult', receipt), headers };
+    addAck(headers, receipt.ack);
+    return {
+      document: copyResult('CopyObjectResult', receipt),
+      headers,
+      status: statusOfWrite(receipt),
+    };
   });
 }
 
@@ -39,6 +45,7 @@ function copyRequest(exchange: Exchange): CopyObjectRequest {
     headers: replaceHeaders ? { system: given.system, user: given.user } : undefined,
     tags: replaceTags ? (given.tags ?? {}) : undefined,
     conditions: writeConditions(exchange.headers),
+    ack: ackRequest(exchange),
   };
 }
 

@@ -1,6 +1,7 @@
 /** DeleteObjects: up to 1,000 keys in one request, and in one append. */
+import type { DeletedObjects } from '../../../engine/object-service.js';
 import { DELETE_OBJECT } from '../../auth/permissions.js';
-import { answer } from '../answer.js';
+import { addOffset, answer } from '../answer.js';
 import { isAllowed } from '../authorize.js';
 import { toS3Error } from '../error-mapper.js';
 import type { Exchange } from '../exchange.js';
@@ -29,9 +30,11 @@ export function deleteObjects(exchange: Exchange): void {
     const keys = deletions.filter(({ refusal }) => refusal === undefined).map(({ key }) => key);
     const { objects } = exchange.context;
     const deleted =
-      keys.length === 0 ? Promise.resolve([]) : objects.deleteObjects(exchange.target.bucket, keys);
-    answer(exchange, deleted, (errors) => {
-      exchange.replyXml(200, resultDocument(deletions, errors, quiet));
+      keys.length === 0 ? Promise.resolve({ errors: [] }) : objects.deleteObjects(exchange.target.bucket, keys);
+    answer<DeletedObjects>(exchange, deleted, (receipt) => {
+      const headers = exchange.startHeaders();
+      addOffset(headers, receipt);
+      exchange.replyXml(200, resultDocument(deletions, receipt.errors, quiet), headers);
     });
   });
 }

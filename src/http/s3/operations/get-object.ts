@@ -3,6 +3,7 @@ import type { ByteRange } from '../../../core/object-store.js';
 import { PART_NUMBER_MAX } from '../../../core/object.js';
 import type { ObjectVersion } from '../../../core/object.js';
 import type { GetObjectRequest } from '../../../engine/object-service.js';
+import { addStatus } from '../acknowledgement.js';
 import { answer, answerWithBody } from '../answer.js';
 import { addChecksumHeaders } from '../checksum-headers.js';
 import { readConditions } from '../conditions.js';
@@ -31,7 +32,9 @@ export function headObject(exchange: Exchange): void {
     const served = servedRange(request, object, undefined);
     const headers = objectHeaders(exchange, request, object, served);
     const size = served === undefined ? object.size : served.last - served.first + 1;
-    headers.push('Content-Length', String(size), 'x-headrace-state', object.state);
+    headers.push('Content-Length', String(size));
+    const { bucket, key } = exchange.target;
+    addStatus(headers, exchange.context.objects.objectStatus(bucket, key, object));
     exchange.reply(served === undefined ? 200 : 206, headers);
   });
 }

@@ -1,4 +1,5 @@
 /** PutObject: stores a body under a key. */
+import { ackRequest, addAck, statusOfWrite } from '../acknowledgement.js';
 import { addOffset, answer } from '../answer.js';
 import { addChecksumHeaders } from '../checksum-headers.js';
 import { writeConditions } from '../conditions.js';
@@ -10,17 +11,19 @@ export function putObject(exchange: Exchange): void {
   const { bucket, key } = exchange.target;
   const headers = headersOfWrite(exchange.headers);
   const conditions = writeConditions(exchange.headers);
+  const ack = ackRequest(exchange);
   receiveBody(exchange, ({ body, md5, checksum }) => {
     const { objects } = exchange.context;
     answer(
       exchange,
-      objects.putObject({ bucket, key, body, headers, md5, checksum, conditions }),
+      objects.putObject({ bucket, key, body, headers, md5, checksum, conditions, ack }),
       (receipt) => {
         const answerHeaders = exchange.startHeaders();
         answerHeaders.push('ETag', `"${receipt.etag}"`);
         addChecksumHeaders(answerHeaders, receipt.checksum);
         addOffset(answerHeaders, receipt);
-        exchange.reply(200, answerHeaders);
+        addAck(answerHeaders, receipt.ack);
+        exchange.reply(statusOfWrite(receipt), answerHeaders);
       },
     );
   });

@@ -1,5 +1,5 @@
 /** Get, put and delete the tags of an object or of a bucket. */
-import { answer } from '../answer.js';
+import { addOffset, answer } from '../answer.js';
 import type { Exchange } from '../exchange.js';
 import { checkVersion } from '../parameters.js';
 import { receiveXml } from '../receive-body.js';
@@ -29,8 +29,10 @@ export function deleteObjectTagging(exchange: Exchange): void {
 
 function setObjectTags(exchange: Exchange, tags: Tags, status: number): void {
   const { bucket, key } = exchange.target;
-  answer(exchange, exchange.context.objects.setObjectTags(bucket, key, tags), () => {
-    exchange.reply(status, exchange.startHeaders());
+  answer(exchange, exchange.context.objects.setObjectTags(bucket, key, tags), (receipt) => {
+    const headers = exchange.startHeaders();
+    addOffset(headers, receipt);
+    exchange.reply(status, headers);
   });
 }
 
