@@ -35,7 +35,67 @@ export interface ObjectStore {
   delete(bucket: string, key: string, signal?: AbortSignal): Promise<void>;
   /** One page, in the order of the keys' UTF-8 bytes. */
   list(request: StoreListRequest, signal?: AbortSignal): Promise<StoreListPage>;
+  /** Uploads in parts that outlive a process; absent where the store has none. */
+  readonly multipart?: MultipartStore;
   close(): Promise<void>;
+}
+
+/**
+ * Multipart uploads: an object that becomes visible at once, when it is completed. Errors as above, and `NO_SUCH_UPLOAD` when the
+ * store does not know the upload (any more).
+ */
+export interface MultipartStore {
+  /** Resolves with the store's name of the upload. */
+  begin(request: StoreMultipartRequest, signal?: AbortSignal): Promise<string>;
+  /** Takes the place of a part with the same number. Durable on return. */
+  putPart(request: StorePartRequest, signal?: AbortSignal): Promise<{ readonly etag: string }>;
+  /** All parts, by number. */
+  listParts(upload: MultipartName, signal?: AbortSignal): Promise<readonly StoredPart[]>;
+  /**
+   * Makes the parts the object. Rejects with `UFS_UNAVAILABLE` and `details.expected` when the parts' ETags show that they are not the
+   * bytes of `request.etag`; nothing has happened then.
+   */
+  complete(request: StoreCompleteRequest, signal?: AbortSignal): Promise<StoredObject>;
+  /** Nothing happens when there is no such upload. The upload cannot be completed afterwards. */
+  abort(upload: MultipartName, signal?: AbortSignal): Promise<void>;
+  /** Uploads of exactly this key that are neither completed nor aborted. */
+  listUploads(
+    bucket: string,
+    key: string,
+    signal?: AbortSignal,
+  ): Promise<readonly { readonly uploadId: string; readonly startedMs: number }[]>;
+}
+
+export type StoreMultipartRequest = Pick<
+  StorePutRequest,
+  'bucket' | 'key' | 'size' | 'headers' | 'etag' | 'lastModifiedMs'
+>;
+
+export interface MultipartName {
+  readonly bucket: string;
+  readonly key: string;
+  readonly uploadId: string;
+}
+
+export interface StorePartRequest extends MultipartName {
+  /** From 1. */
+  readonly number: number;
+  readonly size: number;
+  /** Called once per attempt; yields exactly `size` bytes. */
+  readonly open: () => AsyncIterable<Uint8Array>;
+}
+
+export interface StoredPart {
+  readonly number: number;
+  readonly size: number;
+  /** The store's own, unquoted. */
+  readonly etag: string;
+}
+
+export interface StoreCompleteRequest extends StoreMultipartRequest {
+  readonly uploadId: string;
+  /** By number, without a gap. */
+  readonly parts: readonly StoredPart[];
 }
 
 export interface StoredBucket {
@@ -43,7 +103,10 @@ export interface StoredBucket {
   readonly createdMs: number;
 }
 
-/** First and last byte, both inclusive, already cut to the object's size. */
+/**
+ * First and last byte, both inclusive. The first lies in the object, else a store rejects with `UFS_REJECTED`; the last may lie behind its
+ * end, where nobody asked for its size yet.
+ */
 export interface ByteRange {
   readonly first: number;
   readonly last: number;
@@ -81,6 +144,7 @@ export interface StoredObject {
 
 export interface StoreGetResult {
   readonly object: StoredObject;
+  /** Its pieces are not touched again once they were yielded. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 

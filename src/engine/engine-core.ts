@@ -17,6 +17,7 @@ import type { Recency } from './recency.js';
 import type { RemovalJournal } from './removal-journal.js';
 import type { SegmentGuard } from './segment-guard.js';
 import type { SegmentStore } from './segment-store.js';
+import type { UfsMetadataCache } from './ufs-metadata-cache.js';
 
 /** Plain values; durations in milliseconds, sizes in bytes. */
 export interface EngineOptions {
@@ -33,7 +34,29 @@ export interface EngineOptions {
   readonly orphanScanPeriodMs: number;
   readonly danglingAfterMs: number;
   readonly ufsTimeoutMs: number;
+  /** How long what the UFS said of an object, or a page of a listing, is believed; 0 asks each time. */
+  readonly ufsMetadataTtlMs: number;
+  readonly ufsMetadataBytes: number;
+  /** A cached object that is read is compared with the UFS this often; 0 never. */
+  readonly ufsRevalidateMs: number;
+  /** Memory for ranges of objects that only the UFS holds. */
+  readonly rangeCacheBytes: number;
+  /** Objects that one load job fetches at once. */
+  readonly loadConcurrency: number;
   readonly checkpointChanges: number;
+  readonly persist?: PersistTuning;
+}
+
+/** How the persister shares out what it has; each has a default. */
+export interface PersistTuning {
+  /** Uploads to one under-store at once. */
+  readonly storeConcurrency?: number;
+  readonly bytesPerS?: number;
+  readonly objectsPerS?: number;
+  /** What is older overtakes higher priorities. */
+  readonly ageLimitMs?: number;
+  /** What came in one piece goes in parts when it is larger. */
+  readonly multipartThresholdBytes?: number;
 }
 
 export interface EngineCore {
@@ -49,6 +72,8 @@ export interface EngineCore {
   readonly admission: Admission;
   readonly locks: KeyLocks;
   readonly mounts: MountTable;
+  /** What the UFS said lately. */
+  readonly known: UfsMetadataCache;
   readonly policies: PathPolicies;
   readonly recency: Recency;
   readonly removals: RemovalJournal;

@@ -34,6 +34,7 @@ export class KeySettler {
     try {
       void partitionOf(this.#core, bucket, key).log;
       while (this.#isDirty(bucket, key)) await this.#persister.persistLocked(bucket, key);
+      await this.#persister.settleUploads(bucket, key);
       return unlock;
     } catch (error) {
       unlock();

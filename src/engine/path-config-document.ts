@@ -12,6 +12,7 @@ import {
   DESCRIPTION_CHARACTERS_MAX,
   PATH_CONFIG_BYTES_MAX,
   PATH_RULES_MAX,
+  PERSIST_PRIORITY_MAX,
   WRITE_REPLICAS_MAX,
   type DefaultRule,
   type PathConfigDocument,
@@ -104,20 +105,26 @@ function parseCommon(fields: Fields, place: string): DefaultRule {
 
 function parseProperties(value: unknown, place: string): PathRuleProperties | undefined {
   if (value === undefined) return undefined;
-  const writeReplicas = fieldsOf(value, place, ['writeReplicas'])['writeReplicas'];
-  if (writeReplicas === undefined) return {};
-  if (
-    typeof writeReplicas !== 'number' ||
-    !Number.isInteger(writeReplicas) ||
-    writeReplicas < 1 ||
-    writeReplicas > WRITE_REPLICAS_MAX
-  )
-    return refuse(
-      `${place}.writeReplicas`,
-      writeReplicas,
-      `must be an integer from 1 to ${WRITE_REPLICAS_MAX}`,
-    );
-  return { writeReplicas };
+  const fields = fieldsOf(value, place, ['writeReplicas', 'persistPriority']);
+  const writeReplicas = integerOf(fields, place, 'writeReplicas', 1, WRITE_REPLICAS_MAX);
+  const persistPriority = integerOf(fields, place, 'persistPriority', 0, PERSIST_PRIORITY_MAX);
+  return {
+    ...(writeReplicas === undefined ? {} : { writeReplicas }),
+    ...(persistPriority === undefined ? {} : { persistPriority }),
+  };
+}
+
+function integerOf(
+  fields: Fields,
+  place: string,
+  name: string,
+  least: number,
+  most: number,
+): number | undefined {
+  const value = fields[name];
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+  return refuse(`${place}.${name}`, value, `must be an integer from ${least} to ${most}`);
 }
 
 function isPolicyMode(value: unknown): value is PolicyMode {

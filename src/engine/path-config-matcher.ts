@@ -7,7 +7,12 @@
 import { HeadraceError } from '../core/errors.js';
 import type { PolicyMode } from '../core/object.js';
 import type { PathTest } from './admin-service.js';
-import type { DefaultRule, PathConfigDocument, PathRule } from './path-config.js';
+import {
+  PERSIST_PRIORITY_DEFAULT,
+  type DefaultRule,
+  type PathConfigDocument,
+  type PathRule,
+} from './path-config.js';
 import {
   comparePatterns,
   literalPrefix,
@@ -23,6 +28,7 @@ export interface EffectiveRule {
   readonly policyMode: PolicyMode;
   /** At least 1. */
   readonly writeReplicas: number;
+  readonly persistPriority: number;
   /** As in the document. */
   readonly rule: PathRule;
   /** The rule's pattern, or `default`. */
@@ -82,6 +88,7 @@ function effective(rule: PathRule | DefaultRule, matched: string): EffectiveRule
   return {
     policyMode: rule.policyMode,
     writeReplicas: rule.properties?.writeReplicas ?? 1,
+    persistPriority: rule.properties?.persistPriority ?? PERSIST_PRIORITY_DEFAULT,
     rule,
     matched,
   };

@@ -10,6 +10,8 @@ import { KIB } from '../core/units.js';
 export interface PathRuleProperties {
   /** Copies on different workers before the acknowledgement (WRITE_BACK, TRANSIENT). */
   readonly writeReplicas?: number;
+  /** Which dirty objects go to the UFS first: 0 to 9, the higher the earlier. Concerns also what waits already. */
+  readonly persistPriority?: number;
 }
 
 export interface DefaultRule {
@@ -46,3 +48,5 @@ export const PATH_RULES_MAX = 512;
 export const PATTERN_CHARACTERS_MAX = 2048;
 export const DESCRIPTION_CHARACTERS_MAX = 1024;
 export const WRITE_REPLICAS_MAX = 16;
+export const PERSIST_PRIORITY_MAX = 9;
+export const PERSIST_PRIORITY_DEFAULT = 5;

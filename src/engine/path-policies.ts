@@ -1,6 +1,6 @@
 /** The path rules in force: compiled when they change, asked on every request. */
 import type { PolicyMode } from '../core/object.js';
-import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
+import { DEFAULT_PATH_CONFIG, PERSIST_PRIORITY_DEFAULT, type PathConfigDocument } from './path-config.js';
 import { PathMatcher } from './path-config-matcher.js';
 
 export class PathPolicies {
@@ -8,6 +8,7 @@ export class PathPolicies {
   #document: PathConfigDocument = DEFAULT_PATH_CONFIG;
   #matcher = new PathMatcher(DEFAULT_PATH_CONFIG);
   #hasTransient = false;
+  #hasPersistPriorities = false;
 
   /** Without the write cache every rule that would keep un-persisted data means WRITE_THROUGH. */
   constructor(options: { writeCacheEnabled: boolean }) {
@@ -27,12 +28,23 @@ export class PathPolicies {
     return this.#hasTransient;
   }
 
+  /** Whether some path has another persist priority than the rest. */
+  get hasPersistPriorities(): boolean {
+    return this.#hasPersistPriorities;
+  }
+
   use(document: PathConfigDocument): void {
     this.#document = document;
     this.#matcher = new PathMatcher(document);
-    this.#hasTransient = [document.defaultRule, ...document.pathRules].some(
-      (rule) => rule.policyMode === 'TRANSIENT',
-    );
+    const rules = [document.defaultRule, ...document.pathRules];
+    this.#hasTransient = rules.some((rule) => rule.policyMode === 'TRANSIENT');
+    const priorities = rules.map(({ properties }) => properties?.persistPriority ?? PERSIST_PRIORITY_DEFAULT);
+    this.#hasPersistPriorities = new Set(priorities).size > 1;
+  }
+
+  /** Higher goes to the UFS earlier. */
+  persistPriorityOf(bucket: string, key: string): number {
+    return this.#matcher.match(bucket, key).persistPriority;
   }
 
   modeOf(bucket: string, key: string): PolicyMode {

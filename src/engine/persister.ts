@@ -3,55 +3,107 @@
  *
  * Invariants: at most one UFS write in flight per object (its lock); a version that is no longer current is skipped; the
  * event that says PERSISTED comes after the UFS said so; a failure is an event with the time of the next attempt, so the
- * schedule survives a restart. While a store does not answer, only a probe goes to it and objects wait without failing.
+ * schedule survives a restart. While a store does not answer, only a probe goes to it and objects wait without failing. What
+ * the UFS refuses for good is quarantined, by an event, and holds up nothing else.
+ *
+ * Who goes next is decided in `persist-queue.ts`, how many at once in `persist-pace.ts` and how fast in `persist-rate.ts`.
  */
-import { HeadraceError, isErrorCode } from '../core/errors.js';
+import { isErrorCode } from '../core/errors.js';
 import type { ObjectStore } from '../core/object-store.js';
-import { SMALL_BODY_BYTES_MAX } from './object-service.js';
-import { objectKey, queueKey, type ObjectRecord, type QueueRecord } from '../../projections/records.js';
+import { GIB, MINUTE_MS } from '../core/units.js';
+import { objectKey, queueKey, type QueueRecord } from '../../projections/records.js';
 import { decideDeletePersisted, decidePersisted, decidePersistFailed } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
-import { holdExtents, readObject } from './object-bytes.js';
 import type { Partition } from './partition.js';
-import type { SegmentStore } from './segment-store.js';
+import { failureOf, type PersistFailure } from './persist-failure.js';
+import { PersistPace, type PersistOutcome } from './persist-pace.js';
 import { PersistQueue, type PersistTask } from './persist-queue.js';
+import { PersistRate } from './persist-rate.js';
+import { PersistStaleUploads } from './persist-stale-uploads.js';
+import { PersistUpload } from './persist-upload.js';
 import { StoreHealth } from './store-health.js';
-import { creatingBucket, CutOff, ufsCall, ufsTimeoutMs } from './ufs-calls.js';
+import { CutOff, ufsCall } from './ufs-calls.js';
 
 const RETRY_DOUBLINGS_MAX = 40;
 const STOP_GRACE_MS = 2000;
-/** Damaged local bytes are read again before the object is given up: the damage may be in the read. */
-const CORRUPT_ATTEMPTS_MAX = 3;
+/** Unless configured: `write.cache.async.persist.age.limit`. */
+const AGE_LIMIT_MS = 10 * MINUTE_MS;
+/** Unless configured: what S3 takes in one request, so that the ETag stays an MD5. */
+const MULTIPART_THRESHOLD_BYTES = 5 * GIB;
 
 export class Persister {
   readonly #core: EngineCore;
   readonly #health: StoreHealth;
-  /** Queue keys in progress, by partition number and version. */
+  /** In progress, by partition number and version. */
   readonly #busy = new Set<string>();
   readonly #queue: PersistQueue;
+  readonly #pace: PersistPace;
+  readonly #rate: PersistRate;
+  readonly #upload: PersistUpload;
+  readonly #stale: PersistStaleUploads;
   readonly #cutOff = new CutOff();
+  #cancelWait: (() => void) | undefined;
   #wakeScheduled = false;
   #stopped = true;
   #idle: (() => void)[] = [];
 
   constructor(core: EngineCore) {
+    const { options, clock, mounts, policies, partitions } = core;
+    const tuning = options.persist ?? {};
     this.#core = core;
-    this.#queue = new PersistQueue(core.partitions, core.clock, () => this.#wake());
-    this.#health = new StoreHealth(core, () => this.#queue.rescan());
+    this.#pace = new PersistPace(
+      { concurrency: options.persistConcurrency, storeConcurrency: tuning.storeConcurrency },
+      clock,
+    );
+    this.#rate = new PersistRate({ bytesPerS: tuning.bytesPerS, objectsPerS: tuning.objectsPerS }, clock);
+    this.#queue = new PersistQueue({
+      partitions,
+      clock,
+      wake: () => this.#wake(),
+      laneOf: (bucket, key) => ({
+        store: mounts.locate(bucket, key).store,
+        priority: policies.persistPriorityOf(bucket, key),
+      }),
+      isSingle: () => core.control.state.mounts.size === 0 && !policies.hasPersistPriorities,
+      ageLimitMs: tuning.ageLimitMs ?? AGE_LIMIT_MS,
+    });
+    this.#health = new StoreHealth(core, () => this.#wake());
+    this.#upload = new PersistUpload({
+      core,
+      rate: this.#rate,
+      cutOff: this.#cutOff,
+      multipartThresholdBytes: tuning.multipartThresholdBytes ?? MULTIPART_THRESHOLD_BYTES,
+    });
+    this.#stale = new PersistStaleUploads(core, this.#cutOff);
   }
 
   start(): void {
     this.#stopped = false;
     for (const partition of this.#core.partitions) {
       partition.events$.subscribe(({ event, offset }) => {
-        const queued =
-          (event.type === 'ObjectDeleted' && event.ufsDelete) ||
-          (event.type === 'ObjectCommitted' && event.object.state === 'PENDING');
-        if (!queued) return;
-        this.#queue.added(partition, offset);
+        switch (event.type) {
+          case 'ObjectCommitted':
+            if (event.object.state !== 'PENDING') return;
+            break;
+          case 'ObjectDeleted':
+            if (!event.ufsDelete) return;
+            break;
+          case 'PersistRetried':
+            if (!this.#queue.expedite(partition, event.version)) this.#queue.rescan();
+            return;
+          default:
+            return;
+        }
+        const { bucket, key, atMs } = event;
+        this.#queue.added({ partition, version: offset, bucket, key, sinceMs: atMs });
         this.#wake();
       });
     }
+    this.#core.control.listen(({ type }) => {
+      if (type !== 'PathConfigChanged' && type !== 'MountAdded' && type !== 'MountRemoved') return;
+      this.#queue.rescan();
+    });
+    this.#stale.start();
     this.#wake();
   }
 
@@ -60,24 +112,41 @@ export class Persister {
     this.#stopped = true;
     this.#queue.stop();
     this.#health.stop();
+    this.#stale.stop();
+    this.#cancelWait?.();
     if (this.#busy.size === 0) return;
     const cancel = this.#core.clock.schedule(STOP_GRACE_MS, () => this.#cutOff.cut());
     await new Promise<void>((resolve) => this.#idle.push(resolve));
     cancel();
   }
 
-  /** How many attempts are in progress. */
+  isUploading(partition: number, version: number): boolean {
+    return this.#busy.has(`${partition}:${version}`);
+  }
+
+  /** Uploads and deletes in progress. */
   get uploading(): number {
     return this.#busy.size;
   }
 
-  /** Whether the store answered when it was last asked to persist something. */
+  /** Whether a store answered when it was last asked. */
   isUp(store: ObjectStore): boolean {
     return this.#health.isUp(store);
   }
 
-  isUploading(partition: number, version: number): boolean {
-    return this.#busy.has(`${partition}:${version}`);
+  /** Uploads that a store gets at once now: fewer after it asked to slow down. */
+  concurrencyOf(store: ObjectStore): number {
+    return this.#pace.limitOf(store);
+  }
+
+  /** Has an entry uploaded next, whatever its turn and its next attempt; false when it takes no more now. */
+  expedite(partition: Partition, version: number): boolean {
+    return this.#queue.expedite(partition, version);
+  }
+
+  /** Ends what older versions of an object left unfinished at the UFS; nothing newer may go there before. `UFS_*`. */
+  settleUploads(bucket: string, key: string): Promise<void> {
+    return this.#stale.settle(bucket, key);
   }
 
   /** Looks for work in the next turn. */
@@ -91,34 +160,63 @@ export class Persister {
     });
   }
 
+  #wakeAfter(delayMs: number): void {
+    if (this.#stopped) return;
+    this.#cancelWait?.();
+    this.#cancelWait = this.#core.clock.schedule(delayMs, () => {
+      this.#cancelWait = undefined;
+      this.#wake();
+    });
+  }
+
   /** Begins as many attempts as may run at once. */
   #fill(): void {
-    while (!this.#stopped && this.#busy.size < this.#core.options.persistConcurrency) {
-      const next = this.#queue.take((task) => this.#busy.has(idOf(task)));
-      if (next === undefined) return;
-      const store = this.#storeOf(next.record);
-      // A store that comes back makes the queue look at everything again.
-      if (this.#health.isUp(store)) this.#begin(next.task, next.record);
+    if (this.#stopped) return;
+    this.#queue.prepare();
+    while (this.#busy.size < this.#core.options.persistConcurrency) {
+      const { delayMs } = this.#rate;
+      if (delayMs > 0) return this.#wakeAfter(delayMs);
+      const next = this.#queue.take({
+        mayStart: (store) => this.#health.isUp(store) && this.#pace.mayStart(store),
+        isBusy: (task) => this.#busy.has(idOf(task)),
+      });
+      if (next === undefined) {
+        const { resumesInMs } = this.#pace;
+        if (resumesInMs !== undefined) this.#wakeAfter(resumesInMs);
+        return;
+      }
+      this.#begin(next.task, next.record);
     }
   }
 
   #begin(task: PersistTask, record: QueueRecord): void {
     const id = idOf(task);
+    const { store } = this.#core.mounts.locate(record.bucket, record.key);
     this.#busy.add(id);
-    void this.#attempt(task, record).finally(() => {
+    this.#rate.took(record.size);
+    const ended = this.#pace.begin(store);
+    void this.#attempt(task, record, store, ended).finally(() => {
       this.#busy.delete(id);
       this.#wake();
       if (this.#busy.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
     });
   }
 
-  async #attempt(task: PersistTask, record: QueueRecord): Promise<void> {
+  async #attempt(
+    task: PersistTask,
+    record: QueueRecord,
+    store: ObjectStore,
+    ended: (outcome: PersistOutcome, retryAfterMs?: number) => void,
+  ): Promise<void> {
     const unlock = await this.#core.locks.acquire(objectKey(record.bucket, record.key));
     try {
       await this.persistLocked(record.bucket, record.key, task.version);
+      ended('ok');
     } catch (error) {
+      const failure = failureOf(error, record.attempt + 1);
+      ended(failure.outcome, failure.retryAfterMs);
       // Cut off by the stop: whether it reached the UFS is found out by doing it again.
-      if (!this.#stopped) await this.#failed(task, record, error);
+      if (!this.#stopped) await this.#failed(task, record, store, failure);
     } finally {
       unlock();
     }
@@ -136,15 +234,22 @@ export class Persister {
       record.state === 'PENDING' &&
       (version ?? record.version) === record.version
     ) {
-      const ufsEtag = await this.#upload(bucket, key, record);
-      await partition.submit((view) =>
-        decidePersisted(view, { bucket, key, version: record.version, ufsEtag }),
-      );
+      const located = this.#core.mounts.locate(bucket, key);
+      await this.settleUploads(bucket, key);
+      const target = { bucket, key, version: record.version };
+      const ufsEtag = await this.#upload.upload(target, record, located);
+      this.#health.succeeded(located.store);
+      await partition.submit((view) => decidePersisted(view, { ...target, ufsEtag }));
       return;
     }
     const pendingDelete = record?.kind === 'deleting' ? record.version : version;
     if (pendingDelete === undefined || !this.#isQueuedDelete(partition, pendingDelete)) return;
+    await this.#delete(bucket, key, pendingDelete);
+  }
+
+  async #delete(bucket: string, key: string, version: number): Promise<void> {
     const located = this.#core.mounts.locate(bucket, key);
+    await this.settleUploads(bucket, key);
     try {
       await ufsCall(this.#core, (signal) => located.store.delete(located.bucket, located.key, signal), {
         cutOff: this.#cutOff,
@@ -153,7 +258,9 @@ export class Persister {
       if (!isErrorCode(error, 'NO_SUCH_BUCKET')) throw error;
     }
     this.#health.succeeded(located.store);
-    await partition.submit((view) => decideDeletePersisted(view, { bucket, key, version: pendingDelete }));
+    await partitionOf(this.#core, bucket, key).submit((view) =>
+      decideDeletePersisted(view, { bucket, key, version }),
+    );
   }
 
   #isQueuedDelete(partition: Partition, version: number): boolean {
@@ -161,58 +268,18 @@ export class Persister {
     return queued?.kind === 'queued' && queued.action === 'delete';
   }
 
-  async #upload(bucket: string, key: string, record: ObjectRecord): Promise<string> {
-    const core = this.#core;
-    const located = core.mounts.locate(bucket, key);
-    const release = holdExtents(core, record.extents);
-    let small: Awaited<ReturnType<SegmentStore['readSmall']>> | undefined;
-    try {
-      const only = record.extents.length === 1 ? record.extents[0] : undefined;
-      if (only !== undefined && only.size <= SMALL_BODY_BYTES_MAX)
-        small = await core.segments.readSmall(only);
-      const put = (signal: AbortSignal): Promise<{ storeEtag: string }> =>
-        located.store.put(
-          {
-            bucket: located.bucket,
-            key: located.key,
-            size: record.size,
-            open: () => readObject(core, record.extents, 0, record.size - 1),
-            bytes: small?.bytes,
-            headers: record.headers,
-            etag: record.etag,
-            lastModifiedMs: record.lastModifiedMs,
-            partSizes: record.parts?.map((part) => part.size),
-          },
-          signal,
-        );
-      const timeoutMs = ufsTimeoutMs(core, record.size);
-      const stored = await ufsCall(core, (signal) => creatingBucket(located, put, signal), {
-        timeoutMs,
-        cutOff: this.#cutOff,
-      });
-      this.#health.succeeded(located.store);
-      return stored.storeEtag;
-    } finally {
-      small?.release();
-      release();
-    }
-  }
-
-  async #failed(task: PersistTask, record: QueueRecord, error: unknown): Promise<void> {
+  async #failed(
+    task: PersistTask,
+    record: QueueRecord,
+    store: ObjectStore,
+    failure: PersistFailure,
+  ): Promise<void> {
     const { bucket, key } = record;
     const { partition, version } = task;
-    const cause = error instanceof HeadraceError ? error.code : 'UNEXPECTED';
-    const message = error instanceof Error ? error.message : String(error);
+    const { cause, message, permanent } = failure;
     const attempt = record.attempt + 1;
-    const permanent =
-      cause === 'UFS_REJECTED' ||
-      cause === 'UFS_CONFLICT' ||
-      (cause === 'CORRUPT_EXTENT' && attempt >= CORRUPT_ATTEMPTS_MAX);
-    if (cause === 'UFS_UNAVAILABLE' || cause === 'UFS_DENIED')
-      this.#health.failed(this.#storeOf(record), message);
-    const { persistRetryInitialMs, persistRetryMaxMs } = this.#core.options;
-    const doublings = Math.min(record.attempt, RETRY_DOUBLINGS_MAX);
-    const delayMs = Math.min(persistRetryInitialMs * 2 ** doublings, persistRetryMaxMs);
+    if (failure.suspectsStore) this.#health.failed(store);
+    const delayMs = this.#delayAfter(record.attempt);
     this.#core.logger.warn(
       { bucket, key, version, attempt, cause, message, delayMs, permanent },
       'a persist failed',
@@ -231,20 +298,18 @@ export class Persister {
         }),
       );
       if (!permanent) this.#queue.later(task, this.#core.clock.wallTimeMs() + delayMs);
-    } catch (failure) {
+    } catch (error) {
       this.#queue.later(task, this.#core.clock.wallTimeMs() + delayMs);
-      this.#core.logger.error(
-        { bucket, key, version, error: failure },
-        'a failed persist could not be logged',
-      );
+      this.#core.logger.error({ bucket, key, version, error }, 'a failed persist could not be logged');
     }
   }
 
-  #storeOf(record: QueueRecord): ObjectStore {
-    return this.#core.mounts.locate(record.bucket, record.key).store;
+  #delayAfter(failures: number): number {
+    const { persistRetryInitialMs, persistRetryMaxMs } = this.#core.options;
+    return Math.min(persistRetryInitialMs * 2 ** Math.min(failures, RETRY_DOUBLINGS_MAX), persistRetryMaxMs);
   }
 }
 
-function idOf(task: PersistTask): string {
+function idOf(task: Pick<PersistTask, 'partition' | 'version'>): string {
   return `${task.partition.number}:${task.version}`;
 }

@@ -78,12 +78,16 @@ void t.test('path config: every mistake is named with its place', async (t) => {
       'pathRules[0].properties.writeReplicas: 0 must be an integer from 1 to 16',
     ],
     [
+      rule({ properties: { persistPriority: 10 } }),
+      'pathRules[0].properties.persistPriority: 10 must be an integer from 0 to 9',
+    ],
+    [
       rule({ properties: { writeReplicas: 1.5 } }),
       'pathRules[0].properties.writeReplicas: 1.5 must be an integer from 1 to 16',
     ],
     [
       rule({ properties: { replicas: 2 } }),
-      'pathRules[0].properties: unknown property "replicas": known are writeReplicas',
+      'pathRules[0].properties: unknown property "replicas": known are writeReplicas, persistPriority',
     ],
     [rule({ description: 1 }), 'pathRules[0].description: 1 must be a text'],
     [

@@ -1,0 +1,156 @@
+/**
+ * Multipart uploads at the under-store that nobody will complete, because their version was replaced, deleted or given up.
+ *
+ * They are aborted in the background, and before anything newer of the same object goes to the store: a completion that is still
+ * on its way could otherwise put the old version in the place of the new one.
+ */
+import type { DataEvent } from '../../log/events.js';
+import {
+  objectKey,
+  queueKey,
+  queueVersion,
+  staleUploadKey,
+  type StaleUploadRecord,
+} from '../../projections/records.js';
+import { SECOND_MS } from '../core/units.js';
+import { decideUfsUploadEnded } from './decide-persists.js';
+import { durableRecord, type EngineCore } from './engine-core.js';
+import type { Partition } from './partition.js';
+import { abortBegunSince } from './persist-multipart.js';
+import { RESUMABLE_BYTES_MIN } from './persist-upload.js';
+import { ufsCall, type CutOff } from './ufs-calls.js';
+
+const RETRY_MS = 30 * SECOND_MS;
+const STALE_END = 't';
+
+interface Stale {
+  readonly partition: Partition;
+  readonly version: number;
+}
+
+export class PersistStaleUploads {
+  readonly #core: EngineCore;
+  readonly #cutOff: CutOff;
+  readonly #byObject = new Map<string, Stale[]>();
+  #cancel: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(core: EngineCore, cutOff: CutOff) {
+    this.#core = core;
+    this.#cutOff = cutOff;
+  }
+
+  /** Those that are still to be aborted. */
+  get count(): number {
+    let count = 0;
+    for (const stale of this.#byObject.values()) count += stale.length;
+    return count;
+  }
+
+  start(): void {
+    for (const partition of this.#core.partitions) {
+      for (const [key, record] of partition.index.scan(staleUploadKey(0), STALE_END))
+        if (record.kind === 'staleUpload') this.#note(partition, queueVersion(key), record);
+      partition.events$.subscribe(({ event }) => this.#look(partition, event));
+    }
+    this.#abortLater(0);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+  }
+
+  /** Aborts those of one object; nothing newer may go to the store before. `UFS_*`. */
+  async settle(bucket: string, key: string): Promise<void> {
+    if (this.#byObject.size === 0) return;
+    const name = objectKey(bucket, key);
+    for (const stale of this.#byObject.get(name) ?? []) await this.#abort(name, stale);
+  }
+
+  #look(partition: Partition, event: DataEvent): void {
+    const left = leftBehind(event);
+    if (left === undefined || left.size < RESUMABLE_BYTES_MIN) return;
+    const record = partition.index.get(staleUploadKey(left.version));
+    if (record?.kind !== 'staleUpload') return;
+    this.#note(partition, left.version, record);
+    this.#abortLater(0);
+  }
+
+  #note(partition: Partition, version: number, { bucket, key }: StaleUploadRecord): void {
+    const name = objectKey(bucket, key);
+    this.#byObject.set(name, [...(this.#byObject.get(name) ?? []), { partition, version }]);
+  }
+
+  #abortLater(delayMs: number): void {
+    if (this.#stopped || this.#cancel !== undefined || this.#byObject.size === 0) return;
+    this.#cancel = this.#core.clock.schedule(delayMs, () => void this.#abortAll());
+  }
+
+  async #abortAll(): Promise<void> {
+    for (const [name, found] of [...this.#byObject]) {
+      for (const stale of found) {
+        if (this.#stopped) return;
+        try {
+          await this.#abort(name, stale);
+        } catch (error) {
+          if (this.#stopped) return;
+          const fields = { version: stale.version, error };
+          this.#core.logger.warn(fields, 'a stale multipart upload at the UFS could not be aborted yet');
+        }
+      }
+    }
+    this.#cancel = undefined;
+    this.#abortLater(RETRY_MS);
+  }
+
+  async #abort(name: string, stale: Stale): Promise<void> {
+    const { partition, version } = stale;
+    const record = partition.index.get(staleUploadKey(version));
+    if (record?.kind === 'staleUpload') {
+      const { bucket, key, id } = record;
+      const located = this.#core.mounts.locate(bucket, key);
+      const { multipart } = located.store;
+      // A store without multipart uploads has none of ours: the mount is another one by now.
+      if (multipart !== undefined) {
+        const upload = { bucket: located.bucket, key: located.key, uploadId: id };
+        if (id === '') {
+          const spared = this.#uploadInUse(partition, bucket, key);
+          await abortBegunSince(this.#core, {
+            located,
+            multipart,
+            upload: record,
+            cutOff: this.#cutOff,
+            spared,
+          });
+        } else
+          await ufsCall(this.#core, (signal) => multipart.abort(upload, signal), { cutOff: this.#cutOff });
+      }
+      await partition.submit((view) => decideUfsUploadEnded(view, { bucket, key, version }, id));
+    }
+    const rest = (this.#byObject.get(name) ?? []).filter((other) => other !== stale);
+    if (rest.length === 0) this.#byObject.delete(name);
+    else this.#byObject.set(name, rest);
+  }
+
+  /** The upload that carries the object's current version. */
+  #uploadInUse(partition: Partition, bucket: string, key: string): string | undefined {
+    const current = durableRecord(this.#core, bucket, key);
+    if (current?.kind !== 'object') return undefined;
+    const queued = partition.index.get(queueKey(current.version));
+    return queued?.kind === 'queued' ? queued.upload?.id : undefined;
+  }
+}
+
+/** The version that an event makes leave the upload stream, as far as it may have had an upload. */
+function leftBehind(event: DataEvent): { readonly version: number; readonly size: number } | undefined {
+  switch (event.type) {
+    case 'ObjectCommitted':
+    case 'ObjectDeleted':
+      return event.replaced?.state === 'PERSISTED' ? undefined : event.replaced;
+    case 'PersistDiscarded':
+      return event;
+    default:
+      return undefined;
+  }
+}

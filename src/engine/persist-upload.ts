@@ -1,0 +1,113 @@
+/**
+ * Takes one version of an object to its under-store, whole or in parts.
+ *
+ * A large object that came in parts, or is larger than one request may be, goes by the store's multipart upload where it has one
+ * (`persist-multipart.ts`), with its progress in the log; all else in one put. What the store says it holds is compared with
+ * what was sent.
+ */
+import { HeadraceError } from '../core/errors.js';
+import type { StoredObject } from '../core/object-store.js';
+import { MIB } from '../core/units.js';
+import type { ObjectRecord } from '../../projections/records.js';
+import type { PersistTarget } from './decide-persists.js';
+import type { EngineCore } from './engine-core.js';
+import type { UfsLocation } from './mount-table.js';
+import { holdExtents, readObject } from './object-bytes.js';
+import { SMALL_BODY_BYTES_MAX } from './object-service.js';
+import { PersistMultipart, type PartPlan } from './persist-multipart.js';
+import type { PersistRate } from './persist-rate.js';
+import type { SegmentStore } from './segment-store.js';
+import { creatingBucket, ufsCall, ufsTimeoutMs, type CutOff } from './ufs-calls.js';
+
+/** A multipart object below this is not worth events of its own: it begins again after a restart. */
+export const RESUMABLE_BYTES_MIN = 8 * MIB;
+/** Parts of an object that did not come in parts. */
+const SPLIT_BYTES_MIN = 64 * MIB;
+const PARTS_MAX = 10_000;
+
+export interface PersistUploadParts {
+  readonly core: EngineCore;
+  readonly rate: PersistRate;
+  readonly cutOff: CutOff;
+  /** An object that came in one piece goes in parts when it is larger. */
+  readonly multipartThresholdBytes: number;
+}
+
+export class PersistUpload {
+  readonly #parts: PersistUploadParts;
+  readonly #multipart: PersistMultipart;
+
+  constructor(parts: PersistUploadParts) {
+    this.#parts = parts;
+    this.#multipart = new PersistMultipart(parts);
+  }
+
+  /** Resolves with the store's own ETag when the store holds the version. The caller holds the object's lock. `UFS_*`, `CORRUPT_EXTENT`. */
+  async upload(target: PersistTarget, record: ObjectRecord, located: UfsLocation): Promise<string> {
+    const { core } = this.#parts;
+    const release = holdExtents(core, record.extents);
+    try {
+      const plan = this.#planOf(record);
+      const { multipart } = located.store;
+      const stored =
+        plan === undefined || multipart === undefined
+          ? await this.#putWhole(record, located)
+          : await this.#multipart.upload(target, { record, located, multipart, plan });
+      refuseOther(record, stored, located);
+      return stored.storeEtag;
+    } finally {
+      release();
+    }
+  }
+
+  #planOf({ size, parts = [] }: ObjectRecord): PartPlan | undefined {
+    if (size < RESUMABLE_BYTES_MIN) return undefined;
+    if (parts.length > 1) return { sizes: parts.map((part) => part.size) };
+    if (parts.length === 1 || size <= this.#parts.multipartThresholdBytes) return undefined;
+    const partBytes = Math.max(SPLIT_BYTES_MIN, Math.ceil(size / PARTS_MAX));
+    const count = Math.ceil(size / partBytes);
+    return {
+      sizes: Array.from({ length: count }, (_, at) => Math.min(partBytes, size - at * partBytes)),
+    };
+  }
+
+  async #putWhole(record: ObjectRecord, located: UfsLocation): Promise<StoredObject> {
+    const { core, rate, cutOff } = this.#parts;
+    let small: Awaited<ReturnType<SegmentStore['readSmall']>> | undefined;
+    try {
+      const only = record.extents.length === 1 ? record.extents[0] : undefined;
+      if (only !== undefined && only.size <= SMALL_BODY_BYTES_MAX)
+        small = await core.segments.readSmall(only);
+      const put = (signal: AbortSignal): Promise<StoredObject> =>
+        located.store.put(
+          {
+            bucket: located.bucket,
+            key: located.key,
+            size: record.size,
+            open: () => rate.paced(record.size, readObject(core, record.extents, 0, record.size - 1)),
+            bytes: small?.bytes,
+            headers: record.headers,
+            etag: record.etag,
+            lastModifiedMs: record.lastModifiedMs,
+            partSizes: record.parts?.map((part) => part.size),
+          },
+          signal,
+        );
+      const timeoutMs =
+        ufsTimeoutMs(core, record.size) + rate.extraMs(record.size, core.options.persistConcurrency);
+      return await ufsCall(core, (signal) => creatingBucket(located, put, signal), { timeoutMs, cutOff });
+    } finally {
+      small?.release();
+    }
+  }
+}
+
+/** The store must say that it holds what was sent: a different size or ETag is not a success. `UFS_UNAVAILABLE`. */
+function refuseOther(record: ObjectRecord, stored: StoredObject, located: UfsLocation): void {
+  if (stored.size === record.size && stored.etag === record.etag) return;
+  throw new HeadraceError(
+    'UFS_UNAVAILABLE',
+    `${located.store.description} says that it holds ${located.bucket}/${located.key} with ${stored.size} bytes and ETag ` +
+      `${stored.etag}, but ${record.size} bytes with ETag ${record.etag} were sent`,
+  );
+}
