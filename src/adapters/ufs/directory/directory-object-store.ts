@@ -24,15 +24,15 @@ import { KEY_BYTES_MAX } from '../../../core/object.js';
 import type { Clock, Random } from '../../../core/ports.js';
 import { isSystemError } from '../../system-call.js';
 import { runAbortable, type AbortGate } from '../abortable.js';
+import { TreeLister } from '../tree-lister.js';
 import { DirectoryNames } from './directory-names.js';
 import { DirectorySync } from './directory-sync.js';
 import { FileBody } from './file-body.js';
 import { closeFile, makeDirectory, readNames, statPath } from './file-calls.js';
 import { ObjectFiles } from './object-files.js';
-import { ObjectLister } from './object-lister.js';
 import { noSuchBucket, ObjectWriter } from './object-writer.js';
-import { OverflowKeys } from './overflow-keys.js';
-import { absoluteRoot, isBucketName, Places, RESERVED_NAME } from './places.js';
+import { DirectoryTree } from './directory-tree.js';
+import { absoluteRoot, isBucketName, type Place, Places, RESERVED_NAME } from './places.js';
 import { prepareRoot } from './prepare-root.js';
 import { removeAside, removeEmptyTree } from './remove-tree.js';
 import { storeError } from './system-errors.js';
@@ -55,7 +55,7 @@ export class DirectoryObjectStore implements ObjectStore {
   readonly #logger: Logger;
   readonly #files: ObjectFiles;
   readonly #writer: ObjectWriter;
-  readonly #lister: ObjectLister;
+  readonly #lister: TreeLister<Place>;
   /** Set while the root is being made ready and once it is; not after a failure, so that the next call tries again. */
   #ready: Promise<void> | undefined;
   #closed = false;
@@ -79,8 +79,7 @@ export class DirectoryObjectStore implements ObjectStore {
       temporary: this.#temporary,
       onChange,
     });
-    const overflow = new OverflowKeys(places, names, files);
-    this.#lister = new ObjectLister({ places, files, names, overflow });
+    this.#lister = new TreeLister(new DirectoryTree(places, files, names));
   }
 
   check(signal?: AbortSignal): Promise<void> {

@@ -36,7 +36,7 @@ import {
   syncFile,
   writeAll,
 } from './file-calls.js';
-import { KeyLocks } from './key-locks.js';
+import { KeyLocks } from '../key-locks.js';
 import type { ObjectFiles } from './object-files.js';
 import { RESERVED_NAME, type Place, type Places } from './places.js';
 import { encodeSideFile, matchingRecord, type SideRecord, storedObject } from './side-file.js';

@@ -11,7 +11,7 @@
  */
 import type { Agent, IncomingHttpHeaders } from 'node:http';
 import { MINUTE_MS } from '../../../core/units.js';
-import { type Answer, drained, exchange, textOf } from './s3-exchange.js';
+import { type Answer, drained, exchange, textOf } from '../http-exchange.js';
 import type { S3AnswerFields } from './s3-metadata.js';
 import { encodeKey, type S3Credentials, S3Signer } from './s3-signer.js';
 

@@ -21,7 +21,7 @@ import type {
   StorePutRequest,
 } from '../../../core/object-store.js';
 import { KEY_BYTES_MAX } from '../../../core/object.js';
-import { S3Body } from './s3-body.js';
+import { AnswerBody } from '../answer-body.js';
 import { bucketExists, checkBuckets, createBucket, deleteBucket, listBuckets } from './s3-buckets.js';
 import { isS3Code, s3Error } from './s3-errors.js';
 import { listPage } from './s3-listing.js';
@@ -135,7 +135,7 @@ export class S3ObjectStore implements ObjectStore {
       try {
         const { fields: answer, stream } = await getObject(connection, target, range, signal);
         const length = answer.ContentLength ?? 0;
-        const body = new S3Body(`${bucket}/${key}`, stream, length, signal);
+        const body = new AnswerBody(`${bucket}/${key}`, stream, length, signal);
         try {
           const size = range === undefined ? length : sizeFromRange(answer.ContentRange, `${bucket}/${key}`);
           const object = objectFrom(answer, size);

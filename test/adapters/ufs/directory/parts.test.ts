@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { DirectoryNames } from '../../../../src/adapters/ufs/directory/directory-names.js';
-import { NaturalWalk } from '../../../../src/adapters/ufs/directory/natural-walk.js';
+import { holdsFile } from '../../../../src/adapters/ufs/directory/directory-tree.js';
 import { Places } from '../../../../src/adapters/ufs/directory/places.js';
 import {
   decodeSideFile,
@@ -12,7 +12,8 @@ import {
   matchingRecord,
 } from '../../../../src/adapters/ufs/directory/side-file.js';
 import { storeError } from '../../../../src/adapters/ufs/directory/system-errors.js';
-import { KeyLocks } from '../../../../src/adapters/ufs/directory/key-locks.js';
+import { KeyLocks } from '../../../../src/adapters/ufs/key-locks.js';
+import { TreeWalk } from '../../../../src/adapters/ufs/tree-walk.js';
 import { SystemClock } from '../../../../src/adapters/system-clock.js';
 import { HeadraceError } from '../../../../src/core/errors.js';
 
@@ -112,7 +113,7 @@ void t.test('walk: directories that cannot hold what is asked for are not read',
   const walk = async (prefix: string, startAfter: string, directoriesAreEntries: boolean) => {
     const names = new CountingNames(new SystemClock());
     const request = { bucketDirectory: root, prefix, startAfter, directoriesAreEntries };
-    const walking = new NaturalWalk(names, request);
+    const walking = new TreeWalk({ read: (directory) => names.read(directory), holdsFile }, request);
     const found: string[] = [];
     for (let next = await walking.next(); next !== undefined; next = await walking.next()) found.push(next);
     return { found, asked: names.asked };

@@ -4,10 +4,10 @@
  * The connection is given back at the end, and cut on the first error, when the consumer stops early, and by `destroy`.
  */
 import type { Readable } from 'node:stream';
-import { HeadraceError } from '../../../core/errors.js';
-import { abortedError } from '../abortable.js';
+import { HeadraceError } from '../../core/errors.js';
+import { abortedError } from './abortable.js';
 
-export class S3Body implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array, undefined> {
+export class AnswerBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array, undefined> {
   readonly #what: string;
   readonly #stream: Readable;
   readonly #iterator: AsyncIterator<Uint8Array>;

@@ -1,10 +1,7 @@
 /**
- * The keys of the objects in the overflow area. Their files are named by a hash; the key is in the side file.
+ * The keys of the objects in the overflow area. Their files are named by a hash; the key is beside them.
  */
-import { toByteString } from '../../../core/key.js';
-import type { DirectoryNames } from './directory-names.js';
-import type { ObjectFiles } from './object-files.js';
-import type { Places } from './places.js';
+import { toByteString } from '../../core/key.js';
 
 /** Keys kept at hand: a name is a hash of the key, so a known one stays true. */
 const KEYS_MAX = 200_000;
@@ -16,24 +13,27 @@ export interface OverflowKey {
   readonly name: string;
 }
 
+export interface OverflowSource {
+  /** The names of the files; the same list as long as nothing changed, if it is remembered. */
+  names(bucket: string): Promise<readonly string[]>;
+  /** The key of the object in a file; undefined when there is none by now. */
+  keyOf(bucket: string, name: string): Promise<string | undefined>;
+}
+
 export class OverflowKeys {
-  readonly #places: Places;
-  readonly #names: DirectoryNames;
-  readonly #files: ObjectFiles;
+  readonly #source: OverflowSource;
   /** Byte strings by bucket and name. */
   readonly #known = new Map<string, string>();
   /** By the very list of names that they were made from. */
   readonly #sorted = new WeakMap<readonly string[], readonly OverflowKey[]>();
 
-  constructor(places: Places, names: DirectoryNames, files: ObjectFiles) {
-    this.#places = places;
-    this.#names = names;
-    this.#files = files;
+  constructor(source: OverflowSource) {
+    this.#source = source;
   }
 
   /** In the order of the keys' UTF-8 bytes, as of now. */
   async read(bucket: string): Promise<readonly OverflowKey[]> {
-    const names = await this.#names.read(`${this.#places.overflowOf(bucket)}/data`);
+    const names = await this.#source.names(bucket);
     const remembered = this.#sorted.get(names);
     if (remembered !== undefined) return remembered;
     const keys: OverflowKey[] = [];
@@ -54,9 +54,9 @@ export class OverflowKeys {
     const id = `${bucket}/${name}`;
     let bytes = this.#known.get(id);
     if (bytes === undefined) {
-      const side = await this.#files.readSide(this.#places.overflowFile(bucket, name).sideFile);
-      if (side === undefined) return undefined;
-      bytes = toByteString(side.key);
+      const key = await this.#source.keyOf(bucket, name);
+      if (key === undefined) return undefined;
+      bytes = toByteString(key);
       if (this.#known.size >= KEYS_MAX) this.#known.clear();
       this.#known.set(id, bytes);
     }

@@ -6,10 +6,10 @@
  */
 import http from 'node:http';
 import https from 'node:https';
-import { KIB } from '../../../core/units.js';
+import { MIB } from '../../core/units.js';
 
-/** What an error says is not longer than this. */
-const ERROR_BYTES_MAX = 64 * KIB;
+/** An answer that is read as a text is not longer than this: a page of a listing, or an error. */
+const TEXT_BYTES_MAX = 16 * MIB;
 
 export interface Exchange {
   readonly secure: boolean;
@@ -18,7 +18,8 @@ export interface Exchange {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array | undefined;
+  /** A stream has as many bytes as `content-length` says; a chunk is sent before the next is asked for. */
+  readonly body: Uint8Array | AsyncIterable<Uint8Array> | undefined;
   readonly agent: http.Agent;
   readonly connectTimeoutMs: number;
   /** A connection on which nothing moves for this long is given up. */
@@ -61,7 +62,14 @@ export function exchange(options: Exchange, signal: AbortSignal | undefined): Pr
       signal?.removeEventListener('abort', onAbort);
       reject(error);
     });
-    request.end(options.body);
+    const { body } = options;
+    if (body === undefined || body instanceof Uint8Array) request.end(body);
+    else
+      sendStream(request, body).catch((error: unknown) => {
+        signal?.removeEventListener('abort', onAbort);
+        request.destroy();
+        reject(error as Error);
+      });
   });
 }
 
@@ -86,7 +94,7 @@ export function drained(answer: Answer, signal: AbortSignal | undefined): Promis
   });
 }
 
-/** What an answer says, as far as it comes and is not too long. */
+/** What an answer says, as far as it comes and is not too long: that of an error. */
 export function textOf(answer: Answer): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -95,12 +103,28 @@ export function textOf(answer: Answer): Promise<string> {
     answer.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       bytes += chunk.length;
-      if (bytes > ERROR_BYTES_MAX) answer.destroy();
+      if (bytes > TEXT_BYTES_MAX) answer.destroy();
     });
     answer.once('end', end);
     answer.once('close', end);
     answer.once('error', end);
   });
+}
+
+/** Ends when the stream does, and fails as it does; a request that failed by itself ends it quietly. */
+async function sendStream(request: http.ClientRequest, stream: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of stream) {
+    const isSent = await new Promise<boolean>((resolve) => {
+      const fail = (): void => resolve(false);
+      request.once('close', fail);
+      request.write(chunk, (error) => {
+        request.off('close', fail);
+        resolve(error === null || error === undefined);
+      });
+    });
+    if (!isSent || request.destroyed) return;
+  }
+  request.end();
 }
 
 function limitConnecting(

@@ -1,15 +1,21 @@
 /**
- * Walks the files of a bucket in the order of their keys' UTF-8 bytes.
+ * Walks the files of a bucket in a file system in the order of their keys' UTF-8 bytes.
  *
  * A directory stands among its siblings as its name with a slash behind, which is how its keys sort: `a-b`, `a.b`, `a/b`.
  * Invariants: a directory without a key that is asked for is never read; a directory that is one common prefix is read
  * only as far as its first file. All strings here are byte strings (`src/core/key.ts`), compared unit by unit.
  */
-import fs from 'node:fs';
-import { fromByteString, toByteString } from '../../../core/key.js';
-import { isSystemError } from '../../system-call.js';
-import type { DirectoryNames } from './directory-names.js';
-import { ABSENT } from './system-errors.js';
+import { fromByteString } from '../../core/key.js';
+
+/** The directories below a bucket. */
+export interface TreeDirectories {
+  /**
+   * The sorted byte strings of the names in a directory, those of directories with a slash behind. Empty when there is none.
+   */
+  read(directory: string): Promise<readonly string[]>;
+  /** Whether there is a file in the directory, or in one below. */
+  holdsFile(directory: string): Promise<boolean>;
+}
 
 export interface WalkRequest {
   readonly bucketDirectory: string;
@@ -27,19 +33,16 @@ interface Frame {
   next: number;
 }
 
-/** Entries of a directory read at a time, to see whether there is a file. */
-const PEEK_ENTRIES = 32;
-
-export class NaturalWalk {
-  readonly #names: DirectoryNames;
+export class TreeWalk {
+  readonly #directories: TreeDirectories;
   readonly #request: WalkRequest;
   /** Nothing before this has to be looked at. */
   readonly #from: string;
   readonly #frames: Frame[] = [];
   #started = false;
 
-  constructor(names: DirectoryNames, request: WalkRequest) {
-    this.#names = names;
+  constructor(directories: TreeDirectories, request: WalkRequest) {
+    this.#directories = directories;
     this.#request = request;
     this.#from = request.prefix > request.startAfter ? request.prefix : request.startAfter;
   }
@@ -65,7 +68,7 @@ export class NaturalWalk {
       }
       if (!this.#mayHold(full)) continue;
       if (this.#isWholeEntry(full)) {
-        if (await this.#holdsFile(full)) return full;
+        if (await this.#directories.holdsFile(this.#pathOf(full))) return full;
         continue;
       }
       await this.#enter(full);
@@ -92,26 +95,8 @@ export class NaturalWalk {
   }
 
   async #enter(keyPrefix: string): Promise<void> {
-    const names = await this.#names.read(this.#pathOf(keyPrefix));
+    const names = await this.#directories.read(this.#pathOf(keyPrefix));
     this.#frames.push({ keyPrefix, names, next: firstFrom(names, keyPrefix, this.#from) });
-  }
-
-  async #holdsFile(keyPrefix: string): Promise<boolean> {
-    const below: string[] = [];
-    try {
-      const directory = await fs.promises.opendir(this.#pathOf(keyPrefix), { bufferSize: PEEK_ENTRIES });
-      for await (const entry of directory) {
-        if (entry.isFile()) return true;
-        if (entry.isDirectory()) below.push(toByteString(entry.name));
-      }
-    } catch (error) {
-      if (isSystemError(error, ...ABSENT)) return false;
-      throw error;
-    }
-    for (const name of below) {
-      if (await this.#holdsFile(`${keyPrefix}${name}/`)) return true;
-    }
-    return false;
   }
 
   #pathOf(keyPrefix: string): string {
