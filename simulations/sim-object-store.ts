@@ -64,6 +64,10 @@ interface World {
   readonly objects: SimStoredObjects;
   readonly faults: StoreFaultPlan;
   generations: number;
+  /** Requests that arrived, by operation. */
+  readonly calls: Map<StoreOperation, number>;
+  /** Bytes of bodies that were handed over to readers. */
+  sentBytes: number;
 }
 
 const CHUNK_BYTES = 64 * KIB;
@@ -85,6 +89,8 @@ export class SimObjectStore implements ObjectStore {
       objects: new SimStoredObjects(() => scheduler.nowMs),
       faults: new StoreFaultPlan(random, options.faults ?? {}),
       generations: 0,
+      calls: new Map(),
+      sentBytes: 0,
     };
     this.#generation = ++this.#world.generations;
   }
@@ -92,6 +98,15 @@ export class SimObjectStore implements ObjectStore {
   /** Every change, in the order in which it took effect. */
   get history(): readonly StoreChange[] {
     return this.#world.objects.history;
+  }
+
+  /** Requests that arrived so far, over all generations. */
+  calls(operation: StoreOperation): number {
+    return this.#world.calls.get(operation) ?? 0;
+  }
+
+  get sentBytes(): number {
+    return this.#world.sentBytes;
   }
 
   /** What a bucket holds, by key, in order: for checkers, without a call. */
@@ -237,7 +252,9 @@ export class SimObjectStore implements ObjectStore {
         const { random } = this.#world;
         // Nobody waits any more: the request was cut on its way, or it was not.
         if ((settled || !this.#alive) && !(call.write && random.chance(0.5))) return;
-        const fault = this.#world.faults.next(call);
+        const { calls, faults } = this.#world;
+        calls.set(operation, (calls.get(operation) ?? 0) + 1);
+        const fault = faults.next(call);
         const lost = (): void => reject(lostAnswer(call));
         if (fault === 'hang') return;
         if (fault === 'reset') return answer(lost);
@@ -288,7 +305,9 @@ export class SimObjectStore implements ObjectStore {
       if (signal?.aborted === true) {
         throw aborted({ operation: 'get', bucket: '', key: '', write: false }, false, signal);
       }
-      yield Uint8Array.from(bytes.subarray(position, Math.min(position + CHUNK_BYTES, end)));
+      const piece = Uint8Array.from(bytes.subarray(position, Math.min(position + CHUNK_BYTES, end)));
+      this.#world.sentBytes += piece.length;
+      yield piece;
     }
     if (end < bytes.length) {
       throw failure('UFS_UNAVAILABLE', `the body broke off after ${end} of ${bytes.length} bytes`);

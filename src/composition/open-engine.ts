@@ -191,6 +191,11 @@ function engineOptions(
     orphanScanPeriodMs: settings.orphanScanPeriodMs,
     danglingAfterMs: settings.danglingWriteTimeoutMs,
     ufsTimeoutMs: settings.ufsRequestTimeoutMs,
+    ufsMetadataTtlMs: settings.ufsMetadataTtlMs,
+    ufsMetadataBytes: settings.ufsMetadataBytes,
+    ufsRevalidateMs: settings.ufsRevalidateMs,
+    rangeCacheBytes: settings.ufsRangeCacheBytes,
+    loadConcurrency: settings.loadConcurrency,
     checkpointChanges: settings.indexCheckpointChanges,
   };
 }

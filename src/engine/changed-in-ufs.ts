@@ -33,6 +33,8 @@ export async function withoutCopy<Result>(
     if (held.copy !== undefined && hadNoEffect(error)) await restore(core, target, held.copy.record);
     throw error;
   } finally {
+    // What the UFS was asked meanwhile may be what it said before.
+    core.known.forget(target.bucket, target.key);
     held.copy?.release();
   }
 }

@@ -21,7 +21,7 @@ import { ControlPartition } from './control-partition.js';
 import { DeletePath } from './delete-path.js';
 import { createDigests } from './digests.js';
 import type { EngineCore, EngineOptions } from './engine-core.js';
-import { FillWriter } from './fill-writer.js';
+import { FillFlights } from './fill-flights.js';
 import { KeyLocks } from './key-locks.js';
 import { KeySettler } from './key-settler.js';
 import { ListPath } from './list-path.js';
@@ -34,6 +34,7 @@ import { parsePathConfigText } from './path-config-document.js';
 import { PathPolicies } from './path-policies.js';
 import { PersistBarriers } from './persist-barrier.js';
 import { Persister } from './persister.js';
+import { RangeReads } from './range-reads.js';
 import { ReadPath } from './read-path.js';
 import { Reaper } from './reaper.js';
 import { Recency } from './recency.js';
@@ -43,6 +44,7 @@ import { SegmentGuard } from './segment-guard.js';
 import type { SegmentStore } from './segment-store.js';
 import { TagPath } from './tag-path.js';
 import { UfsKnowledge } from './ufs-calls.js';
+import { UfsMetadataCache } from './ufs-metadata-cache.js';
 import { Uploads } from './uploads.js';
 import { SecretBox } from './users-secret-box.js';
 import { Users } from './users.js';
@@ -76,6 +78,7 @@ export class Engine {
   readonly #persister: Persister;
   readonly barriers: PersistBarriers;
   readonly #reaper: Reaper;
+  readonly #flights: FillFlights;
   readonly #reclaimer: Reclaimer;
   readonly #space: DiskSpace;
 
@@ -92,6 +95,7 @@ export class Engine {
     this.users = users;
     const live = new LiveWrites(core.clock);
     const ufs = new UfsKnowledge(core);
+    this.#flights = new FillFlights(core, ufs);
     const writer = new CacheWriter(core, live);
     this.#persister = new Persister(core);
     this.barriers = new PersistBarriers({
@@ -107,7 +111,7 @@ export class Engine {
     this.objects = new Objects({
       buckets,
       writes,
-      reads: new ReadPath(core, { ufs, fills: new FillWriter(core) }),
+      reads: new ReadPath(core, { ufs, flights: this.#flights, ranges: new RangeReads(core, ufs) }),
       deletes: new DeletePath(core, { writes, settler, ufs }),
       lists,
       uploads: new Uploads(core, { writer, writes, ufs }),
@@ -172,6 +176,10 @@ export class Engine {
       admission,
       locks: new KeyLocks(),
       mounts,
+      known: new UfsMetadataCache(clock, {
+        ttlMs: options.ufsMetadataTtlMs,
+        bytesMax: options.ufsMetadataBytes,
+      }),
       policies,
       recency: new Recency(),
       removals,
@@ -202,6 +210,7 @@ export class Engine {
     this.barriers.stop();
     this.#reaper.stop();
     this.#space.stop();
+    await step('fetches', () => this.#flights.close());
     await Promise.all([this.#persister.stop(), this.#reclaimer.stop()]);
     for (const partition of partitions) {
       // Without a checkpoint the next start reads more of the log.

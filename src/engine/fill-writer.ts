@@ -1,182 +1,242 @@
 /**
- * Caches an object while it is read from the UFS. Best effort: without room, or when the object changes meanwhile, the
- * reader gets its bytes all the same and nothing is kept.
+ * Caches an object while it is fetched from the UFS for its readers. Best effort: without room, or when the object changes
+ * meanwhile, the readers get their bytes all the same and nothing is kept.
+ *
+ * Invariants: only a whole body whose bytes are what its ETag says is committed, and only while nobody changed the object here; where
+ * the ETag is no MD5 the UFS is asked once more whether it still has that version. What is in the segment before
+ * that is read back by readers that are behind, never by anybody else.
  */
-import { createHash } from 'node:crypto';
-import { HeadraceError } from '../core/errors.js';
 import type { Extent, ObjectVersion } from '../core/object.js';
 import { objectKey } from '../../projections/records.js';
+import type { Reservation } from './admission.js';
 import { decideCommit } from './decide.js';
 import { partitionOf, type EngineCore } from './engine-core.js';
-import { SMALL_BODY_BYTES_MAX, type GetObjectResult } from './object-service.js';
+import { SMALL_BODY_BYTES_MAX } from './object-service.js';
 import type { ExtentWriter } from './segment-store.js';
 import type { Fill } from './ufs-calls.js';
 
-export interface FillRequest {
+/** The body that is being fetched, as the writer sees it. */
+export interface FilledBody {
+  /** Bytes from `position` on; undefined when they have not come yet. */
+  at(position: number): Uint8Array | undefined;
+  whole(): Uint8Array;
+  /** `open` while more may come, `whole` at its end, `broken` when it will never be whole. */
+  readonly phase: 'open' | 'whole' | 'broken';
+  /** Resolves when something has changed. */
+  changed(): Promise<void>;
+  /** Tells others that something has changed. */
+  wake(): void;
+}
+
+export interface FillWriterParts {
   readonly bucket: string;
   readonly key: string;
   readonly object: ObjectVersion;
-  readonly body: AsyncIterable<Uint8Array>;
-  readonly fill: { readonly fill: Fill; readonly end: () => void };
+  readonly fill: Fill;
+  readonly body: FilledBody;
+  /** Asks the UFS whether it still holds this version. */
+  readonly isUnchanged: () => Promise<boolean>;
 }
 
+/**
+ * `reserving`: room is looked for. `opening`: a file is, or the whole of a small body is waited for. `ending`: it is verified and
+ * committed. `kept`, `dropped` and `noRoom` (dropped, because there was none) are for good.
+ */
+export type FillPhase = 'reserving' | 'opening' | 'writing' | 'ending' | 'kept' | 'dropped' | 'noRoom';
+
 const MD5_ETAG = /^[0-9a-f]{32}$/;
+/** A fill leaves writers at least this share of what may still be pinned. */
+const WRITERS_SHARE = 0.5;
+
+/** Whether an object of that size may be cached at all while writers need room too. */
+export function fitsBesideWriters(core: Pick<EngineCore, 'admission'>, size: number): boolean {
+  const { pinnedLimitBytes, pinnedBytes } = core.admission;
+  return size <= (pinnedLimitBytes - pinnedBytes) * WRITERS_SHARE;
+}
 
 export class FillWriter {
   readonly #core: EngineCore;
+  readonly #parts: FillWriterParts;
+  #phase: FillPhase = 'reserving';
+  #writer: ExtentWriter | undefined;
+  #readBacks = 0;
+  #extents: readonly Extent[] = [];
+  #gaveUp = false;
 
-  constructor(core: EngineCore) {
+  constructor(core: EngineCore, parts: FillWriterParts) {
     this.#core = core;
+    this.#parts = parts;
   }
 
-  /** Ends the fill itself, in every case. Errors are those of the body. */
-  async fill(request: FillRequest): Promise<GetObjectResult> {
-    return request.object.size <= SMALL_BODY_BYTES_MAX ? this.#fillSmall(request) : this.#fillStream(request);
+  get phase(): FillPhase {
+    return this.#phase;
   }
 
-  async #fillSmall(request: FillRequest): Promise<GetObjectResult> {
-    const { object, fill } = request;
-    const chunks: Uint8Array[] = [];
-    let received = 0;
-    for await (const chunk of request.body) {
-      received += chunk.length;
-      chunks.push(Uint8Array.from(chunk));
+  get isActive(): boolean {
+    const phase = this.#phase;
+    return phase !== 'kept' && phase !== 'dropped' && phase !== 'noRoom';
+  }
+
+  /** Where the object is, once it is kept. */
+  get extents(): readonly Extent[] {
+    return this.#extents;
+  }
+
+  /** Bytes from the start that need not be held in memory any more. */
+  get readableSize(): number {
+    return this.#phase === 'writing' ? (this.#writer?.readableSize ?? 0) : 0;
+  }
+
+  /** Undefined while nothing is on its way to the disk: then what has come in memory is what is waited for. */
+  flushed(): Promise<void> | undefined {
+    return this.#phase === 'writing' && this.#writer?.isWriting === true ? this.#writer.flushed() : undefined;
+  }
+
+  async readBack(position: number): Promise<Uint8Array> {
+    const writer = this.#writer;
+    if (writer === undefined) throw new RangeError('nothing is written');
+    this.#readBacks += 1;
+    try {
+      return await writer.readBack(position);
+    } finally {
+      this.#readBacks -= 1;
+      this.#parts.body.wake();
     }
-    if (received !== object.size) {
-      throw new HeadraceError('UFS_UNAVAILABLE', `the UFS sent ${received} of ${object.size} bytes`);
-    }
-    const bytes = Buffer.concat(chunks);
-    await this.#keepSmall(request, bytes).finally(fill.end);
-    return { object, body: { kind: 'bytes', bytes, release: () => undefined } };
   }
 
-  async #keepSmall(request: FillRequest, bytes: Uint8Array): Promise<void> {
-    const { admission, segments, guard, digests, logger } = this.#core;
-    const { bucket, key, object } = request;
-    const reservation = admission.tryReserve(object.size);
-    if (reservation === undefined) return;
+  /** Nothing will be kept. Ends soon after. */
+  giveUp(): void {
+    this.#gaveUp = true;
+    if (this.#phase === 'reserving') this.#phase = 'noRoom';
+    this.#parts.body.wake();
+  }
+
+  /** Writes the body as it comes; resolves when it is kept or not. Never rejects. */
+  async run(): Promise<void> {
+    const { bucket, key, object } = this.#parts;
+    let reservation: Reservation | undefined;
+    let end: FillPhase = 'dropped';
+    try {
+      reservation = await this.#reserve(object.size);
+      if (reservation === undefined || this.#phase !== 'reserving') end = 'noRoom';
+      else if (await this.#write(object.size)) end = 'kept';
+    } catch (error) {
+      this.#core.logger.warn({ bucket, key, error }, 'an object read from the UFS could not be cached');
+    } finally {
+      reservation?.release();
+      this.#phase = end;
+      this.#parts.body.wake();
+    }
+  }
+
+  async #reserve(size: number): Promise<Reservation | undefined> {
+    const { admission } = this.#core;
+    if (!fitsBesideWriters(this.#core, size)) return undefined;
+    const atOnce = admission.tryReserve(size);
+    if (atOnce !== undefined) return atOnce;
+    try {
+      return await admission.reserve(size);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #write(size: number): Promise<boolean> {
+    if (this.#isOver) return Promise.resolve(false);
+    this.#phase = 'opening';
+    return size <= SMALL_BODY_BYTES_MAX ? this.#writeSmall() : this.#writeLarge(size);
+  }
+
+  get #isOver(): boolean {
+    const { body, fill } = this.#parts;
+    return this.#gaveUp || fill.stale || body.phase === 'broken';
+  }
+
+  async #writeSmall(): Promise<boolean> {
+    const { segments, guard, digests } = this.#core;
+    const { bucket, key, object, body } = this.#parts;
+    while (body.phase === 'open' && !this.#isOver) await body.changed();
+    if (this.#isOver) return false;
+    const bytes = body.whole();
     const floor = segments.smallSegment;
     guard.enter(floor);
     try {
-      if (MD5_ETAG.test(object.etag)) {
-        const md5 = Buffer.from(await digests.small([bytes], bytes.length)).toString('hex');
-        if (md5 !== object.etag) return this.#warnChanged(request, md5);
-      }
+      const md5 = Buffer.from(await digests.small([bytes], bytes.length)).toString('hex');
+      if (!(await this.#isRight(md5))) return false;
       const extents =
         object.size === 0 ? [] : [await segments.append(objectKey(bucket, key), [bytes], bytes.length)];
-      await this.#commit(request, extents);
-    } catch (error) {
-      logger.warn({ bucket, key, error }, 'an object read from the UFS could not be cached');
+      return await this.#commit(extents);
     } finally {
       guard.leave(floor);
-      reservation.release();
     }
   }
 
-  async #fillStream(request: FillRequest): Promise<GetObjectResult> {
-    const { object, fill } = request;
-    const reservation = this.#core.admission.tryReserve(object.size);
-    const writer =
-      reservation === undefined
-        ? undefined
-        : await this.#core.segments
-            .openWriter(objectKey(request.bucket, request.key), object.size)
-            .catch(() => undefined);
-    if (writer === undefined || reservation === undefined) {
-      reservation?.release();
-      fill.end();
-      return { object, body: { kind: 'stream', stream: request.body, size: object.size } };
-    }
-    this.#core.guard.pin(writer.segment);
-    const ended = (): void => {
-      this.#core.guard.unpin(writer.segment);
-      // Unless it was kept, which the sweep sees.
-      this.#core.guard.suspect(writer.segment);
-      reservation.release();
-      fill.end();
-    };
-    return { object, body: { kind: 'stream', stream: this.#tee(request, writer, ended), size: object.size } };
-  }
-
-  /** Yields the body while it is written; commits at its end. Ends the source, the segment and the fill however it is left. */
-  #tee(request: FillRequest, writer: ExtentWriter, ended: () => void): AsyncIterableIterator<Uint8Array> {
-    const source = request.body[Symbol.asyncIterator]();
-    const md5 = createHash('md5');
-    let keep = true;
-    let open = true;
-    const close = async (): Promise<void> => {
-      if (!open) return;
-      open = false;
+  async #writeLarge(size: number): Promise<boolean> {
+    const { segments, guard, digests } = this.#core;
+    const { bucket, key } = this.#parts;
+    const writer = await segments.openWriter(objectKey(bucket, key), size);
+    guard.pin(writer.segment);
+    this.#writer = writer;
+    this.#phase = 'writing';
+    this.#parts.body.wake();
+    try {
+      const digest = digests.stream();
+      if (!(await this.#copy(writer, digest))) return false;
+      this.#phase = 'ending';
+      if (!(await this.#isRight(Buffer.from(await digest.digest()).toString('hex')))) return false;
+      await this.#readBacksEnded();
+      return await this.#commit([await writer.finish()]);
+    } finally {
+      this.#phase = 'ending';
+      await this.#readBacksEnded();
       await writer.abandon().catch(() => undefined);
-      ended();
-    };
-    const iterator: AsyncIterableIterator<Uint8Array> = {
-      [Symbol.asyncIterator]: () => iterator,
-      next: async () => {
-        try {
-          const step = await source.next();
-          if (step.done === true) {
-            if (keep && open) await this.#keepStream(request, writer, md5.digest('hex'));
-            await close();
-            return { done: true, value: undefined };
-          }
-          if (keep) {
-            md5.update(step.value);
-            keep = await this.#write(request, writer, step.value);
-          }
-          return step;
-        } catch (error) {
-          await close();
-          throw error;
-        }
-      },
-      return: async () => {
-        await source.return?.(undefined);
-        await close();
-        return { done: true, value: undefined };
-      },
-    };
-    return iterator;
-  }
-
-  async #write(request: FillRequest, writer: ExtentWriter, chunk: Uint8Array): Promise<boolean> {
-    if (request.fill.fill.stale) return false;
-    try {
-      await writer.write(chunk);
-      return true;
-    } catch (error) {
-      const { bucket, key } = request;
-      this.#core.logger.warn({ bucket, key, error }, 'an object read from the UFS could not be cached');
-      return false;
+      guard.unpin(writer.segment);
+      // Unless it was kept, which the sweep sees.
+      guard.suspect(writer.segment);
     }
   }
 
-  async #keepStream(request: FillRequest, writer: ExtentWriter, md5: string): Promise<void> {
-    const { bucket, key, object } = request;
-    try {
-      if (writer.size !== object.size) return;
-      if (MD5_ETAG.test(object.etag) && md5 !== object.etag) return this.#warnChanged(request, md5);
-      await this.#commit(request, [await writer.finish()]);
-    } catch (error) {
-      this.#core.logger.warn({ bucket, key, error }, 'an object read from the UFS could not be cached');
+  /** False when the body will not be whole, or is not wanted. */
+  async #copy(writer: ExtentWriter, digest: ReturnType<EngineCore['digests']['stream']>): Promise<boolean> {
+    const { body } = this.#parts;
+    while (!this.#isOver) {
+      const bytes = body.at(writer.size);
+      if (bytes === undefined) {
+        if (body.phase === 'whole') return true;
+        await body.changed();
+        continue;
+      }
+      await digest.update(bytes);
+      await writer.write(bytes);
+      body.wake();
     }
+    return false;
   }
 
-  async #commit(request: FillRequest, extents: readonly Extent[]): Promise<void> {
-    const { bucket, key, object, fill } = request;
-    if (fill.fill.stale) return;
-    await partitionOf(this.#core, bucket, key).submit((view) =>
-      fill.fill.stale
-        ? { events: [], result: undefined }
-        : decideCommit(view, { bucket, key, object: { ...object, extents }, origin: 'FILL' }),
-    );
+  async #readBacksEnded(): Promise<void> {
+    while (this.#readBacks > 0) await this.#parts.body.changed();
   }
 
-  #warnChanged(request: FillRequest, md5: string): void {
-    const { bucket, key, object } = request;
+  async #isRight(md5: string): Promise<boolean> {
+    const { bucket, key, object } = this.#parts;
+    if (!MD5_ETAG.test(object.etag)) return this.#parts.isUnchanged();
+    if (md5 === object.etag) return true;
     this.#core.logger.warn(
       { bucket, key, etag: object.etag, md5 },
       'the bytes that the UFS sent do not have the MD5 that its ETag names: they are not cached',
     );
+    return false;
+  }
+
+  async #commit(extents: readonly Extent[]): Promise<boolean> {
+    const { bucket, key, object, fill } = this.#parts;
+    if (this.#isOver) return false;
+    const { result } = await partitionOf(this.#core, bucket, key).submit((view) =>
+      fill.stale
+        ? { events: [], result: undefined }
+        : decideCommit(view, { bucket, key, object: { ...object, extents }, origin: 'FILL' }),
+    );
+    this.#extents = extents;
+    return result !== undefined;
   }
 }

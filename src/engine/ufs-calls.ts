@@ -3,12 +3,13 @@
  * knows of objects that only the under-store holds.
  */
 import { HeadraceError, isErrorCode } from '../core/errors.js';
-import type { StoredObject, StoreGetResult } from '../core/object-store.js';
+import type { ByteRange, StoredObject, StoreGetResult } from '../core/object-store.js';
 import type { PolicyMode } from '../core/object.js';
 import { objectKey } from '../../projections/records.js';
 import { durableRecord, type EngineCore } from './engine-core.js';
 import type { UfsLocation } from './mount-table.js';
 import type { DecisionView } from './partition.js';
+import type { Question } from './ufs-metadata-cache.js';
 
 /** A call that moves a whole object has a deadline that grows with its size, at this lowest useful rate. */
 const SLOWEST_BYTES_PER_MS = 256;
@@ -180,6 +181,7 @@ export interface KnownEtag {
 export class UfsKnowledge {
   readonly #core: EngineCore;
   readonly #fills = new Map<string, Set<Fill>>();
+  readonly #asked = new Map<string, { question: Question; answer: Promise<StoredObject | undefined> }>();
   /** Counts everything that can make the UFS the truth for an object: evictions and direct writes. */
   #changes = 0;
 
@@ -191,6 +193,59 @@ export class UfsKnowledge {
         if (this.#fills.size > 0) this.#spoilFills(event.bucket, event.key);
       });
     }
+  }
+
+  /**
+   * What the UFS said lately, or says now; readers that ask at the same time share one answer. For reads: decisions take `head`.
+   * `UFS_*`.
+   */
+  async headForRead(bucket: string, key: string): Promise<StoredObject | undefined> {
+    const known = this.#core.known.object(bucket, key);
+    if (known !== undefined) return known.object;
+    const indexKey = objectKey(bucket, key);
+    const asked = this.#asked.get(indexKey);
+    if (asked !== undefined && !asked.question.stale) return asked.answer;
+    const question = this.#core.known.askObject(bucket, key);
+    const answer = this.head(bucket, key);
+    const entry = { question, answer };
+    this.#asked.set(indexKey, entry);
+    try {
+      const object = await answer;
+      this.#endQuestion(bucket, key, question, { object });
+      return object;
+    } catch (error) {
+      this.#endQuestion(bucket, key, question);
+      throw error;
+    } finally {
+      if (this.#asked.get(indexKey) === entry) this.#asked.delete(indexKey);
+    }
+  }
+
+  /** The object with its body, for reads: what it is like is kept for those who ask later. Undefined, `UFS_*` as `head`. */
+  async get(bucket: string, key: string, range?: ByteRange): Promise<StoreGetResult | undefined> {
+    const located = this.#core.mounts.locate(bucket, key);
+    const question = this.#core.known.askObject(bucket, key);
+    try {
+      const result = await ufsGet(this.#core, (signal) =>
+        located.store.get(located.bucket, located.key, range, signal),
+      );
+      this.#endQuestion(bucket, key, question, { object: result?.object });
+      return result;
+    } catch (error) {
+      this.#endQuestion(bucket, key, question);
+      throw error;
+    }
+  }
+
+  #endQuestion(
+    bucket: string,
+    key: string,
+    question: Question,
+    answer?: { object: StoredObject | undefined },
+  ): void {
+    // Whoever holds the lock may be changing it just now.
+    const isChanging = this.#core.locks.isHeld(objectKey(bucket, key));
+    this.#core.known.endObject(bucket, key, question, isChanging ? undefined : answer);
   }
 
   /** Undefined when the UFS has no such object. `UFS_*`. */
@@ -265,6 +320,7 @@ export class UfsKnowledge {
   /** The object is about to change, or did: what is being fetched must not be kept. */
   forgetFills(bucket: string, key: string): void {
     this.#changes += 1;
+    this.#core.known.forget(bucket, key);
     this.#spoilFills(bucket, key);
   }
 

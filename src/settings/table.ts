@@ -54,6 +54,11 @@ export interface SettingValues {
   readonly ufsS3AccessKeyId: string | undefined;
   readonly ufsS3SecretAccessKey: string | undefined;
   readonly ufsRequestTimeoutMs: number;
+  readonly ufsMetadataTtlMs: number;
+  readonly ufsMetadataBytes: number;
+  readonly ufsRevalidateMs: number;
+  readonly ufsRangeCacheBytes: number;
+  readonly loadConcurrency: number;
   readonly writeCacheEnabled: boolean;
   /** Undefined: 80 % of the file system's free space at the start. */
   readonly cacheCapacityBytes: number | undefined;
@@ -201,6 +206,33 @@ const UFS = {
     key: 'ufs.request.timeout',
     default: '1min',
     description: 'How long a request to the UFS may go without an answer.',
+  }),
+  ufsMetadataTtlMs: setting(duration(0, DAY_MS), {
+    key: 'ufs.metadata.cache.ttl',
+    default: '10s',
+    description:
+      'How long what the UFS said of an object (also that there is none) or a page of a listing is believed. Own writes are seen at once. `0s`: ask each time.',
+  }),
+  ufsMetadataBytes: setting(size(64 * KIB, 64 * GIB), {
+    key: 'ufs.metadata.cache.size',
+    default: '64MiB',
+    description: 'Memory for that.',
+  }),
+  ufsRevalidateMs: setting(duration(0, 365 * DAY_MS), {
+    key: 'ufs.revalidate.interval',
+    default: '10min',
+    description:
+      'How often a cached object that is read again and again is compared with the UFS, beside the reads; a copy that somebody else changed there is dropped. `0s`: never.',
+  }),
+  ufsRangeCacheBytes: setting(size(MIB, 64 * GIB), {
+    key: 'ufs.range.cache.size',
+    default: '64MiB',
+    description: 'Memory for ranges that were read of objects which only the UFS holds, and for read-ahead.',
+  }),
+  loadConcurrency: setting(integer(1, 256), {
+    key: 'job.load.concurrency',
+    default: '16',
+    description: 'Objects that one load job fetches at once, unless it says otherwise.',
   }),
 } as const;
 

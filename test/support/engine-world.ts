@@ -53,6 +53,11 @@ const SMALL_OPTIONS: EngineOptions = {
   orphanScanPeriodMs: 10 * MINUTE_MS,
   danglingAfterMs: 10 * MINUTE_MS,
   ufsTimeoutMs: 20 * SECOND_MS,
+  ufsMetadataTtlMs: 0,
+  ufsMetadataBytes: 16 * MIB,
+  ufsRevalidateMs: 0,
+  rangeCacheBytes: 16 * MIB,
+  loadConcurrency: 4,
   checkpointChanges: 64,
 };
 

@@ -20,6 +20,11 @@ export class ChunkTable {
     return this.#count === 0 ? undefined : this.#bytes.readBigUInt64LE(0);
   }
 
+  /** The checksum of chunk `index`, which was added before. */
+  at(index: number): bigint {
+    return this.#bytes.readBigUInt64LE(index * CHECKSUM_BYTES);
+  }
+
   add(checksum: bigint): void {
     const at = this.#count * CHECKSUM_BYTES;
     if (at === this.#bytes.length) {

@@ -62,6 +62,8 @@ export class LargeWriter implements ExtentWriter, BufferHolder {
   #stage: Stage | undefined;
   #size = 0;
   #writes = 0;
+  /** Where the staging buffers that are being written begin in the payload. */
+  readonly #unwritten = new Set<number>();
   #onWritten: (() => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
   #busy = false;
@@ -79,6 +81,32 @@ export class LargeWriter implements ExtentWriter, BufferHolder {
 
   get size(): number {
     return this.#size;
+  }
+
+  get readableSize(): number {
+    let end = this.#stage?.start ?? this.#size;
+    for (const start of this.#unwritten) end = Math.min(end, start);
+    return end - (end % CHUNK_BYTES);
+  }
+
+  get isWriting(): boolean {
+    return this.#writes > 0;
+  }
+
+  flushed(): Promise<void> {
+    return this.isWriting ? this.#written() : Promise.resolve();
+  }
+
+  async readBack(position: number): Promise<Uint8Array> {
+    assert(position < this.readableSize && this.#state === 'open', 'only what is in the file is read back');
+    const at = Math.floor(position / CHUNK_BYTES);
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    const { file } = this.#parts;
+    const read = await file.read(LARGE_PAYLOAD_POSITION + at * CHUNK_BYTES, chunk);
+    this.#throwFailure();
+    if (read !== CHUNK_BYTES || xxhash64(chunk) !== this.#table.at(at))
+      throw new HeadraceError('CORRUPT_EXTENT', `chunk ${at} of segment ${this.segment} came back damaged`);
+    return chunk.subarray(position - at * CHUNK_BYTES);
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -183,7 +211,9 @@ export class LargeWriter implements ExtentWriter, BufferHolder {
   #writeStage(stage: Stage): void {
     this.#stage = undefined;
     const { buffer, start, used } = stage;
+    this.#unwritten.add(start);
     this.#writeBytes(LARGE_PAYLOAD_POSITION + start, buffer.subarray(0, used), () => {
+      this.#unwritten.delete(start);
       this.#parts.buffers.give(buffer);
     });
   }
