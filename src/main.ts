@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pino } from 'pino';
+import { createProcessLog } from './adapters/process-log.js';
 import type { CliContext, CliOutput, EditedText } from './cli/context.js';
 import { runProgram } from './cli/program.js';
 import { openOffline } from './composition/open-offline.js';
@@ -64,17 +64,14 @@ const context: CliContext = {
 
 process.exitCode = await runProgram(context, process.argv.slice(2));
 
-/** One line of JSON per event, on standard error, so that standard output stays readable. */
-function createLogger(settings: Settings): Logger {
-  return pino(
-    {
-      level: settings.logLevel,
-      base: undefined,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      serializers: { error: pino.stdSerializers.errWithCause },
-    },
-    pino.destination({ dest: 2, sync: false }),
-  );
+/** On standard error, so that standard output stays readable. */
+function createLogger({ logLevel, logFormat }: Settings): Logger {
+  const isTerminal = process.stderr.isTTY === true;
+  return createProcessLog({
+    level: logLevel,
+    format: logFormat === 'auto' ? (isTerminal ? 'text' : 'json') : logFormat,
+    writeText: (line) => void process.stderr.write(line),
+  });
 }
 
 /** From the package this file was built in. */

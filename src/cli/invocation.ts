@@ -6,9 +6,10 @@ import { parseDuration } from '../settings/quantities.js';
 import { SETTING_NAMES, SETTINGS } from '../settings/table.js';
 import { AdminClient } from './admin-client.js';
 import { CliFailure, EXIT_USAGE, type CliContext, type LogReader } from './context.js';
+import { authorizationOf, authorized, type CredentialOptions } from './credentials.js';
 import { Printer } from './printer.js';
 
-interface GlobalOptions {
+interface GlobalOptions extends CredentialOptions {
   readonly config?: string;
   readonly endpoint?: string;
   readonly json?: boolean;
@@ -24,6 +25,11 @@ export function addGlobalOptions(program: Command): void {
     )
     .option('--set <key=value>', 'any setting, may be repeated; see `headrace conf list`', collectSetting)
     .option('--endpoint <url>', 'admin API of the server (default: from the settings)')
+    .option('--access-key-id <id>', 'access key of a user with admin:* (default: $HEADRACE_ACCESS_KEY_ID)')
+    .option(
+      '--secret-access-key <secret>',
+      'its secret; better $HEADRACE_SECRET_ACCESS_KEY, which other users do not see',
+    )
     .option('--json', 'print JSON; errors too, on standard error');
   for (const { option } of settingOptions()) program.addOption(option);
 }
@@ -108,8 +114,15 @@ export class Invocation {
 
   /** A client whose requests all end when the signal aborts. */
   clientUntil(signal: AbortSignal | undefined): AdminClient {
-    const { fetch } = this.context;
-    return new AdminClient(this.#endpoint(), fetch, { stop: signal, deadline: this.#deadline });
+    const endpoint = this.#endpoint();
+    const authorization = authorizationOf(
+      this.context,
+      this.#options,
+      endpoint,
+      () => this.settings.dataDirectory,
+    );
+    const fetch = authorized(this.context.fetch, authorization);
+    return new AdminClient(endpoint, fetch, { stop: signal, deadline: this.#deadline });
   }
 
   /**

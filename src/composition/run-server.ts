@@ -3,11 +3,11 @@
  */
 import { once } from 'node:events';
 import type { Logger } from '../core/logger.js';
-import { createAdminServer } from '../http/admin/admin-server.js';
 import { createS3Server, type S3ServerParts } from '../http/s3/s3-server.js';
 import type { Settings } from '../settings/settings.js';
 import { s3Access } from './s3-access.js';
 import { startS3Tls } from './s3-tls.js';
+import { startAdmin } from './start-admin.js';
 import { openEngine, type EngineContext, type OpenedEngine } from './open-engine.js';
 
 /** How long requests may go on after the stop was asked for. */
@@ -34,10 +34,11 @@ export async function runServer(settings: Settings, context: ServerContext): Pro
   const opened = await openEngine(settings, context);
   const running: Stoppable[] = [{ name: 'engine', close: () => opened.close() }];
   try {
-    const adminPort = await startAdmin(settings, opened, logger, running, () => reason);
+    const admin = await startAdmin(settings, opened, logger, () => reason);
+    running.push({ name: 'admin API', close: admin.close });
     const s3Ports = settings.s3Enabled ? await startS3(settings, opened, logger, running) : {};
     reason = undefined;
-    context.print(await banner(settings, opened, { ...s3Ports, adminPort }));
+    context.print(await banner(settings, opened, { ...s3Ports, adminPort: admin.port }));
     void tellIfUnreachable(opened, context);
     if (!context.stop.aborted) await once(context.stop, 'abort');
     reason = 'the server is stopping';
@@ -46,21 +47,6 @@ export async function runServer(settings: Settings, context: ServerContext): Pro
     await stopAll(running, logger);
   }
   context.print('Stopped.\n');
-}
-
-async function startAdmin(
-  settings: Settings,
-  { engine, measurements }: OpenedEngine,
-  logger: Logger,
-  running: Stoppable[],
-  notReadyReason: () => string | undefined,
-): Promise<number> {
-  const metrics = measurements.scrape(engine);
-  const server = createAdminServer({ admin: engine.admin, settings, logger, notReadyReason, metrics });
-  running.push({ name: 'admin API', close: () => server.close() });
-  await server.listen({ host: settings.adminHost, port: settings.adminPort });
-  const address = server.server.address();
-  return typeof address === 'object' && address !== null ? address.port : settings.adminPort;
 }
 
 async function startS3(
@@ -76,7 +62,11 @@ async function startS3(
     clock,
     random,
     logger,
-    options: { domains, ackTimeoutMs: settings.s3AckTimeoutMs },
+    options: {
+      domains,
+      ackTimeoutMs: settings.s3AckTimeoutMs,
+      accessLog: settings.s3AccessLog || settings.logLevel === 'debug',
+    },
     observer: measurements.requests.observe,
     ...s3Access(settings, engine, clock),
   };

@@ -37,6 +37,7 @@ import { parseMountPath } from './mount-table.js';
 import type { Partition } from './partition.js';
 import { parsePathConfig, parsePathConfigText } from './path-config-document.js';
 import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
+import { listFs } from './fs-listing.js';
 import type { FlushRequest, PersistBarriers } from './persist-barrier.js';
 import type { Persister } from './persister.js';
 import type { Reaper } from './reaper.js';
@@ -213,36 +214,10 @@ export class Admin implements AdminService {
     limit: number;
     recursive: boolean;
   }): Promise<FsEntry[]> {
-    const { bucket, key } = splitPath(request.path);
-    if (bucket === '') {
-      const buckets = await this.#parts.buckets.list();
-      return buckets.map(({ name, createdMs }) => ({
-        path: `/${name}/`,
-        directory: true,
-        size: 0,
-        lastModifiedMs: createdMs,
-        persisted: true,
-      }));
-    }
-    await this.#parts.buckets.require(bucket);
-    const { entries } = await this.#parts.lists.list({
-      bucket,
-      prefix: key,
-      delimiter: request.recursive ? '' : '/',
-      startAfter: request.startAfter === '' ? '' : splitPath(request.startAfter).key,
-      maxKeys: request.limit,
-    });
-    return entries.map((entry) =>
-      entry.kind === 'prefix'
-        ? { path: `/${bucket}/${entry.prefix}`, directory: true, size: 0, lastModifiedMs: 0, persisted: true }
-        : {
-            path: `/${bucket}/${entry.key}`,
-            directory: false,
-            size: entry.size,
-            lastModifiedMs: entry.lastModifiedMs,
-            persisted: entry.persisted,
-          },
-    );
+    const { path, startAfter, limit, recursive } = request;
+    const { bucket, key } = splitPath(path);
+    const after = startAfter === '' ? { bucket: '', key: '' } : splitPath(startAfter);
+    return listFs(this.#parts, { bucket, prefix: key, after, limit, recursive });
   }
 
   async logHead(): Promise<LogHead[]> {

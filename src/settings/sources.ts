@@ -41,6 +41,12 @@ export interface GivenSettings {
 /** Read when it is there and no other file was named. */
 export const DEFAULT_CONFIG_PATH = './headrace.yaml';
 const CONFIG_VARIABLE = 'HEADRACE_CONFIG';
+/** What commands prove themselves with (`src/cli/credentials.ts`); a server has no use for them. */
+const OTHER_VARIABLES: ReadonlySet<string> = new Set([
+  CONFIG_VARIABLE,
+  'HEADRACE_ACCESS_KEY_ID',
+  'HEADRACE_SECRET_ACCESS_KEY',
+]);
 const VARIABLE_PREFIX = 'HEADRACE_';
 const KEYS: readonly string[] = SETTING_NAMES.map((name) => SETTINGS[name].key);
 const KEYS_BY_VARIABLE: ReadonlyMap<string, string> = new Map(KEYS.map((key) => [environmentName(key), key]));
@@ -135,7 +141,7 @@ function collectEnvironment(env: SettingSources['env'], given: Map<string, Given
   const ignored: string[] = [];
   for (const [name, text] of Object.entries(env)) {
     // An empty variable is how many tools leave one out.
-    if (!name.startsWith(VARIABLE_PREFIX) || name === CONFIG_VARIABLE || text === undefined || text === '')
+    if (!name.startsWith(VARIABLE_PREFIX) || OTHER_VARIABLES.has(name) || text === undefined || text === '')
       continue;
     const key = KEYS_BY_VARIABLE.get(name);
     if (isServiceVariable(name, text)) ignored.push(name);

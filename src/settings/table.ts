@@ -26,6 +26,12 @@ import {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+export const LOG_FORMATS = ['auto', 'json', 'text'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+export const ADMIN_ANONYMOUS_ACCESS = ['auto', 'full', 'denied'] as const;
+export type AdminAnonymousAccess = (typeof ADMIN_ANONYMOUS_ACCESS)[number];
+
 export const ANONYMOUS_ACCESS = ['auto', 'full', 'granted'] as const;
 export type AnonymousAccess = (typeof ANONYMOUS_ACCESS)[number];
 
@@ -46,6 +52,7 @@ export interface SettingValues {
   readonly adminHost: string;
   readonly adminPort: number;
   readonly adminAllowedHosts: readonly string[];
+  readonly adminAnonymousAccess: AdminAnonymousAccess;
   readonly ufs: string;
   readonly ufsS3Endpoint: string | undefined;
   readonly ufsS3Region: string | undefined;
@@ -78,6 +85,7 @@ export interface SettingValues {
 }
 
 export type SettingName = keyof SettingValues;
+  readonly logFormat: LogFormat;
 export type SettingTable = { readonly [Name in SettingName]: Setting<SettingValues[Name]> };
 
 const host = text('a host name or an IP address', /^[A-Za-z0-9_.:-]{1,255}$/);
@@ -148,7 +156,8 @@ const PLACES = {
   adminHost: setting(host, {
     key: 'admin.host',
     default: '127.0.0.1',
-    description: 'Address that the admin API listens on. It has no authentication: keep it private.',
+    description:
+      'Address that the admin API listens on. One that others reach needs a user with the grant `admin:*`.',
   }),
   adminPort: setting(port, {
     key: 'admin.port',
@@ -331,6 +340,12 @@ export const SETTING_GROUPS: readonly { readonly title: string; readonly names: 
 ];
 
 export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTINGS).filter(isSettingName);
+  logFormat: setting(choice(LOG_FORMATS), {
+    key: 'log.format',
+    default: 'auto',
+    description:
+      'How messages are written. json: one object a line. text: for people. auto: text on a terminal.',
+  }),
 
 function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(SETTINGS, name);

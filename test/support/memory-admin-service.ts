@@ -158,8 +158,8 @@ export class MemoryAdminService implements AdminService {
       lastModifiedMs: 0,
       persisted: true,
     });
-    if (request.path === '/')
-      return [...new Set(this.objects.map(({ bucket }) => bucket))]
+    if (request.path === '/' && !request.recursive)
+      return [...new Set(this.objects.map(({ bucket }) => `/${bucket}/`))]
         .sort()
         .map((bucket) => directory(`/${bucket}/`));
     const entries = new Map<string, FsEntry>();

@@ -5,7 +5,7 @@ import { HeadraceError, type ErrorCode, type ErrorKind } from '../../core/errors
 import type { Logger } from '../../core/logger.js';
 
 export interface ErrorBody {
-  readonly error: { readonly code: string; readonly message: string };
+  readonly error: { readonly code: string; readonly message: string; readonly requestId?: string };
 }
 
 const STATUS_BY_KIND: Readonly<Record<ErrorKind, number>> = {
@@ -39,21 +39,25 @@ export function statusOf(error: HeadraceError): number {
   return STATUS_BY_CODE[error.code] ?? STATUS_BY_KIND[error.kind];
 }
 
-export function errorBody(code: string, message: string): ErrorBody {
-  return { error: { code, message } };
+export function errorBody(code: string, message: string, requestId?: string): ErrorBody {
+  return { error: { code, message, ...(requestId === undefined ? {} : { requestId }) } };
 }
 
 /** The body for an error of any kind; what is not a `HeadraceError` shows no inside knowledge. */
-export function bodyOf(error: unknown): ErrorBody {
+export function bodyOf(error: unknown, requestId?: string): ErrorBody {
   return error instanceof HeadraceError
-    ? errorBody(error.code, error.message)
-    : errorBody('INTERNAL', 'an unexpected error: see the log of the server');
+    ? errorBody(error.code, error.message, requestId)
+    : errorBody('INTERNAL', 'an unexpected error: see the log of the server', requestId);
 }
 
 /** Logs what the operator of the server has to know, once. A programmer's mistake stops the process. */
-export function reportError(error: unknown, url: string, logger: Logger): void {
+export function reportError(
+  error: unknown,
+  { id: requestId, url }: Pick<FastifyRequest, 'id' | 'url'>,
+  logger: Logger,
+): void {
   if (error instanceof HeadraceError && error.kind === 'INVALID') return;
-  logger.error({ error, url }, 'an admin request failed');
+  logger.error({ requestId, url, error }, 'an admin request failed');
   if (error instanceof AssertionError)
     queueMicrotask(() => {
       throw error;
@@ -68,16 +72,16 @@ export function replyWithError(
   logger: Logger,
 ): FastifyReply {
   if (error instanceof HeadraceError) {
-    reportError(error, request.url, logger);
+    reportError(error, request, logger);
     const retryAfterMs = error.details['retryAfterMs'];
     if (typeof retryAfterMs === 'number') void reply.header('retry-after', Math.ceil(retryAfterMs / 1000));
-    return reply.code(statusOf(error)).send(bodyOf(error));
+    return reply.code(statusOf(error)).send(bodyOf(error, request.id));
   }
   const status = clientErrorStatus(error);
   if (status !== undefined && error instanceof Error)
-    return reply.code(status).send(errorBody('INVALID_ARGUMENT', explain(error, request)));
-  reportError(error, request.url, logger);
-  return reply.code(500).send(bodyOf(error));
+    return reply.code(status).send(errorBody('INVALID_ARGUMENT', explain(error, request), request.id));
+  reportError(error, request, logger);
+  return reply.code(500).send(bodyOf(error, request.id));
 }
 
 function clientErrorStatus(error: unknown): number | undefined {

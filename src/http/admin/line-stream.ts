@@ -41,8 +41,8 @@ export class LineStreams {
       await produce(lines);
     } catch (error) {
       if (!lines.signal.aborted) {
-        reportError(error, request.url, this.#logger);
-        lines.offer(bodyOf(error), true);
+        reportError(error, request, this.#logger);
+        lines.offer(bodyOf(error, request.id), true);
       }
     } finally {
       this.#open.delete(lines);

@@ -63,8 +63,7 @@ export function addObjectRoutes(server: FastifyInstance, { admin }: AdminRouteCo
     },
     async (request) => {
       const entries = await admin.list(request.query);
-      // The root is the list of buckets, which comes whole.
-      const whole = request.query.path === '/' || entries.length < request.query.limit;
+      const whole = entries.length < request.query.limit;
       return { entries, nextStartAfter: whole ? undefined : pathBehind(entries.at(-1)) };
     },
   );
@@ -73,6 +72,8 @@ export function addObjectRoutes(server: FastifyInstance, { admin }: AdminRouteCo
 /** Where the page behind an entry starts: behind a directory that is behind everything in it. */
 function pathBehind(last: FsEntry | undefined): string | undefined {
   if (last === undefined || !last.directory) return last?.path;
+  // A bucket is behind itself: nothing of it is listed beside its name.
+  if (/^\/[^/]+\/$/.test(last.path)) return last.path;
   const { bucket, key } = splitPath(last.path);
   return `/${bucket}/${greatestKeyBelow(key)}`;
 }

@@ -1,7 +1,9 @@
 /** What every route of the admin API gets, and how a query string is described. */
 import type { Logger } from '../../core/logger.js';
 import type { AdminService } from '../../engine/admin-service.js';
+import type { Readiness } from '../../engine/readiness.js';
 import type { Settings } from '../../settings/settings.js';
+import type { AdminPrincipals } from './admin-access.js';
 import type { LineStreams } from './line-stream.js';
 
 export interface AdminServerOptions {
@@ -10,6 +12,14 @@ export interface AdminServerOptions {
   readonly logger: Logger;
   /** Why requests cannot be served yet or any more; undefined when they can. For `/readyz`. */
   readonly notReadyReason?: () => string | undefined;
+  /** What `/readyz` looks at while the server is neither starting nor stopping. */
+  readonly readiness?: () => Promise<Readiness>;
+  /** Who may use it; without one everybody may. */
+  readonly access?: AdminPrincipals;
+  /** A new id for each request. */
+  readonly requestId?: () => string;
+  /** For the description of the API. */
+  readonly version?: string;
   /** A Prometheus registry, served at `/metrics`. */
   readonly metrics?: { readonly contentType: string; metrics(): Promise<string> };
 }

@@ -75,7 +75,7 @@ export function answerSlowly<Value>(
     (error: unknown) => {
       cancel();
       if (begun) {
-        exchange.context.logger.error({ err: error, requestId: exchange.requestId }, 'a slow request failed');
+        exchange.context.logger.error({ error, requestId: exchange.requestId }, 'a slow request failed');
         end(errorElement(toS3Error(error), exchange));
       } else exchange.fail(error);
     },

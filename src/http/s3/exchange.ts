@@ -17,6 +17,7 @@ import type { Identity } from '../auth/authenticator.js';
 import type { BodyReader } from './body-reader.js';
 import type { S3Context } from './context.js';
 import { toS3Error } from './error-mapper.js';
+import { logRequest, offsetIn } from './request-log.js';
 import type { RequestTarget } from './request-target.js';
 import { S3Error } from './s3-error.js';
 import { errorDocument } from './error-document.js';
@@ -58,6 +59,9 @@ export class Exchange {
   #gone = false;
   #hurry = false;
   #status = 0;
+  /** For the access log: S3's code of an error, and the log offset of a write. */
+  #code: string | undefined;
+  #offset: string | undefined;
   #onGone: (() => void) | undefined;
   #endLinger: (() => void) | undefined;
 
@@ -76,7 +80,8 @@ export class Exchange {
     this.requestId = context.requestIds.next();
     this.#expectsContinue = expectsContinue;
     this.#onDone = onDone;
-    this.#startedMs = context.observer === undefined ? 0 : context.clock.monotonicTimeMs();
+    this.#startedMs =
+      context.observer === undefined && !context.options.accessLog ? 0 : context.clock.monotonicTimeMs();
   }
 
   /** The client went away: no answer can reach it. */
@@ -158,7 +163,7 @@ export class Exchange {
 
   /** Answers with a whole body; `headers` begins with `startHeaders()`. HEAD and 204 and 304 have none. */
   reply(status: number, headers: string[], body: string | Uint8Array = ''): void {
-    if (!this.#begin(status)) {
+    if (!this.#begin(status, headers)) {
       this.finish();
       return;
     }
@@ -185,7 +190,7 @@ export class Exchange {
 
   /** Answers with bytes that stay the engine's: `release` is called once they are out, or never will be. */
   replyBytes(status: number, headers: string[], bytes: Uint8Array, release: () => void): void {
-    if (!this.#begin(status)) {
+    if (!this.#begin(status, headers)) {
       this.finish();
       release();
       return;
@@ -210,7 +215,7 @@ export class Exchange {
 
   /** Begins an answer whose body follows in pieces. False when there is nobody to answer. The caller ends both with `finish`. */
   beginAnswer(status: number, headers: string[]): boolean {
-    if (!this.#begin(status)) return false;
+    if (!this.#begin(status, headers)) return false;
     if (this.context.closing) headers.push('Connection', 'close');
     this.response.writeHead(status, headers);
     return true;
@@ -224,6 +229,7 @@ export class Exchange {
       return;
     }
     const failure = toS3Error(this.#bodyError ?? error);
+    this.#code = failure.s3Code;
     if (failure.status >= 500 && failure.s3Code !== 'NotImplemented') this.#log(failure, error);
     if (this.#answered) {
       this.request.socket.destroy();
@@ -238,7 +244,7 @@ export class Exchange {
   #log(failure: S3Error, error: unknown): void {
     const { bucket, key } = this.target;
     const fields = {
-      err: error,
+      error,
       code: failure.s3Code,
       requestId: this.requestId,
       operation: this.operation,
@@ -250,8 +256,9 @@ export class Exchange {
     else this.context.logger.error(fields, 'a request failed');
   }
 
-  #begin(status: number): boolean {
+  #begin(status: number, headers: readonly string[]): boolean {
     if (this.#answered || this.#gone) return false;
+    if (this.context.options.accessLog) this.#offset = offsetIn(headers);
     this.#answered = true;
     this.#status = status;
     return true;
@@ -300,8 +307,26 @@ export class Exchange {
     this.#done = true;
     this.#onGone = undefined;
     if (this.#heldBytes > 0) this.context.bodies.release(this.#heldBytes);
-    const { observer, clock } = this.context;
+    const { observer, clock, options } = this.context;
     observer?.(this.operation, this.#status, clock.monotonicTimeMs() - this.#startedMs);
+    if (options.accessLog) this.#logAnswer();
     this.#onDone();
+  }
+
+  #logAnswer(): void {
+    const { context, target, requestId, operation, method, identity, request } = this;
+    logRequest(context.logger, {
+      requestId,
+      operation,
+      method,
+      bucket: target.bucket,
+      key: target.key,
+      status: this.#status,
+      code: this.#code,
+      durationMs: context.clock.monotonicTimeMs() - this.#startedMs,
+      offset: this.#offset,
+      user: identity.user,
+      remoteAddress: request.socket.remoteAddress,
+    });
   }
 }

@@ -24,6 +24,8 @@ export interface S3ServerOptions {
   readonly documentBytesMax: number;
   /** A copy or completion that takes longer than this begins its answer and is kept alive with white space, as often. */
   readonly slowAnswerIntervalMs: number;
+  /** Whether each request gets a line in the process log. */
+  readonly accessLog: boolean;
   /** How long a write that asks for `x-headrace-ack: persisted` waits for it, unless it says. Below the patience of clients. */
   readonly ackTimeoutMs: number;
 }
@@ -41,5 +43,6 @@ export const S3_SERVER_DEFAULTS: S3ServerOptions = {
   smallBodiesBytesMax: 64 * MIB,
   documentBytesMax: 8 * MIB,
   slowAnswerIntervalMs: 10 * SECOND_MS,
+  accessLog: false,
   ackTimeoutMs: 30 * SECOND_MS,
 };

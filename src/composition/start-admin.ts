@@ -1,0 +1,53 @@
+/** Starts the admin API: routes, metrics, readiness and who may use them, on the engine that is running. */
+import { NodeDisk } from '../adapters/node-disk.js';
+import type { Logger } from '../core/logger.js';
+import { ReadinessProbe } from '../engine/readiness.js';
+import { createAdminServer } from '../http/admin/admin-server.js';
+import { RequestIds } from '../http/s3/request-ids.js';
+import type { Settings } from '../settings/settings.js';
+import { adminAccess } from './admin-access.js';
+import type { OpenedEngine } from './open-engine.js';
+
+export interface RunningAdmin {
+  readonly port: number;
+  readonly close: () => Promise<void>;
+}
+
+/** `INVALID_SETTING` for an address that nobody may use; rejects with the system's error when the port is taken. */
+export async function startAdmin(
+  settings: Settings,
+  { engine, random, measurements }: OpenedEngine,
+  logger: Logger,
+  notReadyReason: () => string | undefined,
+): Promise<RunningAdmin> {
+  const { principals, close } = await adminAccess(settings, engine, random);
+  const { core, persister } = engine;
+  const probe = new ReadinessProbe({ core, persister, disk: new NodeDisk(core.options.dataDirectory) });
+  const requestIds = new RequestIds(random);
+  const server = createAdminServer({
+    admin: engine.admin,
+    settings,
+    logger,
+    notReadyReason,
+    readiness: () => probe.check(),
+    access: principals,
+    requestId: () => requestIds.next(),
+    version: core.options.version,
+    metrics: measurements.scrape(engine),
+  });
+  const closeAll = async (): Promise<void> => {
+    await server.close();
+    await close();
+  };
+  try {
+    await server.listen({ host: settings.adminHost, port: settings.adminPort });
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+  const address = server.server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : settings.adminPort,
+    close: closeAll,
+  };
+}
