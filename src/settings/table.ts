@@ -82,10 +82,10 @@ export interface SettingValues {
   readonly logRetentionMs: number;
   readonly indexCheckpointChanges: number;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
 }
 
 export type SettingName = keyof SettingValues;
-  readonly logFormat: LogFormat;
 export type SettingTable = { readonly [Name in SettingName]: Setting<SettingValues[Name]> };
 
 const host = text('a host name or an IP address', /^[A-Za-z0-9_.:-]{1,255}$/);
@@ -326,6 +326,12 @@ const LOG = {
     flag: '--log-level',
     description: 'Least severe message that is written to the process log.',
   }),
+  logFormat: setting(choice(LOG_FORMATS), {
+    key: 'log.format',
+    default: 'auto',
+    description:
+      'How messages are written. json: one object a line. text: for people. auto: text on a terminal.',
+  }),
 } as const;
 
 /** In the order of the documentation; a derived default refers only to settings above it. */
@@ -340,12 +346,6 @@ export const SETTING_GROUPS: readonly { readonly title: string; readonly names: 
 ];
 
 export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTINGS).filter(isSettingName);
-  logFormat: setting(choice(LOG_FORMATS), {
-    key: 'log.format',
-    default: 'auto',
-    description:
-      'How messages are written. json: one object a line. text: for people. auto: text on a terminal.',
-  }),
 
 function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(SETTINGS, name);
