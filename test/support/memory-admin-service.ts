@@ -161,7 +161,9 @@ export class MemoryAdminService implements AdminService {
     if (request.path === '/' && !request.recursive)
       return [...new Set(this.objects.map(({ bucket }) => `/${bucket}/`))]
         .sort()
-        .map((bucket) => directory(`/${bucket}/`));
+        .filter((path) => path > request.startAfter)
+        .slice(0, request.limit)
+        .map(directory);
     const entries = new Map<string, FsEntry>();
     for (const { bucket, key, size, lastModifiedMs, state } of this.objects) {
       const path = `/${bucket}/${key}`;
