@@ -135,7 +135,7 @@ export class FillWriter {
     const atOnce = admission.tryReserve(size);
     if (atOnce !== undefined) return atOnce;
     try {
-      return await admission.reserve(size);
+      return await admission.reserveForFill(size);
     } catch {
       return undefined;
     }

@@ -1,6 +1,6 @@
-/** Pieces of a listing: entries, their places in the order, and pages as mounts show them. Pure. */
+/** Pieces of a listing: entries, their places in the order. Pure. */
 import { toByteString } from '../core/key.js';
-import type { StoreListPage } from '../core/object-store.js';
+import type { StoreListEntry } from '../core/object-store.js';
 import { objectKey, type ObjectRecord } from '../../projections/records.js';
 import type { ListEntry } from './object-service.js';
 import type { Removal } from './removal-journal.js';
@@ -28,20 +28,8 @@ export function objectEntry(key: string, record: ObjectRecord): ListEntry {
   };
 }
 
-export function placeOf(entry: ListEntry): string {
+export function placeOf(entry: ListEntry | StoreListEntry): string {
   return toByteString(entry.kind === 'object' ? entry.key : entry.prefix);
-}
-
-/** The page with the mount's prefix taken off. */
-export function stripped(page: StoreListPage, length: number): StoreListPage {
-  return {
-    entries: page.entries.map((entry) =>
-      entry.kind === 'object'
-        ? { ...entry, key: entry.key.slice(length) }
-        : { kind: 'prefix', prefix: entry.prefix.slice(length) },
-    ),
-    nextStartAfter: page.nextStartAfter?.slice(length),
-  };
 }
 
 /** The lesser of two places in the listing; undefined is its end. */

@@ -5,16 +5,15 @@
  * that a step shows a state that existed. What left the index between the UFS's answer and that turn is in the removal
  * journal: an object that was evicted meanwhile is still listed, one whose delete was persisted meanwhile is not.
  */
-import { isErrorCode } from '../core/errors.js';
 import { toByteString } from '../core/key.js';
 import type { StoreListEntry, StoreListPage } from '../core/object-store.js';
 import { commonPrefixOf, greatestKeyBelow } from '../core/store-listing.js';
 import { objectKey, parseObjectKey, type IndexRecord, type ObjectRecord } from '../../projections/records.js';
 import type { EngineCore } from './engine-core.js';
-import { deletedBelow, earlier, objectEntry, placeOf, stripped } from './list-entries.js';
+import { deletedBelow, earlier, objectEntry, placeOf } from './list-entries.js';
 import type { ListEntry, ListObjectsRequest, ListObjectsResult } from './object-service.js';
 import type { Removal } from './removal-journal.js';
-import { ufsCall } from './ufs-calls.js';
+import { UfsListing } from './ufs-listing.js';
 
 const UFS_PAGE_MAX = 1000;
 
@@ -43,9 +42,11 @@ interface ListStep {
 
 export class ListPath {
   readonly #core: EngineCore;
+  readonly #ufs: UfsListing;
 
   constructor(core: EngineCore) {
     this.#core = core;
+    this.#ufs = new UfsListing(core);
   }
 
   /** As `ObjectService.listObjects`; the bucket is known to exist. */
@@ -75,7 +76,7 @@ export class ListPath {
   async #step(request: ListObjectsRequest, limit: number): Promise<ListStep> {
     const watch = this.#core.removals.watch();
     try {
-      const page = await this.#ufsPage(request, Math.min(limit, UFS_PAGE_MAX));
+      const page = await this.#ufs.page(request, Math.min(limit, UFS_PAGE_MAX));
       const cached = this.#cachedRange(request, page.nextStartAfter, limit);
       const end = earlier(page.nextStartAfter, cached.searchedTo);
       const entries = await this.#merge(request, page.entries, cached, end, watch.removals);
@@ -139,8 +140,8 @@ export class ListPath {
   ): Promise<boolean> {
     let startAfter: string | undefined = start.startsWith(prefix) ? start : '';
     while (startAfter !== undefined) {
-      const request = { bucket, prefix, delimiter: '', maxKeys: UFS_PAGE_MAX, startAfter };
-      const page: StoreListPage = await this.#ufsPage(request, UFS_PAGE_MAX);
+      const request = { bucket, prefix, delimiter: '', startAfter };
+      const page: StoreListPage = await this.#ufs.page(request, UFS_PAGE_MAX);
       const visible = page.entries.some((entry) => {
         if (entry.kind !== 'object') return false;
         const indexKey = objectKey(bucket, entry.key);
@@ -150,31 +151,6 @@ export class ListPath {
       startAfter = page.nextStartAfter;
     }
     return false;
-  }
-
-  async #ufsPage(request: ListObjectsRequest, limit: number): Promise<StoreListPage> {
-    const { bucket, prefix, delimiter, startAfter } = request;
-    const located = this.#core.mounts.locate(bucket, prefix);
-    const added = located.key.slice(0, located.key.length - prefix.length);
-    try {
-      const page = await ufsCall(this.#core, (signal) =>
-        located.store.list(
-          {
-            bucket: located.bucket,
-            prefix: located.key,
-            delimiter,
-            startAfter: startAfter === '' ? '' : added + startAfter,
-            limit,
-          },
-          signal,
-        ),
-      );
-      return added === '' ? page : stripped(page, added.length);
-    } catch (error) {
-      // A bucket that was created while the UFS was away, or that holds TRANSIENT data only.
-      if (isErrorCode(error, 'NO_SUCH_BUCKET')) return { entries: [], nextStartAfter: undefined };
-      throw error;
-    }
   }
 
   /** What the cache has up to `end`, at most `limit` live entries of it. Runs in one turn. */

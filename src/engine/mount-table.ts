@@ -28,16 +28,27 @@ export type OpenMount = (mount: Mount) => Promise<MountedStore>;
 
 const ROOT = '/';
 
-interface Entry extends MountedStore {
-  readonly bucketName: string;
+/** A store with the keys of a bucket that it stands for: those that begin with `keyPrefix`. */
+export interface MountSource extends MountedStore {
+  /** Of the mount; `/` for the root store. */
+  readonly path: string;
   readonly keyPrefix: string;
+}
+
+/** A key, or a prefix, of the bucket as the store has it. */
+export function keyInStore(source: Pick<MountSource, 'prefix' | 'keyPrefix'>, key: string): string {
+  return source.prefix + key.slice(source.keyPrefix.length);
+}
+
+interface Entry extends MountSource {
+  readonly bucketName: string;
 }
 
 export class MountTable {
   readonly #root: ObjectStore;
   readonly #open: OpenMount;
   readonly #logger: Logger;
-  /** By mount path, longest first, so that the first that fits is the one. */
+  /** By mount path, the longest prefix first, so that the first that fits is the one. */
   #entries: [path: string, entry: Entry][] = [];
 
   constructor(root: ObjectStore, open: OpenMount, logger: Logger) {
@@ -63,8 +74,8 @@ export class MountTable {
     const opened = await this.#open(mount);
     this.#entries = [
       ...this.#entries.filter(([path]) => path !== mount.path),
-      [mount.path, { ...opened, bucketName: bucket, keyPrefix: prefix }] as [string, Entry],
-    ].toSorted(([a], [b]) => b.length - a.length);
+      [mount.path, { ...opened, path: mount.path, bucketName: bucket, keyPrefix: prefix }] as [string, Entry],
+    ].toSorted(([, a], [, b]) => b.keyPrefix.length - a.keyPrefix.length);
   }
 
   async remove(path: string): Promise<void> {
@@ -85,11 +96,28 @@ export class MountTable {
           store: entry.store,
           mount: path,
           bucket: entry.bucket,
-          key: entry.prefix + key.slice(entry.keyPrefix.length),
+          key: keyInStore(entry, key),
         };
       }
     }
     return { store: this.#root, mount: ROOT, bucket, key };
+  }
+
+  /** The store that a prefix belongs to, and those of the mounts below it. */
+  sources(bucket: string, prefix: string): readonly MountSource[] {
+    const own = this.#entries.find(
+      ([, entry]) => entry.bucketName === bucket && prefix.startsWith(entry.keyPrefix),
+    )?.[1] ?? { store: this.#root, path: ROOT, bucket, prefix: '', keyPrefix: '' };
+    const below: MountSource[] = [];
+    for (const [, entry] of this.#entries)
+      if (entry !== own && entry.bucketName === bucket && entry.keyPrefix.startsWith(prefix))
+        below.push(entry);
+    return [own, ...below];
+  }
+
+  /** Buckets that are mounts as a whole. */
+  mountedBuckets(): string[] {
+    return this.#entries.flatMap(([, entry]) => (entry.keyPrefix === '' ? [entry.bucketName] : []));
   }
 
   async close(): Promise<void> {

@@ -112,6 +112,8 @@ async function checkDrained(t: Test, world: EngineWorld, model: ObjectModel): Pr
     (sum, key) => sum + (model.settled(key)?.size ?? 0),
     0,
   );
+  // What was read from the UFS may still be on its way into the cache.
+  await world.until(() => world.engine.core.admission.reservedBytes === 0);
   const status = await world.run(world.admin.status());
   t.equal(status.pinnedBytes, transientBytes, 'only TRANSIENT objects are pinned');
   t.equal(status.openWrites, 0, 'no write is open');
