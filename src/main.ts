@@ -49,6 +49,7 @@ const context: CliContext = {
       version,
       logger: createLogger(settings),
       print: (line) => void process.stdout.write(line),
+      note: (line) => void process.stderr.write(line),
       stop: stop.signal,
     });
     // Everything is closed by now, but a connection to a UFS that hangs would keep the process.

@@ -21,6 +21,7 @@ import type { LogInspection } from '../engine/inspection/log-inspection.js';
 import type { FlushRequest } from '../engine/persist-barrier.js';
 import type { PathConfigDocument } from '../engine/path-config.js';
 import type { NewAccessKey, UserInfo } from '../engine/users-service.js';
+import type { StopReport, StopRequest } from '../http/admin/stop-routes.js';
 import type { SettingDescription } from '../settings/settings.js';
 import { CliFailure, type LogReader } from './context.js';
 import { readLines } from './json-lines.js';
@@ -119,6 +120,11 @@ export class AdminClient implements LogReader {
   /** Resolves when it is decided, also when that is TIMEOUT or BLOCKED. */
   async flush(request: FlushRequest, onProgress: (progress: FlushProgress) => void): Promise<FlushResult> {
     return this.#job<FlushResult, FlushProgress>('/api/v1/flush', request, onProgress);
+  }
+
+  /** Resolves when the server is closing. */
+  async stop(request: StopRequest, onProgress: (progress: FlushProgress) => void): Promise<StopReport> {
+    return this.#job<StopReport, FlushProgress>('/api/v1/stop', request, onProgress);
   }
 
   async free(path: string | undefined, onProgress: (freed: FreeResult) => void): Promise<FreeResult> {

@@ -13,6 +13,7 @@ import { addMountCommand } from './commands/mount.js';
 import { addPathConfigCommand } from './commands/pathconfig.js';
 import { addStartCommand } from './commands/start.js';
 import { addStatusCommand } from './commands/status.js';
+import { addStopCommand } from './commands/stop.js';
 import { addUserCommand } from './commands/user.js';
 import { CliFailure, EXIT_FAILED, EXIT_OK, EXIT_USAGE, type CliContext, type ExitCode } from './context.js';
 import { addGlobalOptions, addTimeoutOptions, examples } from './invocation.js';
@@ -34,6 +35,7 @@ export function buildProgram(context: CliContext, json = false): Command {
     .addHelpText('after', examples('start', 'status', 'pathconfig edit', 'fs ls s3://bucket/', 'log tail'));
   addGlobalOptions(program);
   addStartCommand(program, context);
+  addStopCommand(program, context);
   addStatusCommand(program, context);
   addConfCommand(program, context);
   addPathConfigCommand(program, context);

@@ -1,23 +1,23 @@
 /**
  * Runs the server: engine, S3 endpoint and admin API, from the start to a signal. Says where everything is and what to try first.
  */
-import { once } from 'node:events';
 import type { Logger } from '../core/logger.js';
 import { createS3Server, type S3ServerParts } from '../http/s3/s3-server.js';
 import type { Settings } from '../settings/settings.js';
+import { Shutdown } from './shutdown.js';
 import { s3Access } from './s3-access.js';
 import { startS3Tls } from './s3-tls.js';
 import { startAdmin } from './start-admin.js';
 import { openEngine, type EngineContext, type OpenedEngine } from './open-engine.js';
 
-/** How long requests may go on after the stop was asked for. */
-const STOP_GRACE_MS = 10_000;
 /** How long the UFS may take to answer before the one who started the server is told. */
 const FIRST_CHECK_MS = 10_000;
 
 export interface ServerContext extends EngineContext {
   /** Takes the lines that a person reads. */
   readonly print: (text: string) => void;
+  /** Takes lines about what takes long, beside the log. */
+  readonly note: (text: string) => void;
   /** Aborts when the server is to stop. */
   readonly stop: AbortSignal;
 }
@@ -34,14 +34,26 @@ export async function runServer(settings: Settings, context: ServerContext): Pro
   const opened = await openEngine(settings, context);
   const running: Stoppable[] = [{ name: 'engine', close: () => opened.close() }];
   try {
-    const admin = await startAdmin(settings, opened, logger, () => reason);
+    const shutdown = new Shutdown({
+      barriers: opened.engine.barriers,
+      clock: opened.clock,
+      signal: context.stop,
+      drainTimeoutMs: settings.drainTimeoutMs,
+      note: context.note,
+    });
+    const admin = await startAdmin(settings, opened, logger, {
+      notReadyReason: () => reason,
+      stop: shutdown,
+    });
     running.push({ name: 'admin API', close: admin.close });
     const s3Ports = settings.s3Enabled ? await startS3(settings, opened, logger, running) : {};
     reason = undefined;
     context.print(await banner(settings, opened, { ...s3Ports, adminPort: admin.port }));
     void tellIfUnreachable(opened, context);
-    if (!context.stop.aborted) await once(context.stop, 'abort');
+    await shutdown.asked;
     reason = 'the server is stopping';
+    // Behind the S3 endpoints, which are closed first, and before the admin API, which tells how it goes.
+    running.splice(2, 0, { name: 'drain', close: () => shutdown.drain() });
     context.print('Stopping: requests in progress are finished first.\n');
   } finally {
     await stopAll(running, logger);
@@ -71,11 +83,11 @@ async function startS3(
     ...s3Access(settings, engine, clock),
   };
   const server = createS3Server(parts);
-  running.push({ name: 'S3 endpoint', close: () => server.close(STOP_GRACE_MS) });
+  running.push({ name: 'S3 endpoint', close: () => server.close(settings.shutdownGraceMs) });
   const { port } = await server.listen(settings.s3Host, settings.s3Port);
   const tls = await startS3Tls(settings, parts);
   if (tls !== undefined)
-    running.push({ name: 'S3 endpoint over TLS', close: () => tls.close(STOP_GRACE_MS) });
+    running.push({ name: 'S3 endpoint over TLS', close: () => tls.close(settings.shutdownGraceMs) });
   return { s3Port: port, tlsPort: tls?.port };
 }
 

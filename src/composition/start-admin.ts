@@ -3,6 +3,7 @@ import { NodeDisk } from '../adapters/node-disk.js';
 import type { Logger } from '../core/logger.js';
 import { ReadinessProbe } from '../engine/readiness.js';
 import { createAdminServer } from '../http/admin/admin-server.js';
+import type { ServerStop } from '../http/admin/stop-routes.js';
 import { RequestIds } from '../http/s3/request-ids.js';
 import type { Settings } from '../settings/settings.js';
 import { adminAccess } from './admin-access.js';
@@ -18,7 +19,7 @@ export async function startAdmin(
   settings: Settings,
   { engine, random, measurements }: OpenedEngine,
   logger: Logger,
-  notReadyReason: () => string | undefined,
+  { notReadyReason, stop }: { notReadyReason: () => string | undefined; stop: ServerStop },
 ): Promise<RunningAdmin> {
   const { principals, close } = await adminAccess(settings, engine, random);
   const { core, persister } = engine;
@@ -29,6 +30,7 @@ export async function startAdmin(
     settings,
     logger,
     notReadyReason,
+    stop,
     readiness: () => probe.check(),
     access: principals,
     requestId: () => requestIds.next(),

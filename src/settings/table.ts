@@ -66,6 +66,9 @@ export interface SettingValues {
   readonly ufsRevalidateMs: number;
   readonly ufsRangeCacheBytes: number;
   readonly loadConcurrency: number;
+  readonly shutdownGraceMs: number;
+  /** Undefined: a stop waits for nothing. */
+  readonly drainTimeoutMs: number | undefined;
   readonly writeCacheEnabled: boolean;
   /** Undefined: 80 % of the file system's free space at the start. */
   readonly cacheCapacityBytes: number | undefined;
@@ -153,6 +156,17 @@ const PLACES = {
     description: 'File with the certificate chain (PEM).',
   }),
   s3TlsKeyFile: optional(path, { key: 's3.tls.key', description: 'File with the private key (PEM).' }),
+  shutdownGraceMs: setting(duration(0, HOUR_MS), {
+    key: 'shutdown.grace',
+    default: '10s',
+    description: 'How long requests in progress may go on when the server stops.',
+  }),
+  drainTimeoutMs: optional(duration(1, 30 * DAY_MS), {
+    key: 'shutdown.drain.timeout',
+    flag: '--drain',
+    description:
+      'How long a stop waits for everything to be in the UFS; none: not at all, what is left goes on after the next start.',
+  }),
   adminHost: setting(host, {
     key: 'admin.host',
     default: '127.0.0.1',

@@ -20,6 +20,7 @@ import { addMountRoutes } from './mount-routes.js';
 import { addObjectRoutes } from './object-routes.js';
 import { describeApi } from './openapi.js';
 import type { AdminRouteContext, AdminServerOptions } from './route-context.js';
+import { addStopRoutes } from './stop-routes.js';
 import { addSystemRoutes } from './system-routes.js';
 import { addUserRoutes } from './user-routes.js';
 
@@ -94,6 +95,7 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
     addConfRoutes(scope, context);
     addObjectRoutes(scope, context);
     addFlushRoutes(scope, context);
+    if (options.stop !== undefined) addStopRoutes(scope, context, options.stop);
     addJobRoutes(scope, context);
     addLogRoutes(scope, context);
     addInspectionRoutes(scope, context);

@@ -4,6 +4,7 @@ import type { AdminService } from '../../engine/admin-service.js';
 import type { Readiness } from '../../engine/readiness.js';
 import type { Settings } from '../../settings/settings.js';
 import type { AdminPrincipals } from './admin-access.js';
+import type { ServerStop } from './stop-routes.js';
 import type { LineStreams } from './line-stream.js';
 
 export interface AdminServerOptions {
@@ -20,6 +21,8 @@ export interface AdminServerOptions {
   readonly requestId?: () => string;
   /** For the description of the API. */
   readonly version?: string;
+  /** Stops the server; absent where there is none to stop. */
+  readonly stop?: ServerStop;
   /** A Prometheus registry, served at `/metrics`. */
   readonly metrics?: { readonly contentType: string; metrics(): Promise<string> };
 }

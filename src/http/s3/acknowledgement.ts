@@ -7,7 +7,7 @@
 import { HOUR_MS } from '../../core/units.js';
 import type { AckLevel, AckReceipt, AckRequest, WriteReceipt } from '../../engine/object-service.js';
 import type { ObjectStatus } from '../../engine/object-status.js';
-import { formatDuration, parseDuration } from '../../settings/quantities.js';
+import { formatDuration, parseDuration } from '../../core/quantities.js';
 import type { Exchange } from './exchange.js';
 import { invalidArgument } from './s3-error.js';
 import { formatXmlDate } from './timestamps.js';
