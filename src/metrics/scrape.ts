@@ -35,21 +35,27 @@ export interface MetricText {
   readonly labels?: readonly string[];
 }
 
+export interface MetricDescription {
+  readonly name: string;
+  readonly help: string;
+  /** `runtime`: one of those that come with the process. */
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'runtime';
+  readonly labels: readonly string[];
+}
+
 export class Scrape {
   readonly #registry = new Registry();
+  readonly #described = new Map<string, MetricDescription>();
 
   get contentType(): string {
     return this.#registry.contentType;
   }
 
-  /** The names of all metrics, without those that the runtime adds. */
-  names(): string[] {
-    return this.#registry.getMetricsAsArray().map(({ name }) => name);
-  }
-
-  /** Name, type and labels of all metrics, for the documentation's test. */
-  describe(): { readonly name: string; readonly help: string }[] {
-    return this.#registry.getMetricsAsArray().map(({ name, help }) => ({ name, help }));
+  /** Every metric, for the documentation's test. */
+  describe(): MetricDescription[] {
+    return this.#registry
+      .getMetricsAsArray()
+      .map(({ name, help }) => this.#described.get(name) ?? { name, help, type: 'runtime', labels: [] });
   }
 
   /** The text that Prometheus reads. */
@@ -60,7 +66,7 @@ export class Scrape {
   /** Totals that only grow. */
   counter(text: MetricText, read: () => Iterable<Sample>): void {
     const counter = new Counter({
-      ...this.#configuration(text),
+      ...this.#configuration('counter', text),
       collect: () => {
         counter.reset();
         for (const { labels = {}, value } of read()) counter.inc(labels, value);
@@ -70,7 +76,7 @@ export class Scrape {
 
   gauge(text: MetricText, read: () => Iterable<Sample>): void {
     const gauge = new Gauge({
-      ...this.#configuration(text),
+      ...this.#configuration('gauge', text),
       collect: () => {
         gauge.reset();
         for (const { labels = {}, value } of read()) gauge.set(labels, value);
@@ -79,7 +85,9 @@ export class Scrape {
   }
 
   histogram(text: MetricText, read: () => Iterable<HistogramSample>): void {
-    this.#registry.registerMetric(new ReadHistogram({ ...this.#configuration(text), registers: [] }, read));
+    this.#registry.registerMetric(
+      new ReadHistogram({ ...this.#configuration('histogram', text), registers: [] }, read),
+    );
   }
 
   /** Memory, processor time, file descriptors, garbage collection and event-loop lag of the process. */
@@ -87,13 +95,18 @@ export class Scrape {
     collectDefaultMetrics({ register: this.#registry, prefix: METRIC_PREFIX });
   }
 
-  #configuration({ name, help, labels = [] }: MetricText): {
+  #configuration(
+    type: MetricDescription['type'],
+    { name, help, labels = [] }: MetricText,
+  ): {
     name: string;
     help: string;
     labelNames: string[];
     registers: Registry[];
   } {
-    return { name: METRIC_PREFIX + name, help, labelNames: [...labels], registers: [this.#registry] };
+    const full = METRIC_PREFIX + name;
+    this.#described.set(full, { name: full, help, type, labels });
+    return { name: full, help, labelNames: [...labels], registers: [this.#registry] };
   }
 }
 
