@@ -150,12 +150,18 @@ export const BODIES = {
     version: count(message.version),
     ufsUpload: message.ufsUpload,
   })),
-  BucketCreated: body('BucketCreated', 32, log.BucketCreated, asIs, ({ bucket, owner }, atMs) => ({
-    type: 'BucketCreated',
-    atMs,
-    bucket,
-    ...(owner === '' ? {} : { owner }),
-  })),
+  BucketCreated: body(
+    'BucketCreated',
+    32,
+    log.BucketCreated,
+    ({ owner = '', ...event }) => ({ ...event, owner }),
+    ({ bucket, owner }, atMs) => ({
+      type: 'BucketCreated',
+      atMs,
+      bucket,
+      ...(owner === '' ? {} : { owner }),
+    }),
+  ),
   BucketDeleted: body('BucketDeleted', 33, log.BucketDeleted, asIs, ({ bucket }, atMs) => ({
     type: 'BucketDeleted',
     atMs,

@@ -175,6 +175,10 @@ export interface BucketMessage {
   bucket: string;
 }
 
+export interface BucketCreatedMessage extends BucketMessage {
+  owner: string;
+}
+
 export interface BucketConfiguredMessage extends BucketMessage {
   name: string;
   document: string;
@@ -231,7 +235,7 @@ export const headrace: {
     readonly UfsUploadStarted: MessageType<UfsUploadMessage>;
     readonly UfsPartStored: MessageType<UfsPartStoredMessage>;
     readonly UfsUploadEnded: MessageType<UfsUploadMessage>;
-    readonly BucketCreated: MessageType<BucketMessage>;
+    readonly BucketCreated: MessageType<BucketCreatedMessage>;
     readonly BucketDeleted: MessageType<BucketMessage>;
     readonly BucketConfigured: MessageType<BucketConfiguredMessage>;
     readonly PathConfigChanged: MessageType<PathConfigChangedMessage>;

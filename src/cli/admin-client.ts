@@ -20,6 +20,7 @@ import type {
 import type { LogInspection } from '../engine/inspection/log-inspection.js';
 import type { FlushRequest } from '../engine/persist-barrier.js';
 import type { PathConfigDocument } from '../engine/path-config.js';
+import type { KeyPair } from '../engine/users-document.js';
 import type { NewAccessKey, UserInfo } from '../engine/users-service.js';
 import type { StopReport, StopRequest } from '../http/admin/stop-routes.js';
 import type { SettingDescription } from '../settings/settings.js';
@@ -191,12 +192,12 @@ export class AdminClient implements LogReader {
     return this.#json(userPath(name));
   }
 
-  async addUser(name: string, grants: readonly string[]): Promise<NewAccessKey> {
-    return this.#json('/api/v1/users', { method: 'POST', body: { name, grants } });
+  async addUser(name: string, grants: readonly string[], accessKey?: KeyPair): Promise<NewAccessKey> {
+    return this.#json('/api/v1/users', { method: 'POST', body: { name, grants, accessKey } });
   }
 
-  async rotateUser(name: string): Promise<NewAccessKey> {
-    return this.#json(`${userPath(name)}/rotate`, { method: 'POST', body: {} });
+  async rotateUser(name: string, accessKey?: KeyPair): Promise<NewAccessKey> {
+    return this.#json(`${userPath(name)}/rotate`, { method: 'POST', body: { accessKey } });
   }
 
   async changeGrants(name: string, change: 'grant' | 'revoke', grants: readonly string[]): Promise<UserInfo> {

@@ -3,10 +3,10 @@ import { HeadraceError } from '../core/errors.js';
 import type { Clock } from '../core/ports.js';
 import type { Engine } from '../engine/engine.js';
 import { Access, type OpenAccess } from '../engine/users-access.js';
-import { BUCKET_POLICY } from '../engine/bucket-policy.js';
 import { GuardedAuthenticator } from '../http/auth/guarded-authenticator.js';
 import type { S3ServerParts } from '../http/s3/s3-server.js';
 import { SigV4Authenticator } from '../http/auth/sigv4-authenticator.js';
+import type { Bucket } from '../../projections/control.js';
 import type { Settings } from '../settings/settings.js';
 import { SETTINGS } from '../settings/table.js';
 
@@ -28,9 +28,13 @@ export function s3Access(
         `${SETTINGS.s3Host.key} = 127.0.0.1, run \`headrace user add NAME --grant admin:*\` and start again, or set ` +
         `${SETTINGS.s3AnonymousAccess.key} = full to let everybody do everything`,
     );
-  const policyOf = (bucket: string): string | undefined =>
-    core.control.state.buckets.get(bucket)?.documents.get(BUCKET_POLICY);
-  const access = new Access({ users, policyOf, open });
+  const bucketOf = (bucket: string): Bucket | undefined => core.control.state.buckets.get(bucket);
+  const access = new Access({
+    users,
+    documentOf: (bucket, name) => bucketOf(bucket)?.documents.get(name),
+    ownerOf: (bucket) => bucketOf(bucket)?.owner,
+    open,
+  });
   const signatures = new SigV4Authenticator({ credentials: users, clock, anonymous: true });
   return { access, authenticator: new GuardedAuthenticator(access, signatures) };
 }

@@ -97,6 +97,8 @@ const OTHER_ELEMENTS = new Set(['Condition', 'NotPrincipal', 'NotAction', 'NotRe
 function parseStatement(value: unknown, bucket: string): Statement {
   const statement = record(value, 'a statement');
   for (const name of Object.keys(statement)) {
+    if (name === 'NotPrincipal' && statement['Effect'] === 'Allow')
+      throw malformed('a statement that allows something names its Principal and not a NotPrincipal');
     if (OTHER_ELEMENTS.has(name)) throw notImplemented(`The element ${name} of a policy statement`);
     if (!STATEMENT_ELEMENTS.has(name))
       throw malformed(`a statement has an unknown element ${JSON.stringify(name)}`);

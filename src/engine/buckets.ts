@@ -95,11 +95,9 @@ export class Buckets {
   }
 
   /** Durable on return; also in the UFS, unless it is away and the bucket's policy does not insist on it. */
-  async create(bucket: string): Promise<void> {
+  async create(bucket: string, owner?: string): Promise<void> {
     checkBucketName(bucket);
-    if (controlState(this.#core).buckets.has(bucket)) {
-      throw new HeadraceError('BUCKET_EXISTS', `the bucket "${bucket}" exists`);
-    }
+    if (controlState(this.#core).buckets.has(bucket)) throw bucketExists(bucket);
     const policy = this.#checkWritable(bucket);
     if (policy !== 'TRANSIENT') {
       const located = this.#core.mounts.locate(bucket, '');
@@ -113,9 +111,11 @@ export class Buckets {
         );
       }
     }
-    await this.#core.control.submit((state, atMs) =>
-      state.buckets.has(bucket) ? undefined : { type: 'BucketCreated', atMs, bucket },
-    );
+    await this.#core.control.submit((state, atMs) => {
+      // Of two who create it at once one owns it.
+      if (state.buckets.has(bucket)) throw bucketExists(bucket);
+      return { type: 'BucketCreated', atMs, bucket, ...(owner === undefined ? {} : { owner }) };
+    });
   }
 
   /**
@@ -217,6 +217,10 @@ function checkBucketName(name: string): void {
     `the bucket name "${name}" is not valid: 3 to 63 lower-case letters, digits, dots and hyphens, beginning and ` +
       'ending with a letter or digit, no hyphen beside a dot, not an IP address and nothing that S3 keeps for itself',
   );
+}
+
+function bucketExists(bucket: string): HeadraceError {
+  return new HeadraceError('BUCKET_EXISTS', `the bucket "${bucket}" exists`);
 }
 
 function beingDeleted(bucket: string): HeadraceError {

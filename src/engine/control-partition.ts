@@ -24,7 +24,7 @@ export class ControlPartition {
   #applied = 0;
   #failed = false;
   #tail: Promise<unknown> = Promise.resolve();
-  #onEvent: (event: ControlEvent) => void = () => undefined;
+  readonly #listeners: ((event: ControlEvent) => void)[] = [];
 
   private constructor(logStore: LogStore, log: PartitionLog, clock: Clock) {
     this.#logStore = logStore;
@@ -46,9 +46,9 @@ export class ControlPartition {
     return this.#log;
   }
 
-  /** From now on `listener` is called with each event just after it was folded. */
+  /** From now on `listener` too is called with each event just after it was folded. */
   listen(listener: (event: ControlEvent) => void): void {
-    this.#onEvent = listener;
+    this.#listeners.push(listener);
   }
 
   /** The state as it was when `offset` was the last event. */
@@ -110,7 +110,7 @@ export class ControlPartition {
   #apply(event: ControlEvent, offset: number): void {
     foldControl(this.#state, event, offset);
     this.#applied = offset + 1;
-    this.#onEvent(event);
+    for (const listener of this.#listeners) listener(event);
   }
 
   async #read(from: number, visit: (event: ControlEvent, offset: number) => void): Promise<void> {

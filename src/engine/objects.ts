@@ -61,8 +61,8 @@ export class Objects implements ObjectService {
     return this.#parts.buckets.list();
   }
 
-  createBucket(bucket: string): Promise<void> {
-    return this.#parts.buckets.create(bucket);
+  createBucket(bucket: string, owner?: string): Promise<void> {
+    return this.#parts.buckets.create(bucket, owner);
   }
 
   deleteBucket(bucket: string): Promise<void> {
@@ -89,6 +89,10 @@ export class Objects implements ObjectService {
     tags: Readonly<Record<string, string>>,
   ): Promise<{ offset?: string }> {
     return this.#writing(bucket, () => this.#parts.tags.set(bucket, key, tags));
+  }
+
+  async setObjectAcl(bucket: string, key: string, list: string): Promise<void> {
+    return this.#writing(bucket, () => this.#parts.tags.setAcl(bucket, key, list));
   }
 
   putObject(request: PutObjectRequest): Promise<WriteReceipt> {
@@ -139,7 +143,7 @@ export class Objects implements ObjectService {
 
   async #copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
     const { object, body } = await this.#getSource(request.source);
-    const headers = request.headers ?? object.headers;
+    const headers = withAccessList(request.headers ?? object.headers, request.acl ?? '');
     const tags = request.tags ?? object.headers.tags;
     return withBody(body, (copied) =>
       this.#parts.writes.put({

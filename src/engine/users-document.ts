@@ -2,13 +2,14 @@
  * A user as the log keeps it, and grants as people write them.
  *
  * A grant gives rights on the keys of one bucket (or of all, `*`) that begin with a prefix; nothing is granted unless it was written
- * down. `admin` is everything, and the only right to change the bucket itself, which takes an empty prefix.
+ * down. `create` is to make buckets, which who made them administers. `admin` is everything, and the only right to change the
+ * bucket itself, which takes an empty prefix.
  */
 import { HeadraceError } from '../core/errors.js';
 import { byteLength } from '../core/key.js';
 import { KEY_BYTES_MAX } from '../core/object.js';
 
-export const RIGHTS = ['read', 'write', 'list', 'admin'] as const;
+export const RIGHTS = ['read', 'write', 'list', 'create', 'admin'] as const;
 export type Right = (typeof RIGHTS)[number];
 
 /** Stands for all requests without a signature. It has no access keys and can be given `read` and `list` only. */
@@ -107,6 +108,30 @@ export function checkUserName(name: string): void {
     'INVALID_ARGUMENT',
     `the user name "${name}" is not valid: 1 to 64 letters, digits and . _ @ -, the first a letter or digit`,
   );
+}
+
+/** An access key with its secret, as its owner knows them. */
+export interface KeyPair {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/**
+ * `INVALID_ARGUMENT` unless clients can use it: an access key stands in the Authorization header, where `/`, commas and spaces have a
+ * meaning of their own.
+ */
+export function checkKeyPair({ accessKeyId, secretAccessKey }: KeyPair): void {
+  if (!/^[A-Za-z\d._-]{3,128}$/.test(accessKeyId))
+    throw new HeadraceError(
+      'INVALID_ARGUMENT',
+      `the access key "${accessKeyId}" is not valid: 3 to 128 letters, digits and . _ -`,
+    );
+  // The secret itself is not named: messages are logged.
+  if (!/^[\x21-\x7e]{8,128}$/.test(secretAccessKey))
+    throw new HeadraceError(
+      'INVALID_ARGUMENT',
+      `the secret of the access key "${accessKeyId}" is not valid: 8 to 128 visible ASCII characters without spaces, not ${secretAccessKey.length} characters`,
+    );
 }
 
 /** Reads `read,write:bucket/prefix`, `list:bucket` or `admin:*`. `INVALID_ARGUMENT`. */

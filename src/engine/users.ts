@@ -17,7 +17,9 @@ import {
   GRANTS_MAX,
   parseStoredUser,
   removeGrants,
+  checkKeyPair,
   type Grant,
+  type KeyPair,
   type StoredAccessKey,
   type StoredUser,
 } from './users-document.js';
@@ -41,7 +43,7 @@ export interface KnownKey {
 }
 
 export interface UsersParts {
-  readonly control: Pick<ControlPartition, 'state' | 'submit'>;
+  readonly control: Pick<ControlPartition, 'state' | 'submit' | 'listen'>;
   readonly secrets: Pick<SecretBox, 'sealer' | 'open'>;
   readonly random: Random;
   readonly logger: Logger;
@@ -60,11 +62,24 @@ export class Users implements UserService {
   constructor(parts: UsersParts) {
     this.#parts = parts;
     for (const name of parts.control.state.users.keys()) this.#refresh(name);
+    // By the event, so that a change whose append seemed to fail counts as soon as it proves durable.
+    parts.control.listen((event) => {
+      if (event.type === 'UserChanged' || event.type === 'UserRemoved') this.#refresh(event.name);
+    });
   }
 
   /** Whether there is a user besides `anonymous`, enabled or not. */
   get exist(): boolean {
     return this.#byName.size > (this.#byName.has(ANONYMOUS_USER) ? 1 : 0);
+  }
+
+  /** Whether there ever was one: who once asked for signatures does not stop asking because the last user is gone. */
+  get everExisted(): boolean {
+    return this.#parts.control.state.usersExisted;
+  }
+
+  has(name: string): boolean {
+    return name !== ANONYMOUS_USER && this.#byName.has(name);
   }
 
   /** For each signed request. */
@@ -86,7 +101,7 @@ export class Users implements UserService {
     return infoOf(this.#stored(name));
   }
 
-  async add(name: string, grants: readonly Grant[]): Promise<NewAccessKey> {
+  async add(name: string, grants: readonly Grant[], pair?: KeyPair): Promise<NewAccessKey> {
     checkUserName(name);
     if (name === ANONYMOUS_USER)
       throw new HeadraceError(
@@ -95,7 +110,7 @@ export class Users implements UserService {
       );
     const granted = addGrants([], grants);
     checkGrants(name, granted);
-    return this.#withNewKey(name, (users, nowMs) => {
+    return this.#withNewKey(name, pair, (users, nowMs) => {
       if (users.has(name)) throw new HeadraceError('USER_EXISTS', `there is a user "${name}" already`);
       if (users.size >= USERS_MAX)
         throw new HeadraceError('INVALID_ARGUMENT', `there are ${USERS_MAX} users, and no more are kept`);
@@ -115,8 +130,8 @@ export class Users implements UserService {
     return this.#change(name, (user) => ({ ...user, grants: removeGrants(user.grants, grants) }));
   }
 
-  rotate(name: string): Promise<NewAccessKey> {
-    return this.#withNewKey(name, (users) => {
+  async rotate(name: string, pair?: KeyPair): Promise<NewAccessKey> {
+    return this.#withNewKey(name, pair, (users) => {
       const document = users.get(name);
       if (document === undefined || name === ANONYMOUS_USER) throw noSuchUser(name);
       const user = parseStoredUser(name, document);
@@ -149,7 +164,6 @@ export class Users implements UserService {
       if (!users.has(name)) throw noSuchUser(name);
       return { type: 'UserRemoved', atMs, name };
     });
-    this.#refresh(name);
   }
 
   async #change(name: string, decide: Decide): Promise<UserInfo> {
@@ -163,20 +177,25 @@ export class Users implements UserService {
       const document = JSON.stringify(decide(user, atMs));
       return document === before ? undefined : { type: 'UserChanged', atMs, name, document };
     });
-    this.#refresh(name);
     return infoOf(this.#stored(name));
   }
 
   async #withNewKey(
     name: string,
+    pair: KeyPair | undefined,
     decide: (users: ReadonlyMap<string, string>, nowMs: number) => StoredUser,
   ): Promise<NewAccessKey> {
-    const { control, random, secrets } = this.#parts;
+    const { control, secrets } = this.#parts;
+    if (pair !== undefined) checkKeyPair(pair);
+    const { accessKeyId: id, secretAccessKey } = pair ?? this.#newPair();
     const seal = await secrets.sealer();
-    const id = ID_START + letters(random, ID_LETTERS, ID_CHARACTERS - ID_START.length);
-    const secretAccessKey = letters(random, SECRET_LETTERS, SECRET_CHARACTERS);
     await control.submit(({ users }, atMs) => {
       const user = decide(users, atMs);
+      if (this.#holderOf(id) !== undefined)
+        throw new HeadraceError(
+          'INVALID_ARGUMENT',
+          `the access key "${id}" belongs to the user "${this.#holderOf(id)}" already: an access key has one user`,
+        );
       const key = {
         id,
         sealedSecret: seal(secretAccessKey, ownerOf(name, id)),
@@ -186,8 +205,22 @@ export class Users implements UserService {
       const document = JSON.stringify({ ...user, keys: [...user.keys, key] });
       return { type: 'UserChanged', atMs, name, document };
     });
-    this.#refresh(name);
     return { user: infoOf(this.#stored(name)), accessKeyId: id, secretAccessKey };
+  }
+
+  #newPair(): KeyPair {
+    const { random } = this.#parts;
+    return {
+      accessKeyId: ID_START + letters(random, ID_LETTERS, ID_CHARACTERS - ID_START.length),
+      secretAccessKey: letters(random, SECRET_LETTERS, SECRET_CHARACTERS),
+    };
+  }
+
+  /** Also of a key whose secret cannot be read. */
+  #holderOf(accessKeyId: string): string | undefined {
+    for (const { name, keys } of this.#byName.values())
+      if (keys.some(({ id }) => id === accessKeyId)) return name;
+    return undefined;
   }
 
   #stored(name: string): StoredUser {

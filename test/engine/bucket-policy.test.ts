@@ -46,7 +46,7 @@ void t.test('policy: what is not decided by is refused by name', async (t) => {
     [{ Condition: { Bool: { 'aws:SecureTransport': 'true' } } }, /Condition/],
     [{ NotAction: 's3:*' }, /NotAction/],
     [{ NotResource: ARN }, /NotResource/],
-    [{ NotPrincipal: '*' }, /NotPrincipal/],
+    [{ Effect: 'Deny', NotPrincipal: '*' }, /NotPrincipal/],
     [{ Principal: { Service: 'x.amazonaws.com' } }, /Service/],
     [{ Resource: `${ARN}/\${aws:username}/*` }, /aws:username/],
   ];
@@ -54,6 +54,7 @@ void t.test('policy: what is not decided by is refused by name', async (t) => {
     t.throws(() => parse(statement(fields)), { kind: 'NOT_IMPLEMENTED', message });
   const malformed: [Record<string, unknown>, RegExp][] = [
     [{ Effect: 'allow' }, /"allow"/],
+    [{ Effect: 'Allow', NotPrincipal: '*' }, /NotPrincipal/],
     [{ Principal: undefined }, /missing/],
     [{ Principal: 'alice' }, /"alice"/],
     [{ Principal: { AWS: 'a b' } }, /"a b"/],

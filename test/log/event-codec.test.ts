@@ -33,6 +33,13 @@ for (const type of TYPES) {
   });
 }
 
+void t.test('event codec: the owner of a bucket is behind what was always there', async (t) => {
+  const event: Event = { ...FULL_EVENTS.BucketCreated, owner: 'alice' };
+  const bytes = encode(event);
+  t.ok(bytes.toString('hex').endsWith(Buffer.from('\x12\x05alice').toString('hex')));
+  t.strictSame(decodeEvents(bytes, 1), [event]);
+});
+
 void t.test('event codec: a payload is the message FramePayload of events.proto', async (t) => {
   const events = TYPES.map((type) => FULL_EVENTS[type]);
   const payload = headrace.log.FramePayload.decode(new NumberReader(encode(...events)));

@@ -188,7 +188,7 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
     this.checkAddress(bucket, key);
     const source = this.copySource(request.source);
     const tags = request.tags ?? source.version.headers.tags;
-    const { system, user } = request.headers ?? source.version.headers;
+    const { system, user } = withAccessList(request.headers ?? source.version.headers, request.acl ?? '');
     const headers: ObjectHeaders = tags === undefined ? { system, user } : { system, user, tags };
     const { bytes } = source;
     const etag = createHash('md5').update(bytes).digest('hex');

@@ -9,20 +9,23 @@ import { emptyControlState, foldControl } from '../../projections/control.js';
 
 export interface MemoryUsers {
   readonly users: Users;
-  readonly control: Pick<ControlPartition, 'state' | 'submit'>;
+  readonly control: Pick<ControlPartition, 'state' | 'submit' | 'listen'>;
   readonly events: readonly ControlEvent[];
 }
 
 export function createMemoryUsers({ clock }: { readonly clock: Clock }): MemoryUsers {
   const state = emptyControlState();
   const events: ControlEvent[] = [];
+  const listeners: ((event: ControlEvent) => void)[] = [];
   const control: MemoryUsers['control'] = {
     state,
+    listen: (listener) => void listeners.push(listener),
     submit: async (decide) => {
       const event = decide(state, clock.wallTimeMs());
       if (event === undefined) return undefined;
       events.push(event);
       foldControl(state, event, events.length - 1);
+      for (const listener of listeners) listener(event);
       return events.length - 1;
     },
   };

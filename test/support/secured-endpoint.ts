@@ -31,8 +31,14 @@ export interface SecuredEndpoint extends S3Endpoint {
 export async function startSecured(t: Test, open: OpenAccess = 'never'): Promise<SecuredEndpoint> {
   const clock = new SystemClock();
   const { users } = createMemoryUsers({ clock });
-  const policies = new Map<string, string>();
-  const access = new Access({ users, policyOf: (bucket) => policies.get(bucket), open });
+  const owners = new Map<string, string>();
+  const documents = new Map<string, string>();
+  const access = new Access({
+    users,
+    documentOf: (bucket, name) => documents.get(`${bucket}/${name}`),
+    ownerOf: (bucket) => owners.get(bucket),
+    open,
+  });
   const signatures = new SigV4Authenticator({ credentials: users, clock, anonymous: true });
   const endpoint = await startEndpoint(
     t,
@@ -40,8 +46,12 @@ export async function startSecured(t: Test, open: OpenAccess = 'never'): Promise
     (objects) => ({
       setBucketDocument: async (bucket, name, document) => {
         await objects.setBucketDocument(bucket, name, document);
-        if (name === 'policy' && document !== '') policies.set(bucket, document);
-        else if (name === 'policy') policies.delete(bucket);
+        if (document === '') documents.delete(`${bucket}/${name}`);
+        else documents.set(`${bucket}/${name}`, document);
+      },
+      createBucket: async (bucket, owner) => {
+        await objects.createBucket(bucket, owner);
+        if (owner !== undefined) owners.set(bucket, owner);
       },
     }),
   );

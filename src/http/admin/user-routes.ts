@@ -1,6 +1,6 @@
 /** Users of the S3 endpoint. Only the answers that made an access key hold its secret. */
 import type { FastifyInstance } from 'fastify';
-import { parseGrant } from '../../engine/users-document.js';
+import { parseGrant, type KeyPair } from '../../engine/users-document.js';
 import { query, type AdminRouteContext } from './route-context.js';
 
 const name = { type: 'string', minLength: 1, maxLength: 64 };
@@ -15,6 +15,11 @@ function object(properties: Readonly<Record<string, object>>, required: readonly
   return { type: 'object', additionalProperties: false, required, properties };
 }
 
+const accessKey = object(
+  { accessKeyId, secretAccessKey: { type: 'string', minLength: 1, maxLength: 1024 } },
+  ['accessKeyId', 'secretAccessKey'],
+);
+
 const PARAMETERS = object({ name }, ['name']);
 const GRANTS_SCHEMA = {
   params: PARAMETERS,
@@ -28,12 +33,12 @@ interface OfUser {
 
 export function addUserRoutes(server: FastifyInstance, { admin: { users } }: AdminRouteContext): void {
   server.get('/api/v1/users', async () => ({ users: await users.list() }));
-  server.post<{ Body: { name: string; grants: string[] } }>(
+  server.post<{ Body: { name: string; grants: string[]; accessKey?: KeyPair } }>(
     '/api/v1/users',
-    { schema: { body: object({ name, grants: { ...grants, default: [] } }, ['name']) } },
+    { schema: { body: object({ name, grants: { ...grants, default: [] }, accessKey }, ['name']) } },
     async (request, reply) => {
       const { body } = request;
-      return reply.code(201).send(await users.add(body.name, body.grants.map(parseGrant)));
+      return reply.code(201).send(await users.add(body.name, body.grants.map(parseGrant), body.accessKey));
     },
   );
   server.get<{ Params: OfUser }>(
@@ -49,10 +54,11 @@ export function addUserRoutes(server: FastifyInstance, { admin: { users } }: Adm
       return { name: params.name };
     },
   );
-  server.post<{ Params: OfUser }>(
+  server.post<{ Params: OfUser; Body: { accessKey?: KeyPair } }>(
     '/api/v1/users/:name/rotate',
-    { schema: { params: PARAMETERS, body: object({}) } },
-    async ({ params }, reply) => reply.code(201).send(await users.rotate(params.name)),
+    { schema: { params: PARAMETERS, body: object({ accessKey }) } },
+    async ({ params, body }, reply) =>
+      reply.code(201).send(await users.rotate(params.name, body.accessKey)),
   );
   for (const change of ['grant', 'revoke'] as const)
     server.post<{ Params: OfUser; Body: { grants: string[] } }>(

@@ -16,26 +16,29 @@ function onPolicy(action: string): Permission {
   return { action: `s3:${action}`, right: 'admin', resource: 'bucket', ofPolicy: true };
 }
 
-const PUT_OBJECT = onObject('PutObject', 'write');
-const GET_OBJECT = onObject('GetObject', 'read');
-const LIST_BUCKET = onBucket('ListBucket', 'list');
+/** Writing and deleting is by the list of the bucket, reading by that of the object. */
+const PUT_OBJECT: Permission = { ...onObject('PutObject', 'write'), bucketList: 'WRITE' };
+const GET_OBJECT: Permission = { ...onObject('GetObject', 'read'), objectList: 'READ' };
+const LIST_BUCKET: Permission = { ...onBucket('ListBucket', 'list'), bucketList: 'READ' };
+const DELETE: Permission = { ...onObject('DeleteObject', 'write'), bucketList: 'WRITE' };
+const PUT_ACL: Permission = { ...onObject('PutObjectAcl', 'admin'), objectList: 'WRITE_ACP' };
 
 /** The operation decides itself: for each key, each bucket or by what is in its body. */
 export const BY_OPERATION = 'by operation';
 
 const TABLE: Readonly<Record<string, Permission | typeof BY_OPERATION>> = {
   ListBuckets: BY_OPERATION,
-  CreateBucket: onBucket('CreateBucket', 'admin'),
+  CreateBucket: onBucket('CreateBucket', 'create'),
   // Clients look whether a bucket is there, and where, before they use the keys that they may use.
-  HeadBucket: onBucket('ListBucket', 'any'),
+  HeadBucket: { ...LIST_BUCKET, right: 'any' },
   GetBucketLocation: onBucket('GetBucketLocation', 'any'),
   DeleteBucket: onBucket('DeleteBucket', 'admin'),
   GetBucketVersioning: onBucket('GetBucketVersioning', 'any'),
   PutBucketVersioning: onBucket('PutBucketVersioning', 'admin'),
   ListObjects: LIST_BUCKET,
   ListObjectsV2: LIST_BUCKET,
-  ListObjectVersions: onBucket('ListBucketVersions', 'list'),
-  ListMultipartUploads: onBucket('ListBucketMultipartUploads', 'list'),
+  ListObjectVersions: { ...LIST_BUCKET, action: 's3:ListBucketVersions' },
+  ListMultipartUploads: { ...LIST_BUCKET, action: 's3:ListBucketMultipartUploads' },
   DeleteObjects: BY_OPERATION,
   PostObject: BY_OPERATION,
   PutObject: PUT_OBJECT,
@@ -44,23 +47,29 @@ const TABLE: Readonly<Record<string, Permission | typeof BY_OPERATION>> = {
   UploadPart: PUT_OBJECT,
   UploadPartCopy: PUT_OBJECT,
   CompleteMultipartUpload: PUT_OBJECT,
-  AbortMultipartUpload: onObject('AbortMultipartUpload', 'write'),
-  ListParts: onObject('ListMultipartUploadParts', 'write'),
+  AbortMultipartUpload: { ...PUT_OBJECT, action: 's3:AbortMultipartUpload' },
+  ListParts: { ...PUT_OBJECT, action: 's3:ListMultipartUploadParts' },
   GetObject: GET_OBJECT,
   HeadObject: GET_OBJECT,
-  GetObjectAttributes: onObject('GetObjectAttributes', 'read'),
-  DeleteObject: onObject('DeleteObject', 'write'),
+  GetObjectAttributes: { ...GET_OBJECT, action: 's3:GetObjectAttributes' },
+  DeleteObject: DELETE,
   GetObjectTagging: onObject('GetObjectTagging', 'read'),
   PutObjectTagging: onObject('PutObjectTagging', 'write'),
   DeleteObjectTagging: onObject('DeleteObjectTagging', 'write'),
-  GetObjectAcl: onObject('GetObjectAcl', 'read'),
-  PutObjectAcl: onObject('PutObjectAcl', 'admin'),
-  GetBucketAcl: onBucket('GetBucketAcl', 'any'),
-  PutBucketAcl: onBucket('PutBucketAcl', 'admin'),
+  GetObjectAcl: { ...onObject('GetObjectAcl', 'read'), objectList: 'READ_ACP' },
+  PutObjectAcl: PUT_ACL,
+  GetBucketAcl: { ...onBucket('GetBucketAcl', 'any'), bucketList: 'READ_ACP' },
+  PutBucketAcl: { ...onBucket('PutBucketAcl', 'admin'), bucketList: 'WRITE_ACP' },
   GetBucketPolicy: onPolicy('GetBucketPolicy'),
   PutBucketPolicy: onPolicy('PutBucketPolicy'),
   DeleteBucketPolicy: onPolicy('DeleteBucketPolicy'),
   GetBucketPolicyStatus: onPolicy('GetBucketPolicyStatus'),
+  GetBucketOwnershipControls: onBucket('GetBucketOwnershipControls', 'admin'),
+  PutBucketOwnershipControls: onBucket('PutBucketOwnershipControls', 'admin'),
+  DeleteBucketOwnershipControls: onBucket('PutBucketOwnershipControls', 'admin'),
+  GetPublicAccessBlock: onBucket('GetBucketPublicAccessBlock', 'admin'),
+  PutPublicAccessBlock: onBucket('PutBucketPublicAccessBlock', 'admin'),
+  DeletePublicAccessBlock: onBucket('PutBucketPublicAccessBlock', 'admin'),
   GetBucketCors: onBucket('GetBucketCORS', 'admin'),
   PutBucketCors: onBucket('PutBucketCORS', 'admin'),
   DeleteBucketCors: onBucket('PutBucketCORS', 'admin'),
@@ -69,13 +78,15 @@ const TABLE: Readonly<Record<string, Permission | typeof BY_OPERATION>> = {
   DeleteBucketTagging: onBucket('PutBucketTagging', 'admin'),
 };
 
-/** Of the source of a copy, of tags that come with a write, of one key of DeleteObjects, and of a bucket in ListBuckets. */
+/** Of the source of a copy, of tags that come with a write, of and one key of DeleteObjects. */
 export const READ_SOURCE = GET_OBJECT;
-export const WRITE_TAGS = onObject('PutObjectTagging', 'write');
+export const WRITE_TAGS: Permission = { ...onObject('PutObjectTagging', 'write'), bucketList: 'WRITE' };
 export const WRITE_OBJECT = PUT_OBJECT;
-export const DELETE_OBJECT = onObject('DeleteObject', 'write');
-export const SEE_BUCKET = onBucket('ListBucket', 'any');
-export const READ_OBJECT = GET_OBJECT;
+export const DELETE_OBJECT = DELETE;
+export const WRITE_OBJECT_ACL = PUT_ACL;
+/** Without what the list of the bucket gives. */
+export const WRITE_BY_GRANT = onObject('PutObject', 'write');
+export const RULE_BUCKET = onBucket('CreateBucket', 'admin');
 export const LIST_OBJECTS = LIST_BUCKET;
 
 const others = new Map<string, Permission>();

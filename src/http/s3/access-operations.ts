@@ -7,7 +7,17 @@ import {
   getBucketPolicyStatus,
   putBucketPolicy,
 } from './operations/bucket-policy.js';
+import {
+  deleteOwnershipControls,
+  deletePublicAccessBlock,
+  getOwnershipControls,
+  getPublicAccessBlock,
+  putOwnershipControls,
+  putPublicAccessBlock,
+} from './operations/bucket-sharing.js';
 import { postObject } from './operations/post-object.js';
+
+const GRANTEES = 'grants by e-mail address and to the group LogDelivery are refused';
 
 export const ACCESS_OPERATIONS: readonly Operation[] = [
   done(
@@ -16,20 +26,10 @@ export const ACCESS_OPERATIONS: readonly Operation[] = [
     postObject,
     'as PutObject; policies are signed with Signature Version 4, and Content-MD5 is refused',
   ),
-  done('GetBucketAcl', 'GET bucket?acl', getBucketAcl, 'says what grants and policies mean for everybody'),
-  done(
-    'PutBucketAcl',
-    'PUT bucket?acl',
-    putBucketAcl,
-    '`private` and `public-read`; other lists are refused',
-  ),
-  done('GetObjectAcl', 'GET object?acl', getObjectAcl, 'says what grants and policies mean for everybody'),
-  done(
-    'PutObjectAcl',
-    'PUT object?acl',
-    putObjectAcl,
-    '`private`, and `public-read` where a grant or a policy says so; other lists are refused',
-  ),
+  done('GetBucketAcl', 'GET bucket?acl', getBucketAcl),
+  done('PutBucketAcl', 'PUT bucket?acl', putBucketAcl, GRANTEES),
+  done('GetObjectAcl', 'GET object?acl', getObjectAcl),
+  done('PutObjectAcl', 'PUT object?acl', putObjectAcl, GRANTEES),
   done('GetBucketPolicy', 'GET bucket?policy', getBucketPolicy),
   done(
     'PutBucketPolicy',
@@ -39,4 +39,15 @@ export const ACCESS_OPERATIONS: readonly Operation[] = [
   ),
   done('DeleteBucketPolicy', 'DELETE bucket?policy', deleteBucketPolicy),
   done('GetBucketPolicyStatus', 'GET bucket?policyStatus', getBucketPolicyStatus),
+  done('GetBucketOwnershipControls', 'GET bucket?ownershipControls', getOwnershipControls),
+  done(
+    'PutBucketOwnershipControls',
+    'PUT bucket?ownershipControls',
+    putOwnershipControls,
+    'the owner of the bucket may always read and delete what others own in it',
+  ),
+  done('DeleteBucketOwnershipControls', 'DELETE bucket?ownershipControls', deleteOwnershipControls),
+  done('GetPublicAccessBlock', 'GET bucket?publicAccessBlock', getPublicAccessBlock),
+  done('PutPublicAccessBlock', 'PUT bucket?publicAccessBlock', putPublicAccessBlock),
+  done('DeletePublicAccessBlock', 'DELETE bucket?publicAccessBlock', deletePublicAccessBlock),
 ];

@@ -5,8 +5,8 @@
  * knows and Headrace does not is refused by name; a parameter that S3 does not know is ignored, as S3 does.
  */
 import { KEY_BYTES_MAX } from '../../core/object.js';
+import { answer } from './answer.js';
 import { authorize } from './authorize.js';
-import { checkObjectAcl, PUBLIC_READ } from './canned-acl.js';
 import type { Exchange } from './exchange.js';
 import type { Level, Operation } from './operation.js';
 import { OPERATIONS } from './operation-table.js';
@@ -76,10 +76,9 @@ function run(exchange: Exchange): void {
     const operation = operationOf(exchange);
     exchange.operation = operation.name;
     if (operation.run === undefined) throw notImplemented(describe(operation));
-    if (!context.access.open) authorize(exchange, operation.name);
-    if (headers['x-amz-acl'] === PUBLIC_READ && target.key !== '')
-      checkObjectAcl(exchange, PUBLIC_READ, target.bucket, target.key);
-    operation.run(exchange);
+    const asked = context.access.open ? undefined : authorize(exchange, operation.name);
+    if (asked === undefined) operation.run(exchange);
+    else answer(exchange, asked, () => operation.run?.(exchange));
   } catch (error) {
     exchange.fail(error);
   }

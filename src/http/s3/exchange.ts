@@ -14,11 +14,12 @@ import { AssertionError } from '../../core/assert.js';
 import { KIB, MIB, SECOND_MS } from '../../core/units.js';
 import type { Cancel } from '../../core/ports.js';
 import type { Identity } from '../auth/authenticator.js';
+import { withoutSecrets } from './authorize.js';
 import type { BodyReader } from './body-reader.js';
 import type { S3Context } from './context.js';
 import { toS3Error } from './error-mapper.js';
-import { logRequest, offsetIn } from './request-log.js';
 import type { RequestTarget } from './request-target.js';
+import { logRequest, offsetIn } from './request-log.js';
 import { S3Error } from './s3-error.js';
 import { errorDocument } from './error-document.js';
 
@@ -87,6 +88,11 @@ export class Exchange {
   /** The client went away: no answer can reach it. */
   get gone(): boolean {
     return this.#gone;
+  }
+
+  /** As the client sees it. */
+  get scheme(): 'http' | 'https' {
+    return 'encrypted' in this.request.socket ? 'https' : 'http';
   }
 
   get answered(): boolean {
@@ -228,7 +234,7 @@ export class Exchange {
       this.finish();
       return;
     }
-    const failure = toS3Error(this.#bodyError ?? error);
+    const failure = withoutSecrets(this, toS3Error(this.#bodyError ?? error));
     this.#code = failure.s3Code;
     if (failure.status >= 500 && failure.s3Code !== 'NotImplemented') this.#log(failure, error);
     if (this.#answered) {

@@ -4,12 +4,13 @@
  * Values are byte strings, one character per byte, exactly as node:http hands them over and takes them: what a client
  * sent comes back byte for byte, be it ASCII, UTF-8 or an RFC 2047 word, without a guess at its encoding.
  *
- * Whatever a request's headers ask for that Headrace does not do is refused here by name (NotImplemented): encryption, object lock,
- * grants. A storage class is checked and not kept: there is one, STANDARD.
+ * Whatever a request's headers ask for that Headrace does not do is refused here by name (NotImplemented): encryption, object
+ * lock. A storage class is checked and not kept: there is one, STANDARD.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ObjectHeaders, ObjectVersion } from '../../core/object.js';
-import { parseCannedAcl } from './canned-acl.js';
+import { ACL_METADATA, formatAccessList } from '../../engine/access-list.js';
+import { isAclHeader, listOfWrite, type Asking } from './access-lists.js';
 import { invalidArgument, notImplemented, S3Error } from './s3-error.js';
 import { parseTagging, type Tags } from './tags.js';
 import { formatHttpDate } from './timestamps.js';
@@ -18,6 +19,7 @@ import { formatHttpDate } from './timestamps.js';
 export const USER_METADATA_BYTES_MAX = 2048;
 
 const USER_PREFIX = 'x-amz-meta-';
+const HIDDEN_HEADER = USER_PREFIX + ACL_METADATA;
 const NONE: Readonly<Record<string, string>> = Object.freeze({});
 const NO_HEADERS: ObjectHeaders = Object.freeze({ system: NONE, user: NONE });
 
@@ -31,7 +33,6 @@ const REFUSED = [
   'x-amz-server-side-encryption',
   'x-amz-copy-source-server-side-encryption',
   'x-amz-object-lock-',
-  'x-amz-grant-',
   'x-amz-write-offset-bytes',
   'if-modified-since',
   'if-unmodified-since',
@@ -40,13 +41,15 @@ const REFUSED = [
 
 /**
  * The headers of a write. One pass over the names, most of which are decided by their first letter.
- * Throws MetadataTooLarge, InvalidStorageClass, InvalidTag, NotImplemented.
+ * An access control list among them becomes user metadata. `headers` are those of the request, or what a form says instead.
+ * Throws MetadataTooLarge, InvalidStorageClass, InvalidTag, NotImplemented, and what `listOfWrite` throws.
  */
-export function headersOfWrite(headers: IncomingHttpHeaders): ObjectHeaders {
+export function headersOfWrite(asking: Asking, headers: IncomingHttpHeaders): ObjectHeaders {
   let system: Record<string, string> | undefined;
   let user: Record<string, string> | undefined;
   let tags: Tags | undefined;
   let userBytes = 0;
+  let listed = false;
   for (const name in headers) {
     const first = name.charCodeAt(0);
     if (first !== LETTER_C && first !== LETTER_E && first !== LETTER_I && first !== LETTER_X) continue;
@@ -54,14 +57,20 @@ export function headersOfWrite(headers: IncomingHttpHeaders): ObjectHeaders {
     if (typeof value !== 'string') continue;
     if (name.startsWith(USER_PREFIX)) {
       userBytes += name.length - USER_PREFIX.length + value.length;
+      if (name === HIDDEN_HEADER) throw reserved(value);
       user ??= Object.create(null) as Record<string, string>;
       user[name.slice(USER_PREFIX.length)] = value;
     } else if (isSystemHeader(name)) {
       const kept = name === 'content-encoding' ? withoutAwsChunked(value) : value;
       if (kept !== '') (system ??= {})[name] = kept;
     } else if (name === 'x-amz-tagging') tags = parseTagging(value);
+    else if (isAclHeader(name)) listed = true;
     else checkHeader(name, value);
   }
+  const owned = listed || asking.context.access.ownershipOf(asking.target.bucket) !== undefined;
+  const list = owned ? listOfWrite(asking, headers) : undefined;
+  const kept = list === undefined ? '' : formatAccessList(list);
+  if (kept !== '') (user ??= Object.create(null) as Record<string, string>)[ACL_METADATA] = kept;
   if (userBytes > USER_METADATA_BYTES_MAX)
     throw new S3Error('MetadataTooLarge', undefined, {
       elements: { Size: String(userBytes), MaxSizeAllowed: String(USER_METADATA_BYTES_MAX) },
@@ -70,6 +79,14 @@ export function headersOfWrite(headers: IncomingHttpHeaders): ObjectHeaders {
   return system === undefined && user === undefined
     ? NO_HEADERS
     : { system: system ?? NONE, user: user ?? NONE };
+}
+
+function reserved(value: string): S3Error {
+  return invalidArgument(
+    `User metadata of the name ${ACL_METADATA} is kept by Headrace for itself.`,
+    HIDDEN_HEADER,
+    value,
+  );
 }
 
 const LETTER_C = 0x63;
@@ -107,8 +124,7 @@ function checkHeader(name: string, value: string): void {
   if (name === 'x-amz-storage-class') {
     if (!STORAGE_CLASSES.has(value))
       throw new S3Error('InvalidStorageClass', undefined, { elements: { StorageClassRequested: value } });
-  } else if (name === 'x-amz-acl') parseCannedAcl(value);
-  else checkSupported(name);
+  } else checkSupported(name);
 }
 
 /** Throws NotImplemented for a header that asks for what Headrace does not do. */
@@ -117,15 +133,13 @@ export function checkSupported(name: string): void {
     if (name.startsWith(refused)) throw notImplemented(`The header ${name} of this request`);
 }
 
-/** The headers of CreateBucket. Access control lists are off, which S3 calls BucketOwnerEnforced. Throws NotImplemented. */
+/** The headers of CreateBucket, but for its list. Throws NotImplemented. */
 export function checkBucketHeaders(headers: IncomingHttpHeaders): void {
   for (const name in headers) {
     const value = String(headers[name]);
     checkSupported(name);
-    if (name === 'x-amz-acl') parseCannedAcl(value);
     const locked = name === 'x-amz-bucket-object-lock-enabled' && value.toLowerCase() !== 'false';
-    const owned = name === 'x-amz-object-ownership' && value !== 'BucketOwnerEnforced';
-    if (locked || owned) throw notImplemented(`The value "${value}" of ${name}`);
+    if (locked) throw notImplemented(`The value "${value}" of ${name}`);
   }
 }
 
@@ -173,7 +187,7 @@ export function addObjectHeaders(
   const system = query.size === 0 ? object.headers.system : overridden(object.headers.system, query);
   if (system['content-type'] === undefined) into.push('Content-Type', 'binary/octet-stream');
   for (const name in system) into.push(DISPLAY_NAMES[name] ?? name, system[name] ?? '');
-  for (const name in user) into.push(USER_PREFIX + name, user[name] ?? '');
+  for (const name in user) if (name !== ACL_METADATA) into.push(USER_PREFIX + name, user[name] ?? '');
   if (tags !== undefined) {
     const count = Object.keys(tags).length;
     if (count > 0) into.push('x-amz-tagging-count', String(count));

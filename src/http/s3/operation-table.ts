@@ -40,12 +40,7 @@ const NO_ENCRYPTION = 'server-side encryption headers and a new checksum are ref
 
 const SUPPORTED: readonly Operation[] = [
   done('ListBuckets', 'GET service', listBuckets),
-  done(
-    'CreateBucket',
-    'PUT bucket',
-    createBucket,
-    'any region is accepted; object lock, grants and other ACLs than `private` and `public-read` are refused',
-  ),
+  done('CreateBucket', 'PUT bucket', createBucket, 'any region is accepted; object lock is refused'),
   done('HeadBucket', 'HEAD bucket', headBucket),
   done('DeleteBucket', 'DELETE bucket', deleteBucket),
   done('GetBucketLocation', 'GET bucket?location', getBucketLocation),
@@ -57,12 +52,17 @@ const SUPPORTED: readonly Operation[] = [
   ),
   done('ListObjects', 'GET bucket', listObjects),
   done('ListObjectsV2', 'GET bucket?list-type', listObjectsV2),
-  done('DeleteObjects', 'POST bucket?delete', deleteObjects, 'conditions of single keys are refused'),
+  done(
+    'DeleteObjects',
+    'POST bucket?delete',
+    deleteObjects,
+    'the conditions of directory buckets are refused',
+  ),
   done(
     'PutObject',
     'PUT object',
     putObject,
-    'server-side encryption, object lock and ACLs that no grant says are refused; there is one storage class',
+    'server-side encryption and object lock are refused; there is one storage class',
   ),
   done('CopyObject', 'PUT object from a copy source', copyObject, NO_ENCRYPTION),
   done('GetObject', 'GET object', getObject),

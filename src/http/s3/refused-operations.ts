@@ -1,7 +1,6 @@
 /** The operations that are refused by name, each with its reason. */
 import { configuration, refused, type Operation } from './operation.js';
 
-const ACLS = 'access control lists are off';
 const ONE_VERSION = 'objects have one version';
 const ELSEWHERE = 'a service beside the store';
 const DIRECTORY = 'of directory buckets';
@@ -22,16 +21,6 @@ export const REFUSED: readonly Operation[] = [
   refused('PutBucketAccelerateConfiguration', 'PUT bucket?accelerate', ELSEWHERE),
   refused('PutBucketRequestPayment', 'PUT bucket?requestPayment', ELSEWHERE),
   refused('PutObjectLockConfiguration', 'PUT bucket?object-lock', LOCK),
-  ...configuration('ownershipControls', ACLS, {
-    GET: 'GetBucketOwnershipControls',
-    PUT: 'PutBucketOwnershipControls',
-    DELETE: 'DeleteBucketOwnershipControls',
-  }),
-  ...configuration('publicAccessBlock', ACLS, {
-    GET: 'GetPublicAccessBlock',
-    PUT: 'PutPublicAccessBlock',
-    DELETE: 'DeletePublicAccessBlock',
-  }),
   refused('GetObjectLegalHold', 'GET object?legal-hold', LOCK),
   refused('PutObjectLegalHold', 'PUT object?legal-hold', LOCK),
   refused('GetObjectRetention', 'GET object?retention', LOCK),

@@ -8,6 +8,7 @@ import {
   GetBucketLocationCommand,
   GetObjectCommand,
   HeadBucketCommand,
+  HeadObjectCommand,
   ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
@@ -35,7 +36,7 @@ void t.test('access: everybody may do everything until there is a user', async (
   await t.rejects(stranger.send(new ListBucketsCommand({})), { name: 'InvalidAccessKeyId' });
   t.match(await alice.client.send(new ListBucketsCommand({})), { Buckets: [{ Name: 'bucket' }] });
   await users.remove('alice');
-  t.equal((await fetch(url)).status, 200);
+  t.equal((await fetch(url)).status, 403, 'who once asked for signatures goes on');
 });
 
 void t.test(
@@ -129,6 +130,22 @@ void t.test('access: grants are for a prefix, and for what they name only', asyn
   await reader.send(new HeadBucketCommand({ Bucket }));
   await reader.send(new GetBucketLocationCommand({ Bucket }));
 });
+
+void t.test(
+  'access: a missing key is told only to who may list, a missing bucket to everybody',
+  async (t) => {
+    const { url, addUser } = await startSecured(t);
+    const { client: reader } = await addUser('reader', 'read:bucket');
+    const { client: lister } = await addUser('lister', 'read,list:bucket');
+    const gone = { Bucket, Key: 'gone' };
+    await t.rejects(reader.send(new GetObjectCommand(gone)), DENIED);
+    await t.rejects(reader.send(new HeadObjectCommand(gone)), { name: 'Unknown' });
+    await t.rejects(lister.send(new GetObjectCommand(gone)), { name: 'NoSuchKey' });
+    await t.rejects(lister.send(new HeadObjectCommand(gone)), { name: 'NotFound' });
+    t.match(await (await fetch(`${url}/gone/gone`)).text(), '<Code>NoSuchBucket</Code>');
+    t.match(await (await fetch(`${url}/bucket/gone`)).text(), '<Code>AccessDenied</Code>');
+  },
+);
 
 void t.test('access: ListBuckets shows the buckets in which something is granted', async (t) => {
   const { objects, users, addUser } = await startSecured(t);

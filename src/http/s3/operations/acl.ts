@@ -1,14 +1,25 @@
-/** GetBucketAcl, PutBucketAcl, GetObjectAcl, PutObjectAcl: what grants say, in the words of access control lists. */
-import { answer } from '../answer.js';
+/** GetBucketAcl, PutBucketAcl, GetObjectAcl, PutObjectAcl: the access control lists of buckets and objects. */
+import {
+  ACL_METADATA,
+  AUTHENTICATED,
+  BUCKET_ACL,
+  BUCKET_OWNER,
+  EVERYBODY,
+  formatAccessList,
+  parseAccessList,
+  THE_OWNER,
+  type AccessList,
+  type AclGrant,
+} from '../../../engine/access-list.js';
 import {
   ALL_USERS,
-  checkObjectAcl,
-  isPublic,
-  parseAclDocument,
-  parseCannedAcl,
-  PUBLIC_READ,
-} from '../canned-acl.js';
-import type { Acl } from '../canned-acl.js';
+  AUTHENTICATED_USERS,
+  isAclHeader,
+  listOfDocument,
+  listOfHeaders,
+  type ListSubject,
+} from '../access-lists.js';
+import { answer } from '../answer.js';
 import type { Exchange } from '../exchange.js';
 import { checkSupported } from '../object-headers.js';
 import { checkVersion } from '../parameters.js';
@@ -21,62 +32,84 @@ const XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"';
 
 export function getBucketAcl(exchange: Exchange): void {
   const { bucket } = exchange.target;
-  answer(exchange, exchange.context.objects.headBucket(bucket), () => {
-    exchange.replyXml(200, aclDocument(exchange, isPublic(exchange, bucket, '')));
+  answer(exchange, exchange.context.objects.bucketDocument(bucket, BUCKET_ACL), (kept) => {
+    exchange.replyXml(200, aclDocument(exchange, parseAccessList(kept)));
   });
 }
 
 export function getObjectAcl(exchange: Exchange): void {
   const { bucket, key, query } = exchange.target;
   checkVersion(query);
-  answer(exchange, exchange.context.objects.headObject({ bucket, key }), () => {
-    exchange.replyXml(200, aclDocument(exchange, isPublic(exchange, bucket, key)));
+  answer(exchange, exchange.context.objects.headObject({ bucket, key }), ({ headers }) => {
+    exchange.replyXml(200, aclDocument(exchange, parseAccessList(headers.user[ACL_METADATA])));
   });
 }
 
-function aclDocument({ context: { options } }: Exchange, publicRead: boolean): string {
-  const owner = element('ID', options.ownerId) + element('DisplayName', options.ownerName);
-  const everybody = `<Grant><Grantee ${XSI} xsi:type="Group">${element('URI', ALL_USERS)}</Grantee><Permission>READ</Permission></Grant>`;
+function aclDocument(exchange: Exchange, list: AccessList): string {
+  const { access, options } = exchange.context;
+  const bucketOwner = access.ownerOf(exchange.target.bucket);
+  const owner = list.owner ?? bucketOwner;
+  // Where lists are off the owner has everything, whatever a list said before.
+  const off = access.listsOff(exchange.target.bucket);
+  const grants = off ? parseAccessList(undefined).grants : list.grants;
+  let content = '';
+  for (const { permission, grantee } of grants.toSorted((a, b) => groupRank(a) - groupRank(b)))
+    content += `<Grant>${granteeElement(grantee)}<Permission>${permission}</Permission></Grant>`;
   return xmlDocument(
     'AccessControlPolicy',
-    `${ownerElement('Owner', options)}<AccessControlList>` +
-      `<Grant><Grantee ${XSI} xsi:type="CanonicalUser">${owner}</Grantee><Permission>FULL_CONTROL</Permission></Grant>` +
-      `${publicRead ? everybody : ''}</AccessControlList>`,
+    `${ownerElement('Owner', options, off ? bucketOwner : owner)}<AccessControlList>${content}</AccessControlList>`,
   );
+
+  function granteeElement(grantee: string): string {
+    const group =
+      grantee === EVERYBODY ? ALL_USERS : grantee === AUTHENTICATED ? AUTHENTICATED_USERS : undefined;
+    if (group !== undefined) return `<Grantee ${XSI} xsi:type="Group">${element('URI', group)}</Grantee>`;
+    const user = grantee === THE_OWNER ? owner : grantee === BUCKET_OWNER ? bucketOwner : grantee;
+    const id = element('ID', user ?? options.ownerId) + element('DisplayName', user ?? options.ownerName);
+    return `<Grantee ${XSI} xsi:type="CanonicalUser">${id}</Grantee>`;
+  }
 }
 
-/** A bucket is public when everybody may list it, which is a grant that this gives or takes. */
+/** Groups stand before users, as clients are used to. */
+function groupRank({ grantee }: AclGrant): number {
+  return grantee === EVERYBODY ? 0 : grantee === AUTHENTICATED ? 1 : 2;
+}
+
 export function putBucketAcl(exchange: Exchange): void {
   const { bucket } = exchange.target;
   const { objects, access } = exchange.context;
-  receiveAcl(exchange, (acl) => {
-    const change = objects
-      .headBucket(bucket)
-      .then(() => access.setPublicListing(bucket, acl === PUBLIC_READ));
-    answer(exchange, change, () => exchange.reply(200, exchange.startHeaders()));
+  receiveList(exchange, { owner: undefined, bucketOwner: access.ownerOf(bucket) }, (list) => {
+    answer(exchange, objects.setBucketDocument(bucket, BUCKET_ACL, formatAccessList(list)), () =>
+      exchange.reply(200, exchange.startHeaders()),
+    );
   });
 }
 
-/** Changes nothing: takes what is so, and refuses the rest. */
+/** The owner stays who it was, so that the list that is there is read first. */
 export function putObjectAcl(exchange: Exchange): void {
   const { bucket, key, query } = exchange.target;
+  const { objects, access } = exchange.context;
   checkVersion(query);
-  receiveAcl(exchange, (acl) => {
-    answer(exchange, exchange.context.objects.headObject({ bucket, key }), () => {
-      checkObjectAcl(exchange, acl, bucket, key);
-      exchange.reply(200, exchange.startHeaders());
+  answer(exchange, objects.headObject({ bucket, key }), ({ headers }) => {
+    const { owner } = parseAccessList(headers.user[ACL_METADATA]);
+    receiveList(exchange, { owner, bucketOwner: access.ownerOf(bucket) }, (list) => {
+      const changed = objects.setObjectAcl(bucket, key, formatAccessList(list));
+      answer(exchange, changed, () => exchange.reply(200, exchange.startHeaders()));
     });
   });
 }
 
-function receiveAcl(exchange: Exchange, use: (acl: Acl) => void): void {
-  const { headers, context } = exchange;
-  for (const name in headers) checkSupported(name);
-  const canned = headers['x-amz-acl'];
-  if (canned !== undefined && hasBody(exchange))
+function receiveList(exchange: Exchange, subject: ListSubject, use: (list: AccessList) => void): void {
+  const { headers } = exchange;
+  let stated = false;
+  for (const name in headers)
+    if (isAclHeader(name)) stated = true;
+    else checkSupported(name);
+  if (stated && hasBody(exchange))
     throw new S3Error('InvalidRequest', 'Specifying both Canned ACLs and an ACL document is not allowed');
-  if (canned !== undefined) use(parseCannedAcl(String(canned)));
+  const list = stated ? listOfHeaders(exchange, headers, subject) : undefined;
+  if (list !== undefined) use(list);
   else if (hasBody(exchange))
-    receiveXml(exchange, {}, (root) => use(parseAclDocument(root, context.options.ownerId)));
+    receiveXml(exchange, {}, (root) => use(listOfDocument(exchange, root, subject)));
   else throw new S3Error('MissingSecurityHeader');
 }

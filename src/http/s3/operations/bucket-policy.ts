@@ -5,6 +5,7 @@ import {
   POLICY_BYTES_MAX,
   PolicyRefusal,
 } from '../../../engine/bucket-policy.js';
+import { BUCKET_ACL, isPublicList } from '../../../engine/access-list.js';
 import { answer } from '../answer.js';
 import type { Exchange } from '../exchange.js';
 import { receiveText } from '../receive-body.js';
@@ -21,9 +22,14 @@ export function getBucketPolicy(exchange: Exchange): void {
 
 export function putBucketPolicy(exchange: Exchange): void {
   const { bucket } = exchange.target;
-  const { objects } = exchange.context;
+  const { objects, access } = exchange.context;
   receiveText(exchange, POLICY_BYTES_MAX, (document) => {
-    checkPolicy(bucket, document);
+    const policy = parsePolicy(bucket, document);
+    if (policy.isPublic && access.blocks(bucket, 'BlockPublicPolicy'))
+      throw new S3Error(
+        'AccessDenied',
+        'Public policies are blocked by the public access block of the bucket.',
+      );
     answer(exchange, objects.setBucketDocument(bucket, BUCKET_POLICY, document), () => {
       exchange.reply(204, exchange.startHeaders());
     });
@@ -38,8 +44,18 @@ export function deleteBucketPolicy(exchange: Exchange): void {
 }
 
 export function getBucketPolicyStatus(exchange: Exchange): void {
-  answer(exchange, policyOf(exchange), (document) => {
-    const { isPublic } = BucketPolicy.parse(exchange.target.bucket, document);
+  const { bucket } = exchange.target;
+  const { objects, access } = exchange.context;
+  // Lists count as the policy does, as S3 counts them; a bucket without either is not public.
+  const read = Promise.all([
+    objects.bucketDocument(bucket, BUCKET_POLICY),
+    objects.bucketDocument(bucket, BUCKET_ACL),
+  ]);
+  answer(exchange, read, ([document, kept]) => {
+    const list = access.listInForce(bucket, kept);
+    const isPublic =
+      (document !== undefined && parsePolicy(bucket, document).isPublic) ||
+      (list !== undefined && isPublicList(list));
     exchange.replyXml(200, xmlDocument('PolicyStatus', element('IsPublic', isPublic)));
   });
 }
@@ -50,9 +66,9 @@ async function policyOf({ context: { objects }, target: { bucket } }: Exchange):
   throw new S3Error('NoSuchBucketPolicy', undefined, { elements: { BucketName: bucket } });
 }
 
-function checkPolicy(bucket: string, document: string): void {
+function parsePolicy(bucket: string, document: string): BucketPolicy {
   try {
-    BucketPolicy.parse(bucket, document);
+    return BucketPolicy.parse(bucket, document);
   } catch (error) {
     if (!(error instanceof PolicyRefusal)) throw error;
     throw new S3Error(error.kind === 'MALFORMED' ? 'MalformedPolicy' : 'NotImplemented', error.message);

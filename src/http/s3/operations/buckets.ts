@@ -1,10 +1,18 @@
 /** ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation, GetBucketVersioning. */
 import { isErrorCode } from '../../../core/errors.js';
+import {
+  BUCKET_ACL,
+  formatAccessList,
+  sharesWithOthers,
+  type AccessList,
+} from '../../../engine/access-list.js';
+import { OBJECT_OWNERSHIPS, OWNERSHIP_CONTROLS } from '../../../engine/bucket-sharing.js';
 import type { BucketSummary } from '../../../engine/object-service.js';
-import { SEE_BUCKET } from '../../auth/permissions.js';
+import { RULE_BUCKET } from '../../auth/permissions.js';
 import { answer } from '../answer.js';
 import { isAllowed } from '../authorize.js';
-import { PUBLIC_READ } from '../canned-acl.js';
+import { listOfHeaders } from '../access-lists.js';
+import { parseCopySource } from '../copy-source.js';
 import type { Exchange } from '../exchange.js';
 import { checkBucketHeaders } from '../object-headers.js';
 import { parseNumber } from '../parameters.js';
@@ -35,7 +43,7 @@ export function listBuckets(exchange: Exchange): void {
     const page = rest.slice(0, limit);
     const next = rest.length > page.length ? page.at(-1)?.name : undefined;
     const content =
-      ownerElement('Owner', options) +
+      ownerElement('Owner', options, exchange.identity.user) +
       `<Buckets>${page.map(bucketElement).join('')}</Buckets>` +
       optionalElement('ContinuationToken', next) +
       optionalElement('Prefix', query.get('prefix'));
@@ -45,8 +53,9 @@ export function listBuckets(exchange: Exchange): void {
 
 /** The buckets in which the one who asks may do something. */
 function visible(exchange: Exchange, all: readonly BucketSummary[]): readonly BucketSummary[] {
-  if (exchange.context.access.open) return all;
-  return all.filter(({ name }) => isAllowed(exchange, SEE_BUCKET, name, ''));
+  const { access } = exchange.context;
+  if (access.open) return all;
+  return all.filter(({ name }) => access.lists(exchange.identity.user, name));
 }
 
 function bucketElement({ name, createdMs }: BucketSummary): string {
@@ -55,38 +64,70 @@ function bucketElement({ name, createdMs }: BucketSummary): string {
 
 export function createBucket(exchange: Exchange): void {
   checkBucketHeaders(exchange.headers);
+  const owner = exchange.identity.user;
+  const list = listOfHeaders(exchange, exchange.headers, { owner: undefined, bucketOwner: owner });
+  const documents = documentsOf(exchange, list);
   if (!hasBody(exchange)) {
-    create(exchange);
+    create(exchange, documents);
     return;
   }
   receiveXml(exchange, {}, (root) => {
     checkConfiguration(root);
-    create(exchange);
+    create(exchange, documents);
   });
 }
 
-function create(exchange: Exchange): void {
+/** What headers say about a new bucket, by the names of its documents. */
+function documentsOf({ headers }: Exchange, list: AccessList | undefined): ReadonlyMap<string, string> {
+  const documents = new Map<string, string>();
+  const kept = list === undefined ? '' : formatAccessList(list);
+  if (kept !== '') documents.set(BUCKET_ACL, kept);
+  const ownership = headers['x-amz-object-ownership'];
+  if (ownership === undefined) return documents;
+  const known = OBJECT_OWNERSHIPS.find((one) => one === ownership);
+  if (known === undefined)
+    throw invalidArgument(
+      'Invalid x-amz-object-ownership header',
+      'x-amz-object-ownership',
+      String(ownership),
+    );
+  if (known === 'BucketOwnerEnforced' && list !== undefined && sharesWithOthers(list))
+    throw new S3Error('InvalidBucketAclWithObjectOwnership');
+  return documents.set(OWNERSHIP_CONTROLS, known);
+}
+
+function create(exchange: Exchange, documents: ReadonlyMap<string, string>): void {
   const { bucket } = exchange.target;
-  const { objects, access } = exchange.context;
-  const isPublic = exchange.headers['x-amz-acl'] === PUBLIC_READ;
-  const created = objects.createBucket(bucket).then(
-    () => true,
+  const { objects } = exchange.context;
+  const created = objects.createBucket(bucket, exchange.identity.user).then(
+    async () => {
+      for (const [name, document] of documents) await objects.setBucketDocument(bucket, name, document);
+    },
     (error: unknown) => {
-      // Only the first region lets an owner create a bucket again (S3 API reference, CreateBucket); nothing changes then.
-      if (exchange.context.options.region === 'us-east-1' && isErrorCode(error, 'BUCKET_EXISTS'))
-        return false;
-      throw error;
+      if (!isErrorCode(error, 'BUCKET_EXISTS')) throw error;
+      createAgain(exchange);
     },
   );
-  const done = created.then((isNew) => {
-    if (isNew && isPublic) return access.setPublicListing(bucket, true);
-    return undefined;
-  });
-  answer(exchange, done, () => {
+  answer(exchange, created, () => {
     const headers = exchange.startHeaders();
     headers.push('Location', `/${bucket}`);
     exchange.reply(200, headers);
   });
+}
+
+/**
+ * Only the first region lets an owner create a bucket again (S3 API reference, CreateBucket); nothing changes then. Throws
+ * BucketAlreadyExists, BucketAlreadyOwnedByYou.
+ */
+function createAgain(exchange: Exchange): void {
+  const { access, options } = exchange.context;
+  const { bucket } = exchange.target;
+  const { user } = exchange.identity;
+  const owner = access.ownerOf(bucket);
+  const own =
+    access.open || (owner === undefined ? isAllowed(exchange, RULE_BUCKET, bucket, '') : owner === user);
+  if (!own) throw new S3Error('BucketAlreadyExists');
+  if (options.region !== 'us-east-1') throw new S3Error('BucketAlreadyOwnedByYou');
 }
 
 /** Any region is accepted: a bucket is where the server is, whatever clients call the place. */
@@ -129,11 +170,15 @@ export function getBucketVersioning(exchange: Exchange): void {
   });
 }
 
-/** Refuses an account that is not the owner of everything here. */
+/** Refuses an account that is not the owner of the bucket. */
 export function checkExpectedOwner(exchange: Exchange): void {
+  const { access, options } = exchange.context;
   for (const name of ['x-amz-expected-bucket-owner', 'x-amz-source-expected-bucket-owner']) {
     const expected = exchange.headers[name];
-    if (expected === undefined || expected === exchange.context.options.ownerId) continue;
+    if (expected === undefined) continue;
+    const source =
+      name === 'x-amz-expected-bucket-owner' ? exchange.target : parseCopySource(exchange.headers);
+    if (expected === (access.ownerOf(source.bucket) ?? options.ownerId)) continue;
     if (expected === '') throw invalidArgument('The value cannot be empty.', name, '');
     throw new S3Error('AccessDenied');
   }

@@ -30,7 +30,10 @@ export function completeUpload(exchange: Exchange): void {
       addOffset(headers, receipt);
       addAck(headers, receipt.ack);
       const content =
-        element('Location', `http://${exchange.headers.host ?? 'localhost'}${exchange.target.rawPath}`) +
+        element(
+          'Location',
+          `${exchange.scheme}://${exchange.headers.host ?? 'localhost'}${exchange.target.rawPath}`,
+        ) +
         element('Bucket', bucket) +
         element('Key', key) +
         element('ETag', `"${receipt.etag}"`) +
@@ -85,7 +88,13 @@ function parseParts(root: XmlElement): CompleteUploadRequest['parts'] {
       'MalformedXML',
       `The XML you provided was not well-formed or did not validate against our published schema: a CompleteMultipartUpload has 1 to ${PART_NUMBER_MAX} Part elements, not ${parts.length}.`,
     );
-  return parts.map(parsePart);
+  const named: CompleteUploadRequest['parts'][number][] = [];
+  for (const part of parts.map(parsePart)) {
+    // Who sent a part twice may name both; the last one counts.
+    if (named.at(-1)?.number === part.number) named.pop();
+    named.push(part);
+  }
+  return named;
 }
 
 function parsePart(part: XmlElement): CompleteUploadRequest['parts'][number] {

@@ -1,4 +1,5 @@
 /** CopyObject: stores a copy of an object, with its headers or with new ones. */
+import { ACL_METADATA } from '../../../engine/access-list.js';
 import type { CopyObjectRequest } from '../../../engine/object-service.js';
 import { ackRequest, addAck, statusOfWrite } from '../acknowledgement.js';
 import { addOffset, answerSlowly } from '../answer.js';
@@ -28,7 +29,7 @@ export function copyObject(exchange: Exchange): void {
 function copyRequest(exchange: Exchange): CopyObjectRequest {
   const { bucket, key } = exchange.target;
   const source = parseCopySource(exchange.headers);
-  const given = headersOfWrite(exchange.headers);
+  const given = headersOfWrite(exchange, exchange.headers);
   const algorithm = exchange.headers['x-amz-checksum-algorithm'];
   if (algorithm !== undefined) throw notImplemented(`A new checksum (${String(algorithm)}) for a copy`);
   const replaceHeaders = directive(exchange, 'x-amz-metadata-directive');
@@ -43,6 +44,7 @@ function copyRequest(exchange: Exchange): CopyObjectRequest {
     key,
     source,
     headers: replaceHeaders ? { system: given.system, user: given.user } : undefined,
+    acl: given.user[ACL_METADATA],
     tags: replaceTags ? (given.tags ?? {}) : undefined,
     conditions: writeConditions(exchange.headers),
     ack: ackRequest(exchange),

@@ -11,7 +11,7 @@ import { element, xmlDocument } from '../xml-writer.js';
 
 export function createUpload(exchange: Exchange): void {
   const { bucket, key } = exchange.target;
-  const headers = headersOfWrite(exchange.headers);
+  const headers = headersOfWrite(exchange, exchange.headers);
   const checksum = checksumOf(exchange);
   const opened = exchange.context.objects.createUpload({
     bucket,

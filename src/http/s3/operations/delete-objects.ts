@@ -1,5 +1,6 @@
 /** DeleteObjects: up to 1,000 keys in one request, and in one append. */
 import type { DeletedObjects } from '../../../engine/object-service.js';
+import { isErrorCode } from '../../../core/errors.js';
 import { DELETE_OBJECT } from '../../auth/permissions.js';
 import { addOffset, answer } from '../answer.js';
 import { isAllowed } from '../authorize.js';
@@ -17,6 +18,8 @@ interface Deletion {
   readonly key: string;
   /** Whether the client named the one version there is. */
   readonly versioned: boolean;
+  /** The ETag that the object has to have. */
+  readonly etag: string | undefined;
   /** What is wrong with this key alone. */
   readonly refusal: S3Error | undefined;
 }
@@ -27,16 +30,38 @@ export function deleteObjects(exchange: Exchange): void {
     const deletions = exchange.context.access.open
       ? named
       : named.map((one) => withPermission(exchange, one));
-    const keys = deletions.filter(({ refusal }) => refusal === undefined).map(({ key }) => key);
-    const { objects } = exchange.context;
-    const deleted =
-      keys.length === 0 ? Promise.resolve({ errors: [] }) : objects.deleteObjects(exchange.target.bucket, keys);
-    answer<DeletedObjects>(exchange, deleted, (receipt) => {
+    answer(exchange, deleteAll(exchange, deletions), (receipt) => {
       const headers = exchange.startHeaders();
       addOffset(headers, receipt);
       exchange.replyXml(200, resultDocument(deletions, receipt.errors, quiet), headers);
     });
   });
+}
+
+/** What went wrong with each; undefined for success. All without a condition of their own are one call of the engine. */
+async function deleteAll(
+  { context: { objects }, target: { bucket } }: Exchange,
+  deletions: readonly Deletion[],
+): Promise<DeletedObjects> {
+  const errors: (Error | undefined)[] = deletions.map(({ refusal }) => refusal);
+  const plain = deletions.flatMap(({ etag, refusal }, at) =>
+    etag === undefined && refusal === undefined ? [at] : [],
+  );
+  const keys = plain.map((at) => deletions[at]?.key ?? '');
+  const together: DeletedObjects =
+    keys.length === 0 ? { errors: [] } : await objects.deleteObjects(bucket, keys);
+  for (const [index, at] of plain.entries()) errors[at] = together.errors[index];
+  for (const [at, { key, etag, refusal }] of deletions.entries()) {
+    if (etag === undefined || refusal !== undefined) continue;
+    try {
+      await objects.deleteObject(bucket, key, { ifMatch: [etag] });
+    } catch (error) {
+      // What is not there is deleted, whatever it should have matched.
+      if (isErrorCode(error, 'NO_SUCH_KEY')) continue;
+      errors[at] = error instanceof Error ? error : new S3Error('InternalError', undefined, { cause: error });
+    }
+  }
+  return { ...together, errors };
 }
 
 /** A key that the one who asks may not delete is refused alone. */
@@ -60,13 +85,18 @@ function parseObject(object: XmlElement): Deletion {
   const key = childText(object, 'Key');
   if (key === undefined || key === '')
     throw new S3Error('MalformedXML', 'Each Object of a Delete needs a Key.');
-  return { key, versioned: childText(object, 'VersionId') === 'null', refusal: refusalOf(object) };
+  return {
+    key,
+    versioned: childText(object, 'VersionId') === 'null',
+    etag: childText(object, 'ETag')?.trim().replaceAll('"', ''),
+    refusal: refusalOf(object),
+  };
 }
 
 function refusalOf(object: XmlElement): S3Error | undefined {
   for (const { name, text } of object.children) {
     if (name === 'VersionId' && text !== 'null') return new S3Error('NoSuchVersion');
-    if (name === 'ETag' || name === 'LastModifiedTime' || name === 'Size')
+    if (name === 'LastModifiedTime' || name === 'Size')
       return notImplemented(`The condition ${name} in a DeleteObjects`);
   }
   return undefined;
@@ -78,9 +108,8 @@ function resultDocument(
   quiet: boolean,
 ): string {
   let content = '';
-  let index = 0;
-  for (const { key, versioned, refusal } of deletions) {
-    const error = refusal ?? errors[index++];
+  for (const [at, { key, versioned }] of deletions.entries()) {
+    const error = errors[at];
     if (error !== undefined) content += errorEntry(key, error);
     else if (!quiet)
       content += `<Deleted>${element('Key', key)}${versioned ? element('VersionId', 'null') : ''}</Deleted>`;

@@ -27,7 +27,7 @@ export function listObjects(exchange: Exchange): void {
     const last = result.entries.at(-1);
     // Without a delimiter the last key is the marker, and S3 does not repeat it.
     const nextMarker = result.truncated && listing.delimiter !== '' ? nameOf(last) : undefined;
-    const owner = ownerElement('Owner', exchange.context.options);
+    const owner = bucketOwner(exchange);
     const content =
       heading(exchange, listing, result) +
       `<Marker>${encode(marker)}</Marker>` +
@@ -49,7 +49,7 @@ export function listObjectsV2(exchange: Exchange): void {
   const { encode } = listing;
   list(exchange, listing, after, (result) => {
     const next = result.truncated ? encodeToken(result) : undefined;
-    const owner = query.get('fetch-owner') === 'true' ? ownerElement('Owner', exchange.context.options) : '';
+    const owner = query.get('fetch-owner') === 'true' ? bucketOwner(exchange) : '';
     const content =
       heading(exchange, listing, result) +
       element('KeyCount', result.entries.length) +
@@ -59,6 +59,10 @@ export function listObjectsV2(exchange: Exchange): void {
       entries(result.entries, encode, owner);
     exchange.replyXml(200, xmlDocument('ListBucketResult', content));
   });
+}
+
+function bucketOwner({ context: { options, access }, target }: Exchange): string {
+  return ownerElement('Owner', options, access.ownerOf(target.bucket));
 }
 
 function parseListing(query: ReadonlyMap<string, string>): Listing {

@@ -63,13 +63,18 @@ function nextMarkers(result: ListUploadsResult, encode: (name: string) => string
   return `<NextKeyMarker>${encode(key)}</NextKeyMarker>${element('NextUploadIdMarker', id)}`;
 }
 
+/** Who began an upload is not kept: it belongs to the owner of the bucket. */
+function ownersOf({ context: { options, access }, target }: Exchange): string {
+  const owner = access.ownerOf(target.bucket);
+  return ownerElement('Initiator', options, owner) + ownerElement('Owner', options, owner);
+}
+
 function uploadElements(
   exchange: Exchange,
   result: ListUploadsResult,
   encode: (name: string) => string,
 ): string {
-  const { options } = exchange.context;
-  const owners = ownerElement('Initiator', options) + ownerElement('Owner', options) + STANDARD;
+  const owners = ownersOf(exchange) + STANDARD;
   let content = '';
   for (const { key, uploadId, openedMs } of result.uploads)
     content +=
@@ -88,15 +93,14 @@ export function listParts(exchange: Exchange): void {
   const maxParts = parseLimit(query, 'max-parts');
   const partNumberMarker = Math.min(marker, PART_NUMBER_MAX);
   const request = { bucket, key, uploadId, partNumberMarker, maxParts };
-  const { options, objects } = exchange.context;
+  const { objects } = exchange.context;
   answer(exchange, objects.listParts(request), (result) => {
     const last = result.parts.at(-1)?.number ?? (result.truncated ? marker : 0);
     const content =
       element('Bucket', bucket) +
       `<Key>${encode(key)}</Key>` +
       element('UploadId', uploadId) +
-      ownerElement('Initiator', options) +
-      ownerElement('Owner', options) +
+      ownersOf(exchange) +
       STANDARD +
       element('PartNumberMarker', marker) +
       element('NextPartNumberMarker', last) +

@@ -15,7 +15,7 @@ const NOTHING: ListObjectsResult = { entries: [], truncated: false };
 
 export function listObjectVersions(exchange: Exchange): void {
   const { bucket, query } = exchange.target;
-  const { objects, options } = exchange.context;
+  const { objects, options, access } = exchange.context;
   const url = wantsUrlEncoding(query);
   const encode = url ? encodeUrl : escapeXml;
   const named = (name: string, text: string): string => `<${name}>${encode(text)}</${name}>`;
@@ -43,7 +43,7 @@ export function listObjectVersions(exchange: Exchange): void {
       element('IsTruncated', result.truncated) +
       (last === undefined ? '' : named('NextKeyMarker', last.kind === 'prefix' ? last.prefix : last.key)) +
       (last?.kind === 'object' ? element('NextVersionIdMarker', 'null') : '') +
-      versions(result.entries, encode, ownerElement('Owner', options));
+      versions(result.entries, encode, ownerElement('Owner', options, access.ownerOf(bucket)));
     exchange.replyXml(200, xmlDocument('ListVersionsResult', content));
   });
 }

@@ -9,7 +9,6 @@ import { planBody } from '../body-plan.js';
 import { BodyReader, type BodyReceiver } from '../body-reader.js';
 import { BodyStream } from '../body-stream.js';
 import { BodyVerifier } from '../body-verifier.js';
-import { checkObjectAcl, parseCannedAcl } from '../canned-acl.js';
 import { addChecksumHeaders, planChecksum } from '../checksum-headers.js';
 import type { Exchange } from '../exchange.js';
 import { boundaryOf, FormParser, type FormReceiver } from '../form-parser.js';
@@ -142,8 +141,8 @@ function readForm(exchange: Exchange, fields: ReadonlyMap<string, string>, fileN
     if (!isAllowed(exchange, permission, target.bucket, key)) throw denied(exchange, permission);
   const given = headersOf(fields);
   const acl = fields.get('acl') ?? fields.get('x-amz-acl');
-  if (acl !== undefined) checkObjectAcl(exchange, parseCannedAcl(acl), target.bucket, key);
-  const headers = headersOfWrite(given);
+  if (acl !== undefined) given['x-amz-acl'] = acl;
+  const headers = headersOfWrite(exchange, given);
   const tagging = fields.get('tagging');
   const tags = tagging === undefined ? undefined : parseTagSet(parseXml(tagging), OBJECT_TAGS_MAX);
   const checksum = planChecksum(given);
@@ -205,7 +204,7 @@ function reply(
 ): void {
   const { bucket } = exchange.target;
   const etag = `"${receipt.etag}"`;
-  const location = `http://${exchange.headers.host ?? ''}/${bucket}/${encodeURIComponent(key).replaceAll('%2F', '/')}`;
+  const location = `${exchange.scheme}://${exchange.headers.host ?? ''}/${bucket}/${encodeURIComponent(key).replaceAll('%2F', '/')}`;
   const headers = exchange.startHeaders();
   headers.push('ETag', etag);
   addChecksumHeaders(headers, receipt.checksum);

@@ -9,7 +9,7 @@ import { receiveBody } from '../receive-body.js';
 
 export function putObject(exchange: Exchange): void {
   const { bucket, key } = exchange.target;
-  const headers = headersOfWrite(exchange.headers);
+  const headers = headersOfWrite(exchange, exchange.headers);
   const conditions = writeConditions(exchange.headers);
   const ack = ackRequest(exchange);
   receiveBody(exchange, ({ body, md5, checksum }) => {

@@ -27,7 +27,7 @@ function addressOf(exchange: Exchange): PartAddress {
 export function uploadPart(exchange: Exchange): void {
   const address = addressOf(exchange);
   // A part has no headers of its own; this is for what must be refused.
-  headersOfWrite(exchange.headers);
+  headersOfWrite(exchange, exchange.headers);
   receiveBody(exchange, ({ body, md5, checksum }) => {
     const stored = exchange.context.objects.putPart({ ...address, body, md5, checksum });
     answer(exchange, stored, (receipt) => {
@@ -42,7 +42,7 @@ export function uploadPart(exchange: Exchange): void {
 
 export function uploadPartCopy(exchange: Exchange): void {
   const address = addressOf(exchange);
-  headersOfWrite(exchange.headers);
+  headersOfWrite(exchange, exchange.headers);
   const source = parseCopySource(exchange.headers);
   const rangeHeader = exchange.headers['x-amz-copy-source-range'];
   const range = parseCopyRange(typeof rangeHeader === 'string' ? rangeHeader : undefined);

@@ -31,7 +31,7 @@ void t.test('delete objects: quiet says only what went wrong', async (t) => {
           { Key: 'a' },
           { Key: 'b', VersionId: 'v1' },
           { Key: 'x'.repeat(1025) },
-          { Key: 'c', ETag: 'e' },
+          { Key: 'c', Size: 1 },
         ],
       },
     }),
@@ -74,4 +74,21 @@ void t.test('delete objects: the body must be covered by an MD5 or a checksum th
   t.equal(await send('Content-MD5: AAAAAAAAAAAAAAAAAAAAAA==\r\n'), 'BadDigest');
   t.equal(await send('x-amz-checksum-crc32: AAAAAA==\r\n'), 'BadDigest');
   t.equal(await send(`Content-MD5: ${createHash('md5').update(body).digest('base64')}\r\n`), undefined);
+});
+
+void t.test('delete objects: an ETag is a condition of its key alone', async (t) => {
+  const { client } = await startEndpoint(t);
+  for (const Key of ['a', 'b', 'c']) await client.send(new PutObjectCommand({ Bucket, Key, Body: Key }));
+  const ETag = '"92eb5ffee6ae2fec3ad71c777531578f"';
+  const output = await client.send(
+    new DeleteObjectsCommand({
+      Bucket,
+      Delete: { Objects: [{ Key: 'a', ETag }, { Key: 'b', ETag }, { Key: 'c' }, { Key: 'gone', ETag }] },
+    }),
+  );
+  t.same(
+    output.Deleted?.map(({ Key }) => Key),
+    ['b', 'c', 'gone'],
+  );
+  t.match(output.Errors, [{ Key: 'a', Code: 'PreconditionFailed' }]);
 });

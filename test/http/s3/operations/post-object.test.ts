@@ -151,8 +151,8 @@ void t.test('post: what cannot be stored, or is no form, is refused', async (t) 
   for (const [fields, code] of [
     [{ key: 'x', 'x-amz-meta-a': 'b\r\nSet-Cookie: c' }, 'InvalidArgument'],
     [{ key: 'x', 'x-amz-meta-a b': 'c' }, 'InvalidArgument'],
-    [{ key: 'x', acl: 'public-read' }, 'NotImplemented'],
-    [{ key: 'x', 'x-amz-acl': 'public-read' }, 'NotImplemented'],
+    [{ key: 'x', acl: 'log-delivery-write' }, 'NotImplemented'],
+    [{ key: 'x', 'x-amz-acl': 'public' }, 'InvalidArgument'],
     [{ key: 'x', 'x-amz-server-side-encryption': 'AES256' }, 'NotImplemented'],
     [{ key: 'x', 'x-amz-checksum-crc32': 'AAAAAA==' }, 'BadDigest'],
     [{ key: 'x'.repeat(1025) }, 'KeyTooLongError'],
