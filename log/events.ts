@@ -167,7 +167,10 @@ export interface UfsPartStored {
   readonly ufsEtag: string;
 }
 
-/** A multipart upload that was not completed takes no space in the UFS any more: it was aborted, or is unknown there. */
+/**
+ * A multipart upload that was not completed takes no space in the UFS any more: it was aborted, or is unknown there. Without a name the
+ * first one says that it is given up, and the second that whatever came of it is aborted.
+ */
 export interface UfsUploadEnded {
   readonly type: 'UfsUploadEnded';
   readonly atMs: number;
@@ -309,6 +312,16 @@ export interface UserRemoved {
   readonly name: string;
 }
 
+/** A job that outlives a process was begun, has come further or has ended; the document holds what it does and how far it is. */
+export interface JobChanged {
+  readonly type: 'JobChanged';
+  readonly atMs: number;
+  readonly jobId: string;
+  /** The whole document, as JSON. */
+  readonly document: string;
+  readonly ended: boolean;
+}
+
 export type DataEvent =
   | WriteOpened
   | WriteAbandoned
@@ -336,7 +349,8 @@ export type ControlEvent =
   | MountAdded
   | MountRemoved
   | UserChanged
-  | UserRemoved;
+  | UserRemoved
+  | JobChanged;
 
 export type Event = DataEvent | ControlEvent;
 export type EventType = Event['type'];

@@ -27,6 +27,8 @@ export interface ControlState {
   readonly buckets: Map<string, Bucket>;
   readonly mounts: Map<string, Mount>;
   readonly users: Map<string, string>;
+  /** Documents of jobs by their ids, the oldest first; of those that have ended, the newest `ENDED_JOBS_MAX`. */
+  readonly jobs: Map<string, { readonly document: string; readonly ended: boolean }>;
   /** Whether there ever was a user besides `anonymous`. */
   usersExisted: boolean;
   /** JSON of the path configuration; undefined before the first change. */
@@ -40,6 +42,7 @@ export function emptyControlState(): ControlState {
     buckets: new Map(),
     mounts: new Map(),
     users: new Map(),
+    jobs: new Map(),
     usersExisted: false,
     pathConfig: undefined,
     pathConfigOffset: -1,
@@ -86,9 +89,20 @@ export function foldControl(state: ControlState, event: ControlEvent, offset: nu
     case 'UserRemoved':
       state.users.delete(event.name);
       return;
+    case 'JobChanged':
+      state.jobs.set(event.jobId, { document: event.document, ended: event.ended });
+      if (event.ended) forgetOldJobs(state);
+      return;
     default:
       unreachable(event);
   }
+}
+
+const ENDED_JOBS_MAX = 100;
+
+function forgetOldJobs({ jobs }: ControlState): void {
+  const ended = [...jobs].filter(([, job]) => job.ended);
+  for (const [id] of ended.slice(0, -ENDED_JOBS_MAX)) jobs.delete(id);
 }
 
 const CONTROL_TYPES: ReadonlySet<string> = new Set<ControlEvent['type']>([
@@ -100,6 +114,7 @@ const CONTROL_TYPES: ReadonlySet<string> = new Set<ControlEvent['type']>([
   'MountRemoved',
   'UserChanged',
   'UserRemoved',
+  'JobChanged',
 ]);
 
 export function isControlEvent(event: { readonly type: string }): event is ControlEvent {

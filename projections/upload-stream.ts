@@ -5,7 +5,7 @@
  * its successor); the retry schedule is state, so it survives a restart, and so is how far a multipart upload at the UFS got.
  * An upload at the UFS whose version leaves the stream unfinished is stale until the UFS has aborted it.
  */
-import type { DataEvent, Replaced } from '../log/events.js';
+import type { DataEvent, Replaced, UfsUploadEnded } from '../log/events.js';
 import {
   partPrefixEnd,
   queueKey,
@@ -81,14 +81,28 @@ export function foldUploadStream(
       });
       return;
     case 'UfsUploadEnded':
-      index.delete(staleUploadKey(event.version));
-      if (queued(index, event.version)?.upload?.id !== event.ufsUpload) return;
-      forgetParts(index, event.version);
-      change(index, counts, event.version, { upload: undefined });
+      endUpload(index, counts, event);
       return;
     default:
       return;
   }
+}
+
+/** One without a name may still turn up at the UFS: it stays to be looked for. */
+function endUpload(
+  index: RecordMap,
+  counts: UploadStreamCounts,
+  { bucket, key, version, ufsUpload }: UfsUploadEnded,
+): void {
+  const upload = queued(index, version)?.upload;
+  if (upload?.id === ufsUpload) {
+    forgetParts(index, version);
+    change(index, counts, version, { upload: undefined });
+    if (ufsUpload === '') index.set(staleUploadKey(version), { kind: 'staleUpload', bucket, key, ...upload });
+    return;
+  }
+  const stale = index.get(staleUploadKey(version));
+  if (stale?.kind === 'staleUpload' && stale.id === ufsUpload) index.delete(staleUploadKey(version));
 }
 
 function queued(index: RecordMap, version: number): QueueRecord | undefined {

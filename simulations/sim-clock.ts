@@ -8,8 +8,8 @@ import { assert } from '../src/core/assert.js';
 import type { Cancel, Clock } from '../src/core/ports.js';
 import type { Scheduler } from './scheduler.js';
 
-/** 2026-01-01T00:00:00Z. */
-const WALL_ORIGIN_MS = 1_767_225_600_000;
+/** 2026-01-01T00:00:00Z: when a simulation begins, unless it is told otherwise. */
+export const WALL_ORIGIN_MS = 1_767_225_600_000;
 
 export interface SimClockOptions {
   /** Wall time when the simulation began, in milliseconds since the Unix epoch. */

@@ -11,6 +11,7 @@
 import { HeadraceError } from '../src/core/errors.js';
 import type {
   ByteRange,
+  MultipartStore,
   ObjectStore,
   StoredBucket,
   StoredObject,
@@ -23,6 +24,8 @@ import { PART_BYTES_MIN } from '../src/core/object.js';
 import { pageOf } from '../src/core/store-listing.js';
 import { KIB } from '../src/core/units.js';
 import type { Scheduler } from './scheduler.js';
+import { WALL_ORIGIN_MS } from './sim-clock.js';
+import { SimMultipart, SimUploads } from './sim-multipart.js';
 import { checkClaims } from './sim-put-claims.js';
 import type { SimRandom } from './sim-random.js';
 import {
@@ -54,6 +57,8 @@ export interface SimObjectStoreOptions {
   readonly shortPages?: number;
   /** Of all parts but the last; lower it to simulate with small bodies. */
   readonly partBytesMin?: number;
+  /** Whether it takes uploads in parts. */
+  readonly multipart?: boolean;
 }
 
 /** What outlives a process. */
@@ -63,6 +68,7 @@ interface World {
   readonly options: SimObjectStoreOptions;
   readonly objects: SimStoredObjects;
   readonly faults: StoreFaultPlan;
+  readonly uploads: SimUploads;
   generations: number;
   /** Requests that arrived, by operation. */
   readonly calls: Map<StoreOperation, number>;
@@ -71,10 +77,20 @@ interface World {
 }
 
 const CHUNK_BYTES = 64 * KIB;
-const WRITES: ReadonlySet<StoreOperation> = new Set(['createBucket', 'deleteBucket', 'put', 'delete']);
+const WRITES: ReadonlySet<StoreOperation> = new Set([
+  'createBucket',
+  'deleteBucket',
+  'put',
+  'delete',
+  'begin',
+  'putPart',
+  'complete',
+  'abort',
+]);
 
 export class SimObjectStore implements ObjectStore {
   readonly description = 'simulated';
+  readonly multipart?: MultipartStore;
   readonly #world: World;
   readonly #generation: number;
   #alive = true;
@@ -88,11 +104,25 @@ export class SimObjectStore implements ObjectStore {
       options,
       objects: new SimStoredObjects(() => scheduler.nowMs),
       faults: new StoreFaultPlan(random, options.faults ?? {}),
+      uploads: new SimUploads(() => WALL_ORIGIN_MS + scheduler.nowMs),
       generations: 0,
       calls: new Map(),
       sentBytes: 0,
     };
     this.#generation = ++this.#world.generations;
+    if (this.#world.options.multipart === true) this.multipart = this.#makeMultipart();
+  }
+
+  #makeMultipart(): MultipartStore {
+    const { uploads, objects, options } = this.#world;
+    return new SimMultipart({
+      uploads,
+      objects,
+      generation: this.#generation,
+      partBytesMin: options.partBytesMin ?? PART_BYTES_MIN,
+      exchange: (operation, bucket, key, signal, effect) =>
+        this.#exchange(operation, bucket, key, signal, effect),
+    });
   }
 
   /** Every change, in the order in which it took effect. */
@@ -113,6 +143,11 @@ export class SimObjectStore implements ObjectStore {
   contents(bucket: string): ReadonlyMap<string, HeldObject> {
     const { objects } = this.#world;
     return new Map(objects.hasBucket(bucket) ? objects.entries(bucket) : []);
+  }
+
+  /** Multipart uploads, past and open: for checkers and for what others do to them, without a call. */
+  get uploads(): SimUploads {
+    return this.#world.uploads;
   }
 
   /** Replaces the shares of calls that fail; `{}` heals the store, except for calls that hang already. */

@@ -2,7 +2,7 @@
  * What can go wrong with a call to the simulated under-store, and when it does.
  */
 import { HeadraceError } from '../src/core/errors.js';
-import type { ObjectStore } from '../src/core/object-store.js';
+import type { MultipartStore, ObjectStore } from '../src/core/object-store.js';
 import type { SimRandom } from './sim-random.js';
 import { failure } from './sim-stored-objects.js';
 
@@ -33,7 +33,8 @@ export type StoreFault = (typeof STORE_FAULTS)[number];
 /** The share of calls that each fault strikes, 0 to 1. */
 export type StoreFaults = Readonly<Partial<Record<StoreFault, number>>>;
 
-export type StoreOperation = Exclude<keyof ObjectStore, 'description' | 'close'>;
+export type StoreOperation =
+  Exclude<keyof ObjectStore, 'description' | 'close' | 'multipart'> | keyof MultipartStore;
 
 /** Which calls an armed fault strikes; what is absent fits any. */
 export interface StoreFaultTarget {

@@ -5,11 +5,13 @@ import type { PersistState, PolicyMode } from '../core/object.js';
 import type { LogInspection } from './inspection/log-inspection.js';
 import type { PathConfigDocument, PathRule } from './path-config.js';
 import type { FlushRequest } from './persist-barrier.js';
+import type { PersistService } from './persist-service.js';
 import type { UserService } from './users-service.js';
 
 export interface AdminService {
   readonly users: UserService;
   readonly inspection: LogInspection;
+  readonly persists: PersistService;
   status(): Promise<EngineStatus>;
   /** The effective document, and the control offset that it stands at. `atOffset` reads back an older one. */
   pathConfig(atOffset?: number): Promise<{ document: PathConfigDocument; offset: number }>;
@@ -79,6 +81,8 @@ export interface PersistEntry {
   readonly nextAttemptAtMs?: number;
   readonly cause?: string;
   readonly message?: string;
+  /** Bytes that the UFS holds already of a large object that goes there in parts. */
+  readonly uploadedBytes?: number;
 }
 
 export interface ObjectStat {

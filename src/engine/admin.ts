@@ -39,6 +39,9 @@ import { parsePathConfig, parsePathConfigText } from './path-config-document.js'
 import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
 import { listFs } from './fs-listing.js';
 import type { FlushRequest, PersistBarriers } from './persist-barrier.js';
+import { persistEntryOf } from './persist-entry.js';
+import { PersistOperations } from './persist-operations.js';
+import type { PersistService } from './persist-service.js';
 import type { Persister } from './persister.js';
 import type { Reaper } from './reaper.js';
 import type { Reclaimer } from './reclaimer.js';
@@ -62,6 +65,7 @@ export interface AdminParts {
 export class Admin implements AdminService {
   readonly users: UserService;
   readonly inspection: LogInspection;
+  readonly persists: PersistService;
   readonly #core: EngineCore;
   readonly #parts: AdminParts;
   readonly #startedMs: number;
@@ -70,6 +74,7 @@ export class Admin implements AdminService {
     this.#core = core;
     this.#parts = parts;
     this.users = parts.users;
+    this.persists = new PersistOperations(core, parts.persister);
     this.inspection = inspectEngine(core, (bucket, key) => this.persistStat(bucket, key));
     this.#startedMs = core.clock.wallTimeMs();
     // By the event, so that a change whose append seemed to fail counts as soon as it proves durable.
@@ -332,22 +337,8 @@ export class Admin implements AdminService {
   }
 
   #persistEntry(partition: Partition, version: number, record: QueueRecord): PersistEntry {
-    const { bucket, key, action, size, sinceMs, attempt, nextAttemptAtMs, cause, message, quarantined } =
-      record;
     const uploading = this.#parts.persister.isUploading(partition.number, version);
-    const phase = quarantined ? 'QUARANTINED' : uploading ? 'UPLOADING' : attempt > 0 ? 'WAITING' : 'PENDING';
-    return {
-      bucket,
-      key,
-      kind: action,
-      version,
-      size,
-      phase,
-      sinceMs,
-      attempt,
-      ...(phase === 'WAITING' ? { nextAttemptAtMs } : {}),
-      ...(cause === '' ? {} : { cause, message }),
-    };
+    return persistEntryOf(partition, version, record, uploading);
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * | in the log                 | in the store                                       | after a crash                               |
  * |----------------------------|----------------------------------------------------|---------------------------------------------|
- * | UfsUploadStarted, no name  | perhaps an upload                                  | those begun since are aborted, then anew    |
+ * | UfsUploadStarted, no name  | perhaps an upload, perhaps later                   | anew; those begun since are aborted later   |
  * | UfsUploadStarted with name | the upload                                         | the store is asked which parts it has       |
  * | UfsPartStored              | the part                                           | it is not sent again                        |
  * | nothing more               | the object, if the completion took effect          | the object's ETag tells: then it is done    |
@@ -97,7 +97,6 @@ export class PersistMultipart {
     const upload = this.#uploadOf(target);
     if (upload === undefined) return undefined;
     if (upload.id === '') {
-      await abortBegunSince(this.#core, { ...job, upload, cutOff: this.#cutOff, spared: undefined });
       await this.#ended(target, '');
       return undefined;
     }

@@ -2,7 +2,8 @@
  * Multipart uploads at the under-store that nobody will complete, because their version was replaced, deleted or given up.
  *
  * They are aborted in the background, and before anything newer of the same object goes to the store: a completion that is still
- * on its way could otherwise put the old version in the place of the new one.
+ * on its way could otherwise put the old version in the place of the new one. Of one that a crash left without a name nobody knows
+ * whether its beginning is still on its way to the store: it is looked for when that has surely arrived.
  */
 import type { DataEvent } from '../../log/events.js';
 import {
@@ -12,7 +13,7 @@ import {
   staleUploadKey,
   type StaleUploadRecord,
 } from '../../projections/records.js';
-import { SECOND_MS } from '../core/units.js';
+import { MINUTE_MS, SECOND_MS } from '../core/units.js';
 import { decideUfsUploadEnded } from './decide-persists.js';
 import { durableRecord, type EngineCore } from './engine-core.js';
 import type { Partition } from './partition.js';
@@ -21,6 +22,8 @@ import { RESUMABLE_BYTES_MIN } from './persist-upload.js';
 import { ufsCall, type CutOff } from './ufs-calls.js';
 
 const RETRY_MS = 30 * SECOND_MS;
+/** After this a call has arrived or never will. */
+const ARRIVED_MS = 2 * MINUTE_MS;
 const STALE_END = 't';
 
 interface Stale {
@@ -65,7 +68,8 @@ export class PersistStaleUploads {
   async settle(bucket: string, key: string): Promise<void> {
     if (this.#byObject.size === 0) return;
     const name = objectKey(bucket, key);
-    for (const stale of this.#byObject.get(name) ?? []) await this.#abort(name, stale);
+    for (const stale of this.#byObject.get(name) ?? [])
+      if (!this.#isNameless(stale)) await this.#abort(name, stale);
   }
 
   #look(partition: Partition, event: DataEvent): void {
@@ -91,6 +95,7 @@ export class PersistStaleUploads {
     for (const [name, found] of [...this.#byObject]) {
       for (const stale of found) {
         if (this.#stopped) return;
+        if (this.#isOnItsWay(stale)) continue;
         try {
           await this.#abort(name, stale);
         } catch (error) {
@@ -102,6 +107,17 @@ export class PersistStaleUploads {
     }
     this.#cancel = undefined;
     this.#abortLater(RETRY_MS);
+  }
+
+  #isNameless({ partition, version }: Stale): boolean {
+    const record = partition.index.get(staleUploadKey(version));
+    return record?.kind === 'staleUpload' && record.id === '';
+  }
+
+  #isOnItsWay({ partition, version }: Stale): boolean {
+    const record = partition.index.get(staleUploadKey(version));
+    if (record?.kind !== 'staleUpload' || record.id !== '') return false;
+    return this.#core.clock.wallTimeMs() < record.sinceMs + ARRIVED_MS;
   }
 
   async #abort(name: string, stale: Stale): Promise<void> {
@@ -142,7 +158,7 @@ export class PersistStaleUploads {
   }
 }
 
-/** The version that an event makes leave the upload stream, as far as it may have had an upload. */
+/** The version whose upload an event may have made stale. */
 function leftBehind(event: DataEvent): { readonly version: number; readonly size: number } | undefined {
   switch (event.type) {
     case 'ObjectCommitted':
@@ -150,6 +166,8 @@ function leftBehind(event: DataEvent): { readonly version: number; readonly size
       return event.replaced?.state === 'PERSISTED' ? undefined : event.replaced;
     case 'PersistDiscarded':
       return event;
+    case 'UfsUploadEnded':
+      return { version: event.version, size: RESUMABLE_BYTES_MIN };
     default:
       return undefined;
   }

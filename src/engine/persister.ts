@@ -77,6 +77,11 @@ export class Persister {
     this.#stale = new PersistStaleUploads(core, this.#cutOff);
   }
 
+  /** Whether uploads go on: some under-store answers. */
+  get storesAnswer(): boolean {
+    return !this.#stopped && this.#health.downStores <= this.#core.control.state.mounts.size;
+  }
+
   start(): void {
     this.#stopped = false;
     for (const partition of this.#core.partitions) {

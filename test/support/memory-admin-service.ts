@@ -29,6 +29,7 @@ import { LogInspector } from '../../src/engine/inspection/log-inspector.js';
 import type { Event } from '../../log/events.js';
 import type { UserService } from '../../src/engine/users-service.js';
 import { FixedClock } from './fixed-clock.js';
+import { MemoryPersists } from './memory-persists.js';
 import { createMemoryUsers } from './memory-users.js';
 
 const PARTITIONS = 2;
@@ -45,6 +46,7 @@ export const NOTHING_LEFT: FlushProgress = {
 };
 
 export class MemoryAdminService implements AdminService {
+  readonly persists = new MemoryPersists(() => this.pending);
   readonly users: UserService = createMemoryUsers({ clock: new FixedClock(START_MS) }).users;
   readonly inspection: LogInspection = new LogInspector(() => ({
     version: '0.0.0-test',
@@ -52,6 +54,7 @@ export class MemoryAdminService implements AdminService {
     partitions: [{ log: this.#source(1), index: this.index }],
     partitionIndexOf: () => 0,
     nowMs: () => START_MS,
+    nextTurn: async () => {},
   }));
   /** The data partition's index, for exports: with no checkpoint, as long as the log is whole. */
   readonly index: InspectedPartition['index'] = {

@@ -1,0 +1,183 @@
+/** Large objects go to the UFS in parts, go on where they were, and leave nothing behind there. */
+import t from 'tap';
+import { GIB, MIB, MINUTE_MS, SECOND_MS } from '../../src/core/units.js';
+import { BUCKET, EngineWorld } from '../support/engine-world.js';
+import { makeBody } from '../support/object-model.js';
+
+const PART_BYTES = 5 * MIB;
+const PARTS = 5;
+
+function openWorld(options: Parameters<typeof EngineWorld.open>[0] = {}): Promise<EngineWorld> {
+  return EngineWorld.open({
+    ...options,
+    engine: { capacityBytes: 256 * MIB, pinnedRatio: 0.8, ...options.engine },
+    ufs: { multipart: true, latencyMs: { min: 50, max: 60 }, ...options.ufs },
+  });
+}
+
+async function putLarge(world: EngineWorld, key = 'key', seed = 1): Promise<Buffer> {
+  const uploadId = await world.createUpload(key);
+  const bodies = Array.from({ length: PARTS }, (_, i) => makeBody(seed * 100 + i, PART_BYTES));
+  const parts = [];
+  for (const [at, body] of bodies.entries()) parts.push(await world.putPart(key, uploadId, at + 1, body));
+  await world.completeUpload(key, uploadId, parts);
+  return Buffer.concat(bodies);
+}
+
+const events = async (world: EngineWorld, type: string): Promise<number> =>
+  (await world.eventTypes()).filter((found) => found === type).length;
+
+void t.test('a large object goes in parts with its own boundaries, and its ETag stays', async (t) => {
+  const world = await openWorld();
+  const body = await putLarge(world);
+  await world.drained();
+  t.same(world.inUfs('key'), body);
+  t.match(world.ufs.contents(BUCKET).get('key')?.etag, /-5$/);
+  t.equal(world.ufs.uploads.open.size, 0);
+  t.equal(await events(world, 'UfsPartStored'), PARTS);
+  t.same([...world.partition.index.scan('m', 'n')], [], 'its parts are forgotten');
+});
+
+for (const way of ['kill', 'crash', 'restart'] as const) {
+  void t.test(`after a ${way} an upload goes on behind the parts that the UFS has`, async (t) => {
+    const world = await openWorld();
+    world.ufs.arm('hang', { operation: 'putPart', times: 100 });
+    const body = await putLarge(world);
+    await world.sleep(SECOND_MS);
+    world.ufs.setFaults({});
+    // Two parts get through, then the process ends.
+    await world.until(() => world.ufs.uploads.partsPut.length >= 2);
+    await world.until(() => [...world.partition.index.scan('m', 'n')].length >= 2);
+    const [entry] = (await world.run(world.admin.persists.list({ limit: 1 }))).entries;
+    t.ok((entry?.uploadedBytes ?? 0) >= 2 * PART_BYTES, `${entry?.uploadedBytes} bytes are told`);
+    if (way === 'restart') await world.stop();
+    else world[way]();
+    const sent = world.ufs.uploads.partsPut.length;
+    await world.start();
+    await world.drained();
+    t.same(world.inUfs('key'), body);
+    const numbers = world.ufs.uploads.partsPut.map(({ number }) => number);
+    t.ok(
+      numbers.length <= PARTS + 4,
+      `${numbers.length} parts were sent for ${PARTS}, ${sent} before the ${way}`,
+    );
+    t.equal(new Set(world.ufs.uploads.partsPut.map(({ uploadId }) => uploadId)).size, 1, 'one upload');
+    t.equal(world.ufs.uploads.open.size, 0);
+  });
+}
+
+void t.test(
+  'a crash at any moment loses nothing, stores nothing twice, and leaves no upload behind',
+  async (t) => {
+    for (let seed = 1; seed <= 8; seed++) {
+      const world = await openWorld({ seed });
+      const body = await putLarge(world);
+      for (let round = 0; round < 3; round++) {
+        await world.sleep(world.random.between(1, 400));
+        if (world.random.chance(0.5)) world.kill();
+        else world.crash();
+        await world.start();
+      }
+      await world.drained();
+      await world.sleep(5 * MINUTE_MS);
+      t.same(world.inUfs('key')?.equals(body), true, `seed ${seed}`);
+      t.equal(world.ufs.uploads.open.size, 0, `seed ${seed}: no upload is open`);
+      t.same([...world.partition.index.scan('m', 'n'), ...world.partition.index.scan('s', 't')], []);
+      await world.stop();
+    }
+  },
+);
+
+void t.test('a completion whose answer is lost is found to have happened', async (t) => {
+  for (const fault of ['lostAnswer', 'reset'] as const) {
+    const world = await openWorld();
+    world.ufs.arm(fault, { operation: 'complete' });
+    const body = await putLarge(world);
+    await world.drained();
+    t.same(world.inUfs('key'), body);
+    t.equal(world.ufs.history.filter(({ key }) => key === 'key').length, 1, `${fault}: stored once`);
+    t.equal(world.ufs.uploads.partsPut.length, PARTS, `${fault}: no part was sent twice`);
+  }
+});
+
+void t.test('an upload that somebody ended begins again', async (t) => {
+  const world = await openWorld();
+  world.ufs.arm('throttled', { operation: 'complete' });
+  const body = await putLarge(world);
+  await world.until(() => world.logged.some(({ message }) => message === 'a persist failed'));
+  world.ufs.uploads.open.clear();
+  await world.drained();
+  t.same(world.inUfs('key'), body);
+  t.equal(world.ufs.uploads.partsPut.length, 2 * PARTS);
+  t.equal(await events(world, 'UfsUploadEnded'), 1);
+});
+
+void t.test('the upload of an overwritten or deleted version is aborted, before what is newer', async (t) => {
+  for (const [name, change] of [
+    ['overwritten', (world: EngineWorld) => world.put('key', makeBody(9, 100))],
+    ['deleted', (world: EngineWorld) => world.delete('key')],
+  ] as const) {
+    const world = await openWorld();
+    world.ufs.arm('throttled', { operation: 'complete', times: 1000 });
+    await putLarge(world);
+    await world.until(() => world.logged.some(({ message }) => message === 'a persist failed'));
+    t.equal(world.ufs.uploads.open.size, 1);
+    await change(world);
+    world.kill();
+    world.ufs.setFaults({});
+    await world.start();
+    await world.drained();
+    await world.sleep(MINUTE_MS);
+    t.equal(world.ufs.uploads.open.size, 0, `${name}: nothing is left`);
+    t.same(world.inUfs('key'), name === 'deleted' ? undefined : makeBody(9, 100));
+    t.same([...world.partition.index.scan('s', 't')], []);
+  }
+});
+
+void t.test("a completion that is still on its way never takes a newer version's place", async (t) => {
+  for (let seed = 1; seed <= 6; seed++) {
+    const world = await openWorld({ seed, ufs: { lateEffectMs: { min: 1, max: 20_000 } } });
+    world.ufs.arm('lateEffect', { operation: 'complete' });
+    await putLarge(world);
+    await world.until(() => world.logged.some(({ message }) => message === 'a persist failed'));
+    await world.put('key', makeBody(9, 100));
+    await world.drained();
+    await world.sleep(MINUTE_MS);
+    t.same(world.inUfs('key'), makeBody(9, 100), `seed ${seed}`);
+    await world.stop();
+  }
+});
+
+void t.test('an upload begun without its name reaching the log is aborted', async (t) => {
+  const world = await openWorld();
+  world.ufs.arm('lateEffect', { operation: 'begin' });
+  const body = await putLarge(world);
+  await world.drained();
+  t.same(world.inUfs('key'), body);
+  await world.sleep(5 * MINUTE_MS);
+  t.equal(world.ufs.uploads.open.size, 0);
+});
+
+void t.test('an upload of somebody else for another key stays', async (t) => {
+  const world = await openWorld();
+  const foreign = world.ufs.uploads.begin(BUCKET, 'key/other');
+  world.ufs.arm('lostAnswer', { operation: 'begin' });
+  await putLarge(world);
+  await world.drained();
+  await world.sleep(5 * MINUTE_MS);
+  t.same([...world.ufs.uploads.open.keys()], [foreign]);
+});
+
+void t.test('what came in one piece goes in one, unless it is larger than the threshold', async (t) => {
+  const body = makeBody(1, 70 * MIB);
+  for (const threshold of [5 * GIB, 64 * MIB]) {
+    const world = await openWorld({
+      engine: { capacityBytes: 256 * MIB, pinnedRatio: 0.8, persist: { multipartThresholdBytes: threshold } },
+    });
+    await world.put('key', body);
+    await world.drained();
+    t.equal(world.inUfs('key')?.equals(body), true);
+    t.equal(world.ufs.uploads.partsPut.length, threshold < body.length ? 2 : 0);
+    await world.stop();
+  }
+});
