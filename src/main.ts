@@ -3,13 +3,14 @@
  * The composition root: the one place that reads the environment and hands the world to the program.
  */
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createProcessLog } from './adapters/process-log.js';
-import type { CliContext, CliOutput, EditedText } from './cli/context.js';
+import { CliFailure, type CliContext, type CliOutput, type EditedText } from './cli/context.js';
 import { runProgram } from './cli/program.js';
 import { openOffline } from './composition/open-offline.js';
 import { runServer } from './composition/run-server.js';
@@ -17,6 +18,7 @@ import type { Logger } from './core/logger.js';
 import type { Settings } from './settings/settings.js';
 
 const EXIT_GRACE_MS = 500;
+const READ_BYTES = 1024 * 1024;
 // The AWS SDK announces on standard error which Node it will need in years to come; operators of a cache cannot act on it.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
@@ -42,6 +44,9 @@ const context: CliContext = {
   fetch: globalThis.fetch,
   wallTimeMs: () => Date.now(),
   readText,
+  readBytes: (file) => fs.createReadStream(file, { highWaterMark: READ_BYTES }),
+  writeBytes,
+  randomBytes,
   readInput: () => text(process.stdin),
   editText,
   startServer: async (settings) => {
@@ -100,6 +105,33 @@ function outputTo(stream: NodeJS.WriteStream): CliOutput {
       return new Promise((resolve) => stream.once('drain', resolve));
     },
   };
+}
+
+/** Under another name until it is whole and durable. */
+async function writeBytes(
+  file: string,
+  pieces: AsyncIterable<Uint8Array>,
+  { replace }: { readonly replace: boolean },
+): Promise<number> {
+  if (!replace && fs.existsSync(file))
+    throw new CliFailure('FILE_EXISTS', `${file} is there already: use --force`);
+  const draft = `${file}.${process.pid}.tmp`;
+  const handle = await fs.promises.open(draft, 'wx', 0o600);
+  let sizeBytes = 0;
+  try {
+    for await (const piece of pieces) {
+      await handle.write(piece);
+      sizeBytes += piece.length;
+    }
+    await handle.sync();
+    await handle.close();
+    await fs.promises.rename(draft, file);
+    return sizeBytes;
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    await fs.promises.rm(draft, { force: true });
+    throw error;
+  }
 }
 
 /** Keys as they are pressed: the terminal neither shows them nor makes signals of them meanwhile. */

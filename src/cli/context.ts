@@ -15,6 +15,18 @@ export interface CliContext {
   readonly wallTimeMs: () => number;
   /** The content of a file; undefined when there is none. */
   readonly readText: (path: string) => string | undefined;
+  /** The bytes of a file, in pieces; rejects when there is none. */
+  readonly readBytes?: (path: string) => AsyncIterable<Uint8Array>;
+  /**
+   * Writes a file that appears whole or not at all, and replaces none unless told to; resolves with its size in bytes.
+   */
+  readonly writeBytes?: (
+    path: string,
+    pieces: AsyncIterable<Uint8Array>,
+    options: { readonly replace: boolean },
+  ) => Promise<number>;
+  /** As many bytes that nobody can guess. */
+  readonly randomBytes?: (count: number) => Uint8Array;
   /** Standard input to its end. */
   readonly readInput: () => Promise<string>;
   /** Runs the user's editor over a temporary file that holds `text`; resolves when the editor has ended. */

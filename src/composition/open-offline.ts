@@ -73,6 +73,7 @@ function offlineLog(
       partitions: inspected,
       partitionIndexOf: (bucket, key) => partitionIndexOf(bucket, key, partitions.length),
       nowMs: () => clock.wallTimeMs(),
+      nextTurn: () => new Promise((resolve) => clock.nextTurn(resolve)),
     })),
     logHead: async () => [
       headOf(control, undefined),
@@ -132,10 +133,10 @@ async function verify(
   context: OfflineContext,
   request: Parameters<OfflineLog['verify']>[0],
 ): Promise<VerifyReport> {
-  const { engine, close } = await openEngine(settings, { ...context, quiet: true });
+  const opened = await openEngine(settings, { ...context, quiet: true });
   try {
-    return await engine.admin.verify(request);
+    return await opened.engine.admin.verify(request);
   } finally {
-    await close();
+    await opened.close();
   }
 }

@@ -6,7 +6,6 @@
  * stands at the applied offset, and both are hashed in slices from a checkpoint taken then.
  */
 import { HeadraceError } from '../core/errors.js';
-import { createXxhash64 } from '../core/hashing.js';
 import type { IndexStore } from '../core/index-store.js';
 import { isControlEvent } from '../../projections/control.js';
 import {
@@ -15,11 +14,11 @@ import {
   foldPartition,
   type PartitionState,
 } from '../../projections/partition-state.js';
-import { RECORD_CODEC } from '../../projections/record-codec.js';
 import { parseObjectKey, parsePartKey, type IndexRecord } from '../../projections/records.js';
 import type { VerifyReport } from './admin-service.js';
 import type { EngineCore } from './engine-core.js';
 import { holdExtents, readObject } from './object-bytes.js';
+import { StateHash } from './inspection/state-hash.js';
 import { DurableRecords } from './overlay.js';
 import type { Partition } from './partition.js';
 
@@ -160,26 +159,9 @@ async function hashState(
   index: IndexStore<IndexRecord>,
   snapshot: Uint8Array,
 ): Promise<string> {
-  const hash = createXxhash64();
-  await eachRecord(core, index, '', (key, record) => {
-    hash.update(Buffer.from(key, 'latin1'));
-    hash.update(RECORD_CODEC.encode(key, record));
-  });
-  hash.update(Buffer.from(canonical(snapshot)));
-  return hash.digest().toString(16).padStart(16, '0');
-}
-
-/** The snapshot with its lists in order, so that equal states have equal text. */
-function canonical(snapshot: Uint8Array): string {
-  const parsed = JSON.parse(Buffer.from(snapshot).toString('utf8')) as Record<string, unknown>;
-  return JSON.stringify(
-    Object.entries(parsed)
-      .map(([name, value]) => [
-        name,
-        Array.isArray(value) ? value.map((item) => JSON.stringify(item)).toSorted() : value,
-      ])
-      .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
-  );
+  const hash = new StateHash();
+  await eachRecord(core, index, '', (key, record) => hash.add(key, record));
+  return hash.finish(snapshot);
 }
 
 async function verifyExtents(

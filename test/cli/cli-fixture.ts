@@ -1,7 +1,7 @@
 /** Runs command lines against a real admin server over loopback, with everything they print kept. */
 import { createServer } from 'node:net';
 import type { Test } from 'tap';
-import type { CliContext, ExitCode, OfflineLog } from '../../src/cli/context.js';
+import { CliFailure, type CliContext, type ExitCode, type OfflineLog } from '../../src/cli/context.js';
 import { runProgram } from '../../src/cli/program.js';
 import { SILENT_LOGGER } from '../../src/core/logger.js';
 import { createAdminServer } from '../../src/http/admin/admin-server.js';
@@ -16,6 +16,8 @@ export interface Run {
 
 export interface RunOptions {
   readonly files?: Readonly<Record<string, string>>;
+  /** Files of bytes: those that commands read, and what they wrote. */
+  readonly binaries?: Map<string, Buffer>;
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly terminal?: boolean;
@@ -101,6 +103,8 @@ export function createCliContext(
     fetch: globalThis.fetch,
     wallTimeMs: () => START_MS + 90_000,
     readText: (path) => options.files?.[path],
+    ...filesOf(options.binaries ?? new Map<string, Buffer>()),
+    randomBytes: (count) => new Uint8Array(count).fill(7),
     readInput: async () => options.input ?? '',
     editText: async (text) => ({
       text: (await options.edit?.(text)) ?? text,
@@ -113,4 +117,22 @@ export function createCliContext(
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
   return { context, printed };
+}
+
+function filesOf(binaries: Map<string, Buffer>): Pick<CliContext, 'readBytes' | 'writeBytes'> {
+  return {
+    readBytes: async function* (path) {
+      const bytes = binaries.get(path);
+      if (bytes === undefined) throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
+      yield bytes;
+    },
+    writeBytes: async (path, pieces, { replace }) => {
+      if (!replace && binaries.has(path))
+        throw new CliFailure('FILE_EXISTS', `${path} is there already: use --force`);
+      const written: Uint8Array[] = [];
+      for await (const piece of pieces) written.push(piece);
+      binaries.set(path, Buffer.concat(written));
+      return Buffer.concat(written).length;
+    },
+  };
 }

@@ -6,7 +6,9 @@ import { CliFailure, EXIT_USAGE, type CliContext, type LogReader } from '../cont
 import { examples, integerOption, Invocation } from '../invocation.js';
 import { formatBytes, formatTime, printable, type Printer } from '../printer.js';
 import { createProgressBar } from '../progress-bar.js';
+import { addExportCommand } from './log-export.js';
 import { addObjectCommands } from './log-object.js';
+import { addReplayCommand } from './log-replay.js';
 
 interface RangeOptions {
   readonly partition?: number;
@@ -37,6 +39,8 @@ export function addLogCommand(program: Command, context: CliContext): void {
   addTail(log, context);
   addVerify(log, context);
   addObjectCommands(log, context);
+  addExportCommand(log, context);
+  addReplayCommand(log, context);
 }
 
 function addCat(log: Command, context: CliContext): void {

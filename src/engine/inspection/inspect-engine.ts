@@ -28,6 +28,7 @@ export function inspectEngine(
     partitions: core.partitions.map(({ log, index }) => ({ log, index })),
     partitionIndexOf: (bucket, key) => partitionIndexOf(bucket, key, core.partitions.length),
     nowMs: () => core.clock.wallTimeMs(),
+    nextTurn: () => new Promise((resolve) => core.clock.nextTurn(resolve)),
     live,
   }));
 }

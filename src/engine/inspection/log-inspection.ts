@@ -114,6 +114,8 @@ export interface InspectionSources {
   /** Which of `partitions` an object belongs to. */
   readonly partitionIndexOf: (bucket: string, key: string) => number;
   readonly nowMs: () => number;
+  /** Lets others have the event loop, in the midst of long scans. */
+  readonly nextTurn: () => Promise<void>;
   /** Absent without a running engine. */
   readonly live?: (bucket: string, key: string) => Promise<LiveKnowledge>;
 }

@@ -4,6 +4,7 @@ import type { DataEvent } from '../../../log/events.js';
 import { eventToJson } from '../../../log/event-json.js';
 import { isControlEvent } from '../../../projections/control.js';
 import { explain } from './explain.js';
+import { exportLog } from './log-export.js';
 import type {
   Explanation,
   ExportRequest,
@@ -65,8 +66,8 @@ export class LogInspector implements LogInspection {
     });
   }
 
-  exportLog(_request: ExportRequest): AsyncIterable<Uint8Array> {
-    throw new HeadraceError('NOT_SUPPORTED', 'not yet');
+  exportLog(request: ExportRequest): AsyncIterable<Uint8Array> {
+    return exportLog(this.#sources(), request);
   }
 
   #logOf(bucket: string, key: string): LogSource {

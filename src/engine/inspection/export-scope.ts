@@ -1,0 +1,178 @@
+/**
+ * What of a log and of a state goes into an export: all of it, or the objects of a bucket or below a prefix; with their names, or with
+ * hashes in the place of names.
+ *
+ * Bytes of objects are never in a log. Users never leave, and secrets in the options of mounts are masked. With hashed names
+ * metadata, tags and headers stay behind as well, and so do the control stream's documents, because all of them may name things.
+ */
+import { createHash } from 'node:crypto';
+import type { DataEvent, Event } from '../../../log/events.js';
+import { isControlEvent } from '../../../projections/control.js';
+import type { OpenWrite, Orphans } from '../../../projections/orphans.js';
+import {
+  objectKey,
+  parseObjectKey,
+  parsePartKey,
+  parseUploadKey,
+  partKey,
+  queueVersion,
+  uploadKey,
+  type IndexRecord,
+} from '../../../projections/records.js';
+
+const HASH_HEX_DIGITS = 12;
+const SECRET_OPTION = /secret|password|token|key/i;
+const NO_HEADERS = { system: {}, user: {} };
+
+export interface ExportScopeOptions {
+  readonly bucket?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly salt?: string | undefined;
+}
+
+/** Stands for a bucket name, the same for the same salt. */
+export function hashBucket(salt: string, bucket: string): string {
+  return hashText(salt, bucket);
+}
+
+/** Every part between slashes by itself, so that the shape of a directory tree stays to be seen. */
+export function hashKey(salt: string, key: string): string {
+  return key
+    .split('/')
+    .map((part) => (part === '' ? '' : hashText(salt, part)))
+    .join('/');
+}
+
+function hashText(salt: string, text: string): string {
+  return createHash('sha256').update(`${salt}\0${text}`).digest('hex').slice(0, HASH_HEX_DIGITS);
+}
+
+export class ExportScope {
+  readonly #options: ExportScopeOptions;
+
+  constructor(options: ExportScopeOptions) {
+    this.#options = options;
+  }
+
+  /** Whether events and records leave as they are, so that hashes of the state can be compared with those of the engine. */
+  get isWhole(): boolean {
+    return this.#options.bucket === undefined && this.#options.salt === undefined;
+  }
+
+  /** The event as it leaves; undefined when it stays. */
+  event(event: Event): Event | undefined {
+    const { salt } = this.#options;
+    if (isControlEvent(event)) {
+      if (salt !== undefined || event.type === 'UserChanged' || event.type === 'UserRemoved')
+        return undefined;
+      if ('bucket' in event && !this.#hasBucket(event.bucket)) return undefined;
+      return event.type === 'MountAdded' ? { ...event, options: maskSecrets(event.options) } : event;
+    }
+    if (!this.#has(event)) return undefined;
+    return salt === undefined ? event : hashEvent(salt, event);
+  }
+
+  /** Versions whose queue entries leave; what belongs to a version by its number leaves with them. */
+  collectVersions(entries: Iterable<readonly [key: string, record: IndexRecord]>, into: Set<number>): void {
+    for (const [key, record] of entries)
+      if (record.kind === 'queued' && this.#has(record)) into.add(queueVersion(key));
+  }
+
+  /** The record as it leaves, with its key; undefined when it stays. */
+  record(
+    key: string,
+    record: IndexRecord,
+    versions: ReadonlySet<number>,
+  ): readonly [key: string, record: IndexRecord] | undefined {
+    if (this.isWhole) return [key, record];
+    const { salt } = this.#options;
+    switch (record.kind) {
+      case 'ufsPart':
+        return versions.has(queueVersion(key)) ? [key, record] : undefined;
+      case 'queued':
+      case 'staleUpload':
+        if (!this.#has(record)) return undefined;
+        return [key, salt === undefined ? record : { ...record, ...hashNames(salt, record) }];
+      case 'object':
+      case 'deleting':
+      case 'upload':
+      case 'part':
+        return this.#named(key, record);
+    }
+  }
+
+  /** The open writes that leave. */
+  orphans(orphans: Orphans): Orphans {
+    const { salt } = this.#options;
+    const kept: Orphans = new Map();
+    for (const [id, write] of orphans) {
+      if (!this.#has(write)) continue;
+      if (salt === undefined) kept.set(id, write);
+      else {
+        const hashed: OpenWrite = { ...write, ...hashNames(salt, write) };
+        kept.set(write.kind === 'upload' ? uploadKey(hashed.bucket, hashed.key, write.id) : id, hashed);
+      }
+    }
+    return kept;
+  }
+
+  #named(
+    indexKey: string,
+    record: Extract<IndexRecord, { kind: 'object' | 'deleting' | 'upload' | 'part' }>,
+  ): readonly [key: string, record: IndexRecord] | undefined {
+    const { salt } = this.#options;
+    const name: { readonly bucket: string; readonly key: string; readonly uploadId?: string } =
+      record.kind === 'part'
+        ? parsePartKey(indexKey)
+        : record.kind === 'upload'
+          ? parseUploadKey(indexKey)
+          : parseObjectKey(indexKey);
+    if (!this.#has(name)) return undefined;
+    if (salt === undefined) return [indexKey, record];
+    const { bucket, key } = hashNames(salt, name);
+    const { uploadId = '' } = name;
+    if (record.kind === 'part') return [partKey(bucket, key, uploadId, record.number), record];
+    if (record.kind === 'deleting') return [objectKey(bucket, key), record];
+    const bare = { ...record, headers: NO_HEADERS };
+    return [record.kind === 'upload' ? uploadKey(bucket, key, uploadId) : objectKey(bucket, key), bare];
+  }
+
+  #hasBucket(bucket: string): boolean {
+    return this.#options.bucket === undefined || this.#options.bucket === bucket;
+  }
+
+  #has({ bucket, key }: { readonly bucket: string; readonly key: string }): boolean {
+    return this.#hasBucket(bucket) && key.startsWith(this.#options.prefix ?? '');
+  }
+}
+
+function hashNames(
+  salt: string,
+  { bucket, key }: { readonly bucket: string; readonly key: string },
+): { bucket: string; key: string } {
+  return { bucket: hashBucket(salt, bucket), key: hashKey(salt, key) };
+}
+
+function hashEvent(salt: string, event: DataEvent): DataEvent {
+  const names = hashNames(salt, event);
+  switch (event.type) {
+    case 'ObjectCommitted':
+      return { ...event, ...names, object: { ...event.object, headers: NO_HEADERS } };
+    case 'UploadOpened':
+      return { ...event, ...names, headers: NO_HEADERS };
+    case 'PersistFailed':
+      return {
+        ...event,
+        ...names,
+        message: event.message.replaceAll(event.key, names.key).replaceAll(event.bucket, names.bucket),
+      };
+    default:
+      return { ...event, ...names };
+  }
+}
+
+function maskSecrets(options: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, SECRET_OPTION.test(name) ? '****' : value]),
+  );
+}

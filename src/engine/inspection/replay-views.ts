@@ -1,0 +1,216 @@
+/** What is shown of a replayed state: parts of it, and what changed between two offsets. Plain values, ready for JSON. */
+import {
+  objectKey,
+  parseObjectKey,
+  parsePartKey,
+  parseUploadKey,
+  queueVersion,
+  type IndexRecord,
+} from '../../../projections/records.js';
+import type { ReplaySnapshot } from './replay.js';
+
+export interface PinnedView {
+  readonly kind: 'object' | 'part' | 'write';
+  readonly bucket: string;
+  readonly key: string;
+  readonly bytes: number;
+  readonly state: string;
+  readonly sinceMs: number;
+}
+
+export interface UploadView {
+  readonly bucket: string;
+  readonly key: string;
+  readonly action: 'put' | 'delete';
+  readonly version: number;
+  readonly size: number;
+  readonly sinceMs: number;
+  readonly attempt: number;
+  readonly quarantined: boolean;
+  readonly nextAttemptAtMs?: number;
+  readonly cause?: string;
+  readonly message?: string;
+}
+
+export interface OrphanView {
+  readonly kind: 'write' | 'upload';
+  readonly id: string;
+  readonly bucket: string;
+  readonly key: string;
+  readonly openedMs: number;
+  readonly lastDataMs: number;
+  readonly bytes: number;
+}
+
+export interface ReplayChange {
+  /** What it is about, such as `s3://b/k`, or the name of a count. */
+  readonly what: string;
+  /** Absent when it was not there. */
+  readonly before?: string;
+  readonly after?: string;
+}
+
+/** Everything that eviction may not touch, the largest first. */
+export function pinnedView({ records, state }: ReplaySnapshot): PinnedView[] {
+  const views: PinnedView[] = [];
+  records.tree.forEachPair((indexKey, record) => {
+    if (record.kind === 'object' && record.state !== 'PERSISTED')
+      views.push({
+        kind: 'object',
+        ...parseObjectKey(indexKey),
+        bytes: record.size,
+        state: record.state,
+        sinceMs: record.lastModifiedMs,
+      });
+    if (record.kind === 'part') {
+      const { bucket, key } = parsePartKey(indexKey);
+      const { size, storedMs } = record;
+      views.push({
+        kind: 'part',
+        bucket,
+        key,
+        bytes: size,
+        state: `part ${record.number}`,
+        sinceMs: storedMs,
+      });
+    }
+  });
+  for (const { kind, bucket, key, bytes, openedMs } of state.orphans.values())
+    if (kind === 'write') views.push({ kind, bucket, key, bytes, state: 'OPEN', sinceMs: openedMs });
+  return views.toSorted((a, b) => b.bytes - a.bytes);
+}
+
+/** What the UFS had yet to learn, in the order of the log. */
+export function uploadsView({ records }: ReplaySnapshot): UploadView[] {
+  const views: UploadView[] = [];
+  records.tree.forEachPair((indexKey, record) => {
+    if (record.kind !== 'queued') return;
+    const { bucket, key, action, size, sinceMs, attempt, quarantined, nextAttemptAtMs, cause, message } =
+      record;
+    views.push({
+      bucket,
+      key,
+      action,
+      version: queueVersion(indexKey),
+      size,
+      sinceMs,
+      attempt,
+      quarantined,
+      ...(attempt > 0 && !quarantined ? { nextAttemptAtMs } : {}),
+      ...(cause === '' ? {} : { cause, message }),
+    });
+  });
+  return views;
+}
+
+/** Writes and multipart uploads that were open, the oldest first. */
+export function orphansView({ state }: ReplaySnapshot): OrphanView[] {
+  return [...state.orphans.values()].toSorted((a, b) => a.openedMs - b.openedMs);
+}
+
+/** The record of one object and its entry in the upload stream; undefined when there was none. */
+export function objectView(
+  snapshot: ReplaySnapshot,
+  bucket: string,
+  key: string,
+): { record: Record<string, unknown>; upload?: UploadView } | undefined {
+  const record = snapshot.records.get(objectKey(bucket, key));
+  if (record === undefined) return undefined;
+  const upload = uploadsView(snapshot).find((entry) => entry.bucket === bucket && entry.key === key);
+  return { record: plain(record), ...(upload === undefined ? {} : { upload }) };
+}
+
+/** What became of everything between two offsets: objects, uploads in progress, queue entries, and the counts. */
+export function changesBetween(before: ReplaySnapshot, after: ReplaySnapshot): ReplayChange[] {
+  const changes: ReplayChange[] = [];
+  const note = (indexKey: string, old: IndexRecord | undefined, now: IndexRecord | undefined): void => {
+    const from = old === undefined ? undefined : summarise(old);
+    const to = now === undefined ? undefined : summarise(now);
+    if (from !== to) changes.push({ what: nameOf(indexKey, now ?? old), ...sides(from, to) });
+  };
+  before.records.tree.forEachPair((key, record) => {
+    const now = after.records.get(key);
+    if (now !== record) note(key, record, now);
+  });
+  after.records.tree.forEachPair((key, record) => {
+    if (before.records.get(key) === undefined) note(key, undefined, record);
+  });
+  const counts = countsOf(after);
+  for (const [name, value] of Object.entries(countsOf(before)))
+    if (value !== counts[name]) changes.push({ what: name, ...sides(String(value), String(counts[name])) });
+  return changes;
+}
+
+/** The sums that the projections keep; only of a whole state. */
+export function countsOf({ state, complete }: ReplaySnapshot): Record<string, number> {
+  if (!complete) return { 'open writes': state.orphans.size };
+  const { pinned, uploads, cache, orphans } = state;
+  return {
+    objects: cache.objects,
+    'object bytes': cache.objectBytes,
+    'pinned bytes': pinned.pendingBytes + pinned.transientBytes + pinned.partBytes + pinned.reservedBytes,
+    'pending uploads': uploads.pending,
+    'pending bytes': uploads.pendingBytes,
+    quarantined: uploads.quarantined,
+    'open writes': orphans.size,
+  };
+}
+
+function sides(before: string | undefined, after: string | undefined): { before?: string; after?: string } {
+  return { ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) };
+}
+
+function nameOf(indexKey: string, record: IndexRecord | undefined): string {
+  switch (record?.kind) {
+    case 'object':
+    case 'deleting': {
+      const { bucket, key } = parseObjectKey(indexKey);
+      return `s3://${bucket}/${key}`;
+    }
+    case 'upload': {
+      const { bucket, key, uploadId } = parseUploadKey(indexKey);
+      return `multipart upload ${uploadId} of s3://${bucket}/${key}`;
+    }
+    case 'part': {
+      const { bucket, key, uploadId, number } = parsePartKey(indexKey);
+      return `part ${number} of multipart upload ${uploadId} of s3://${bucket}/${key}`;
+    }
+    case 'queued':
+      return `persist of s3://${record.bucket}/${record.key}`;
+    case 'staleUpload':
+      return `stale upload at the UFS of s3://${record.bucket}/${record.key}`;
+    default:
+      return `part at the UFS of version ${queueVersion(indexKey)}`;
+  }
+}
+
+function summarise(record: IndexRecord): string {
+  switch (record.kind) {
+    case 'object':
+      return `version ${record.version}, ${record.size} bytes, ${record.state}`;
+    case 'deleting':
+      return `version ${record.version}, DELETING`;
+    case 'upload':
+      return 'open';
+    case 'part':
+      return `${record.size} bytes`;
+    case 'queued': {
+      const failed =
+        record.attempt === 0 ? 'no failed attempt' : `${record.attempt} failed attempts, ${record.cause}`;
+      return `${record.action}, ${record.quarantined ? 'quarantined, ' : ''}${failed}`;
+    }
+    case 'ufsPart':
+      return `${record.size} bytes`;
+    case 'staleUpload':
+      return record.id;
+  }
+}
+
+/** Checksums are 64 bits, which JSON has no numbers for. */
+function plain(record: IndexRecord): Record<string, unknown> {
+  return JSON.parse(
+    JSON.stringify(record, (_name, value: unknown) =>
+      typeof value === 'bigint' ? value.toString(16).padStart(16, '0') : value,
+    ),
+  ) as Record<string, unknown>;
+}

@@ -1,0 +1,39 @@
+/**
+ * One number for the state of a partition: equal states have equal hashes, however they were reached. `log verify`, exports and replays
+ * compare by it.
+ *
+ * It is the xxhash64, seed 0, of every index record in the order of the keys (key, then value as `projections/record-codec.ts` writes
+ * it), and then of the snapshot of the small projections, as JSON with its members and lists in order.
+ */
+import { createXxhash64 } from '../../core/hashing.js';
+import { RECORD_CODEC } from '../../../projections/record-codec.js';
+import type { IndexRecord } from '../../../projections/records.js';
+
+export class StateHash {
+  readonly #hash = createXxhash64();
+
+  /** The next record in the order of the keys. */
+  add(key: string, record: IndexRecord): void {
+    this.#hash.update(Buffer.from(key, 'latin1'));
+    this.#hash.update(RECORD_CODEC.encode(key, record));
+  }
+
+  /** Ends it with a snapshot (`encodeSnapshot`); 16 hex digits. */
+  finish(snapshot: Uint8Array): string {
+    this.#hash.update(Buffer.from(canonical(snapshot)));
+    return this.#hash.digest().toString(16).padStart(16, '0');
+  }
+}
+
+/** The snapshot with its lists in order, so that equal states have equal text. */
+function canonical(snapshot: Uint8Array): string {
+  const parsed = JSON.parse(Buffer.from(snapshot).toString('utf8')) as Record<string, unknown>;
+  return JSON.stringify(
+    Object.entries(parsed)
+      .map(([name, value]) => [
+        name,
+        Array.isArray(value) ? value.map((item) => JSON.stringify(item)).toSorted() : value,
+      ])
+      .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+  );
+}
