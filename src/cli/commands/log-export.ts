@@ -47,9 +47,8 @@ export function addExportCommand(log: Command, context: CliContext): void {
         const pieces = counted(inspection.exportLog(request), printer);
         const { writeBytes } = context;
         if (writeBytes === undefined) throw new CliFailure('INTERNAL', 'no files can be written here');
-        const sizeBytes = await writeBytes(output, pieces, { replace: force }).finally(() =>
-          printer.progress(''),
-        );
+        const sizeBytes = await writeBytes(output, pieces, { replace: force });
+        await printer.progress('');
         const { salt } = request;
         if (printer.json)
           return printer.value({ file: output, sizeBytes, ...(salt === undefined ? {} : { salt }) });
