@@ -62,6 +62,8 @@ export interface S3Server {
 /** What one read of a socket may queue before it is paused: the size of node's read buffer, twice. */
 const STREAM_HIGH_WATER_BYTES = 128 * KIB;
 const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS;
+/** How often node:http looks for heads that take too long; its own default would let them take twice the time. */
+const HEADS_CHECK_INTERVAL_MS = 5 * SECOND_MS;
 
 export function createS3Server(parts: S3ServerParts): S3Server {
   return new NodeS3Server(parts);
@@ -71,6 +73,8 @@ class NodeS3Server implements S3Server {
   readonly #context: S3Context;
   readonly #server: Server;
   readonly #connections = new Map<Socket, Connection>();
+  /** Connections of a TLS endpoint that are not encrypted yet, by the other side's address. */
+  readonly #handshakes = new Map<string, Socket>();
 
   constructor(parts: S3ServerParts) {
     const options: S3ServerOptions = { ...S3_SERVER_DEFAULTS, ...parts.options };
@@ -90,6 +94,7 @@ class NodeS3Server implements S3Server {
       maxHeaderSize: options.headerBytesMax,
       keepAliveTimeout: options.keepAliveTimeoutMs,
       headersTimeout: options.headersTimeoutMs,
+      connectionsCheckingInterval: Math.min(HEADS_CHECK_INTERVAL_MS, options.headersTimeoutMs),
       // A body may take as long as it keeps moving.
       requestTimeout: 0,
       highWaterMark: STREAM_HIGH_WATER_BYTES,
@@ -114,6 +119,7 @@ class NodeS3Server implements S3Server {
 
   #listenToServer(): void {
     const server = this.#server;
+    if (server instanceof TlsServer) this.#trackHandshakes(server);
     // Requests come on the encrypted socket, not on the one below it.
     server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
       const connection = new Connection(socket);
@@ -136,6 +142,18 @@ class NodeS3Server implements S3Server {
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       this.#clientError(error, socket as Socket);
     });
+  }
+
+  /** node:http knows nothing of a connection before its handshake is done, so that a stop has to end it here. */
+  #trackHandshakes(server: TlsServer): void {
+    server.on('connection', (socket: Socket) => {
+      const address = addressOf(socket);
+      this.#handshakes.set(address, socket);
+      socket.once('close', () => {
+        if (this.#handshakes.get(address) === socket) this.#handshakes.delete(address);
+      });
+    });
+    server.on('secureConnection', (socket) => this.#handshakes.delete(addressOf(socket)));
   }
 
   #accept(
@@ -193,8 +211,13 @@ class NodeS3Server implements S3Server {
       });
       // node:http closes those that wait for their next request, and not those that wait for their first.
       for (const [socket, connection] of this.#connections) if (!connection.used) socket.destroy();
+      for (const socket of this.#handshakes.values()) socket.destroy();
     });
   }
+}
+
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /** What S3 calls what node:http's parser calls it. */

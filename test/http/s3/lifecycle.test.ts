@@ -15,7 +15,7 @@ void t.test(
   async (t) => {
     const { port } = await startEndpoint(t);
     const raw = openRaw(t, port);
-    raw.send(`PUT /nobody?ownershipControls HTTP/1.1\r\n${HOST}Content-Length: ${LARGE.length * 10}\r\n\r\n`);
+    raw.send(`PUT /nobody?logging HTTP/1.1\r\n${HOST}Content-Length: ${LARGE.length * 10}\r\n\r\n`);
     for (let index = 0; index < 3; index++) raw.send(LARGE);
     const answer = await raw.answer();
     t.equal(answer.status, 501);
@@ -27,7 +27,7 @@ void t.test(
 void t.test('lifecycle: after a refusal a short body is dropped and the connection goes on', async (t) => {
   const { port } = await startEndpoint(t);
   const raw = openRaw(t, port);
-  raw.send(`PUT /bucket?ownershipControls HTTP/1.1\r\n${HOST}Content-Length: 100000\r\n\r\n`);
+  raw.send(`PUT /bucket?logging HTTP/1.1\r\n${HOST}Content-Length: 100000\r\n\r\n`);
   t.equal((await raw.answer()).status, 501);
   raw.send(Buffer.alloc(100_000), `GET / HTTP/1.1\r\n${HOST}\r\n`);
   t.equal((await raw.answer()).status, 200);
@@ -231,3 +231,53 @@ void t.test('lifecycle: an address that is taken is an error', async (t) => {
   const { port, server } = await startEndpoint(t);
   await t.rejects(server.listen('127.0.0.1', port));
 });
+
+void t.test(
+  'lifecycle: connections that nothing moves on are ended, before, in and behind a request',
+  async (t) => {
+    const { port } = await startEndpoint(t, { options: { idleTimeoutMs: 50, keepAliveTimeoutMs: 50 } });
+    const silent = openRaw(t, port);
+    t.equal((await silent.ended()).length, 0);
+    const used = openRaw(t, port);
+    used.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+    t.equal((await used.answer()).status, 200);
+    t.equal((await used.ended()).length, 0);
+  },
+);
+
+void t.test('lifecycle: a head that drips in is answered with RequestTimeout and closed', async (t) => {
+  const { port } = await startEndpoint(t, { options: { headersTimeoutMs: 50 } });
+  const raw = openRaw(t, port);
+  raw.send(`GET / HTTP/1.1\r\n${HOST}`);
+  const answer = await raw.answer();
+  t.equal(answer.status, 400);
+  t.equal(codeOf(answer), 'RequestTimeout');
+  await raw.ended();
+});
+
+void t.test(
+  'lifecycle: a client that does not read its answer is given up, with what is read for it',
+  async (t) => {
+    let closed = (): void => {};
+    const over = new Promise<void>((resolve) => (closed = resolve));
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      try {
+        for (;;) yield LARGE;
+      } finally {
+        closed();
+      }
+    }
+    const { port } = await startEndpoint(t, { options: { idleTimeoutMs: 100 } }, (objects) => ({
+      getObject: async (request) => ({
+        object: { ...(await objects.headObject(request)), size: LARGE.length * 1000 },
+        body: { kind: 'stream', stream: endless(), size: LARGE.length * 1000 },
+      }),
+    }));
+    const raw = openRaw(t, port);
+    raw.send(`PUT /bucket/k HTTP/1.1\r\n${HOST}Content-Length: 1\r\n\r\nx`);
+    t.equal((await raw.answer()).status, 200);
+    raw.socket.pause();
+    raw.send(`GET /bucket/k HTTP/1.1\r\n${HOST}\r\n`);
+    await over;
+  },
+);
