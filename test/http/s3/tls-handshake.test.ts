@@ -18,33 +18,47 @@ const hasOpenssl = await runCommand('openssl', ['version']).then(
 );
 const skip = hasOpenssl ? false : 'openssl, which makes the certificate, is not installed';
 
-void t.test('TLS: a handshake that is half done does not hold up a stop', { skip, timeout: 5000 }, async (t) => {
-  const directory = t.testdir({});
-  const [keyFile, certificateFile] = [join(directory, 'key'), join(directory, 'certificate')];
-  const made = await runCommand('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-    ...['-subj', '/CN=localhost', '-keyout', keyFile, '-out', certificateFile],
-  ]);
-  t.equal(made.code, 0, made.stderr);
-  const clock = new SystemClock();
-  const server = createS3Server({
-    objects: createMemoryObjectService(clock),
-    clock,
-    random: new SystemRandom(),
-    logger: SILENT_LOGGER,
-    tls: { certificate: await readFile(certificateFile, 'utf8'), key: await readFile(keyFile, 'utf8') },
-  });
-  const { port } = await server.listen('127.0.0.1', 0);
-  const silent = connect(port, '127.0.0.1');
-  const encrypted = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
-  await Promise.all([once(silent, 'connect'), once(encrypted, 'secureConnect')]);
-  // The first bytes of a ClientHello, whose rest never comes.
-  silent.write(Buffer.from([0x16, 3, 1, 0x02]));
-  encrypted.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
-  await once(encrypted, 'data');
-  const ended = Promise.all([once(silent, 'close'), once(encrypted, 'close')]);
-  for (const socket of [silent, encrypted]) socket.on('error', () => {}).resume();
-  // Longer than the test may take, as the time that a handshake may take is.
-  await server.close(3_600_000);
-  await ended;
-});
+void t.test(
+  'TLS: a handshake that is half done does not hold up a stop',
+  { skip, timeout: 5000 },
+  async (t) => {
+    const directory = t.testdir({});
+    const [keyFile, certificateFile] = [join(directory, 'key'), join(directory, 'certificate')];
+    const made = await runCommand('openssl', [
+      ...[
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:prime256v1',
+        '-nodes',
+        '-days',
+        '2',
+      ],
+      ...['-subj', '/CN=localhost', '-keyout', keyFile, '-out', certificateFile],
+    ]);
+    t.equal(made.code, 0, made.stderr);
+    const clock = new SystemClock();
+    const server = createS3Server({
+      objects: createMemoryObjectService(clock),
+      clock,
+      random: new SystemRandom(),
+      logger: SILENT_LOGGER,
+      tls: { certificate: await readFile(certificateFile, 'utf8'), key: await readFile(keyFile, 'utf8') },
+    });
+    const { port } = await server.listen('127.0.0.1', 0);
+    const silent = connect(port, '127.0.0.1');
+    const encrypted = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    await Promise.all([once(silent, 'connect'), once(encrypted, 'secureConnect')]);
+    // The first bytes of a ClientHello, whose rest never comes.
+    silent.write(Buffer.from([0x16, 3, 1, 0x02]));
+    encrypted.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await once(encrypted, 'data');
+    const ended = Promise.all([once(silent, 'close'), once(encrypted, 'close')]);
+    for (const socket of [silent, encrypted]) socket.on('error', () => {}).resume();
+    // Longer than the test may take, as the time that a handshake may take is.
+    await server.close(3_600_000);
+    await ended;
+  },
+);
