@@ -40,7 +40,8 @@ export class LoadConnection {
   #responses = 0;
   #busy = false;
 
-  constructor(run: LoadRun) {
+  /** `ordinal` is its number among the connections of the run. */
+  constructor(run: LoadRun, ordinal: number) {
     this.#run = run;
     this.#plan = run.plan;
     this.#parser = new ResponseParser({
@@ -48,7 +49,7 @@ export class LoadConnection {
       end: () => this.#takeEnd(),
     });
     const { targets } = this.#plan;
-    this.#requests = targets.kind === 'numbered' ? this.#prebuild(targets.prefix) : [];
+    this.#requests = targets.kind === 'numbered' ? this.#prebuild(targets.prefix, ordinal) : [];
     this.#socket = connect({
       port: this.#plan.port,
       host: '127.0.0.1',
@@ -76,12 +77,13 @@ export class LoadConnection {
     return `${this.#plan.method} ${target} HTTP/1.1\r\nHost: 127.0.0.1:${this.#plan.port}\r\n${size}\r\n`;
   }
 
-  #prebuild(prefix: string): RequestTemplate[] {
+  #prebuild(prefix: string, ordinal: number): RequestTemplate[] {
     const { method, port, bodyBytes, signing } = this.#plan;
     const joined = method === 'PUT' && bodyBytes <= JOINED_BYTES_MAX;
     return this.#run.blocks.map(
-      (block) =>
+      (block, variant) =>
         new RequestTemplate({
+          ageSeconds: ordinal * BODY_VARIANTS + variant,
           method,
           port,
           prefix,

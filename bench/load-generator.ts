@@ -71,7 +71,7 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
         });
       },
     };
-    for (let i = 0; i < plan.concurrency; i++) connections.push(new LoadConnection(run));
+    for (let i = 0; i < plan.concurrency; i++) connections.push(new LoadConnection(run, i));
   });
 }
 

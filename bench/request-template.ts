@@ -30,6 +30,8 @@ export interface TemplateOptions {
   /** The whole body, when it is sent together with the head. */
   readonly body: Buffer | undefined;
   readonly signing: RequestSigning | undefined;
+  /** How long ago a presigned URL was made, so that not all are of the same second; 0 when absent. */
+  readonly ageSeconds?: number;
 }
 
 export const NAME_CHARACTERS = 8;
@@ -86,7 +88,8 @@ class RequestSigner {
   readonly #chunks: SignedChunks | undefined;
 
   constructor(options: TemplateOptions, signing: RequestSigning) {
-    const time = formatCompactDate(Date.now());
+    const ageMs = signing.form === 'presigned' ? 1000 * (options.ageSeconds ?? 0) : 0;
+    const time = formatCompactDate(Date.now() - ageMs);
     const scope = { date: time.slice(0, 8), region: REGION, service: 's3' };
     const scopeText = `${scope.date}/${REGION}/s3/aws4_request`;
     this.#key = new SigningKeys().get(signing.accessKeyId, signing.secretAccessKey, scope);

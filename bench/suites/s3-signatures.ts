@@ -32,6 +32,8 @@ const CONCURRENCY = 64;
 /** Where requests without a signature are allowed although there is a user. */
 const PUBLIC_BUCKET = 'public';
 const READ_OBJECTS = 2000;
+/** A few microseconds are to be told apart: more and shorter rounds than in other suites, so that the sides lie closer together. */
+const SHORTER = 4;
 
 interface Servers {
   readonly generator: LoadGenerator;
@@ -156,10 +158,10 @@ async function measure(
     return loadSide(asked.name, servers.generator, () => servers[asked.server].pid, {
       ...plan,
       targets: method === 'GET' ? { ...plan.targets, count: READ_OBJECTS } : plan.targets,
-      durationMs: context.scale.roundMs,
+      durationMs: context.scale.roundMs / SHORTER,
     });
   });
-  const measured = await measureInTurn(sides, context.scale.rounds);
+  const measured = await measureInTurn(sides, context.scale.rounds * SHORTER);
   const [anonymous = []] = measured;
   return kinds.map(({ name, bounded }, i) => {
     const own = measured[i] ?? [];

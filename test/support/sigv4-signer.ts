@@ -17,6 +17,8 @@ export interface SignerRequest {
   /** Lower-case names, `host` included. */
   readonly headers: Readonly<Record<string, string>>;
   readonly payload: string;
+  /** Whether the texts are byte strings, as headers are on the wire. */
+  readonly bytes?: boolean;
 }
 
 const sha256 = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex');
@@ -44,7 +46,8 @@ function signatureOf(signer: Signer, request: SignerRequest): string {
   const canonical = [request.method, request.path, query, headers, names.join(';'), request.payload].join(
     '\n',
   );
-  return sign(signer, ['AWS4-HMAC-SHA256', signer.time, scopeOf(signer), sha256(canonical)].join('\n'));
+  const canonicalBytes = Buffer.from(canonical, request.bytes === true ? 'latin1' : 'utf8');
+  return sign(signer, ['AWS4-HMAC-SHA256', signer.time, scopeOf(signer), sha256(canonicalBytes)].join('\n'));
 }
 
 /** The headers of a signed request, Authorization among them. */
@@ -61,6 +64,7 @@ export function presign(
   signer: Signer,
   request: Omit<SignerRequest, 'payload'>,
   expiresSeconds: number,
+  payload = 'UNSIGNED-PAYLOAD',
 ): string {
   const query: Record<string, string> = {
     ...request.query,
@@ -70,7 +74,7 @@ export function presign(
     'X-Amz-Expires': String(expiresSeconds),
     'X-Amz-SignedHeaders': Object.keys(request.headers).toSorted().join(';'),
   };
-  const signature = signatureOf(signer, { ...request, query, payload: 'UNSIGNED-PAYLOAD' });
+  const signature = signatureOf(signer, { ...request, query, payload });
   const pairs = Object.entries({ ...query, 'X-Amz-Signature': signature });
   return pairs.map(([name, value]) => `${uriEncode(name)}=${uriEncode(value)}`).join('&');
 }

@@ -12,6 +12,7 @@ export interface AuthenticationRequest {
   /** Before any decoding: a signature is made over it. */
   readonly rawPath: string;
   readonly rawQuery: string;
+  /** Without the signature of a presigned URL; the same object as long as the text is the same, as often as not. */
   readonly query: ReadonlyMap<string, string>;
   /** Names are lower case; values are byte strings (one character per byte). */
   readonly headers: IncomingHttpHeaders;

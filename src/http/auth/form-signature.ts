@@ -1,8 +1,8 @@
 /** The signature of an upload form: over its policy, with the day's signing key (S3 API reference, "Browser-based uploads"). */
 import { invalidArgument, S3Error } from '../s3/s3-error.js';
 import { parseCompactDate } from '../s3/timestamps.js';
-import { parseClaim, type SignatureClaim } from './signature-claims.js';
-import { ALGORITHM, unsupportedMechanism } from './signature-parts.js';
+import { ALGORITHM, parseClaim, type SignatureClaim } from './signature-claims.js';
+import { unsupportedMechanism } from './signature-parts.js';
 
 export interface FormSignature {
   readonly claim: SignatureClaim;

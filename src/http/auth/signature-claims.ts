@@ -4,6 +4,8 @@
  */
 import type { SigningScope } from './signing-keys.js';
 
+export const ALGORITHM = 'AWS4-HMAC-SHA256';
+
 export interface SignatureClaim {
   readonly accessKeyId: string;
   readonly scope: SigningScope;
@@ -12,6 +14,18 @@ export interface SignatureClaim {
   /** Lower-case names in the order the client has them. */
   readonly signedHeaders: readonly string[];
   readonly signedHeadersText: string;
+  /** What `startOfString` answered last: a client says the same time for a second. */
+  readonly lastStart: { time: string; text: string };
+}
+
+/** How the string to sign begins for a claim: algorithm, time, scope. */
+export function startOfString(claim: SignatureClaim, time: string): string {
+  const { lastStart } = claim;
+  if (lastStart.time !== time) {
+    lastStart.time = time;
+    lastStart.text = `${ALGORITHM}\n${time}\n${claim.scopeText}\n`;
+  }
+  return lastStart.text;
 }
 
 /** Anybody may fill it, so it is small: at most 1 MiB of texts, the oldest forgotten first. */
@@ -72,5 +86,6 @@ export function parseClaim(
     scopeText: `${date}/${region}/${service}/${end}`,
     signedHeaders: signedHeaders.split(';'),
     signedHeadersText: signedHeaders,
+    lastStart: { time: '', text: '' },
   };
 }

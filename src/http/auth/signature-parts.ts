@@ -2,24 +2,29 @@
  * What a signed request says about its signature, in the Authorization header or in the query of a presigned URL. Only read and
  * checked for form here; messages and codes are those of S3.
  */
+import { signatureOfQuery, withoutSignature } from '../s3/presigned-query.js';
 import { S3Error } from '../s3/s3-error.js';
 import { parseCompactDate, parseDate, formatCompactDate } from '../s3/timestamps.js';
 import type { AuthenticationRequest } from './authenticator.js';
-import { parseClaim } from './signature-claims.js';
+import { canonicalQuery } from './canonical-request.js';
+import { ALGORITHM, parseClaim, startOfString } from './signature-claims.js';
 import type { SignatureClaim, SignatureClaims } from './signature-claims.js';
 
-export const ALGORITHM = 'AWS4-HMAC-SHA256';
 /** Longest life of a presigned URL: a week. */
 const EXPIRES_SECONDS_MAX = 604_800;
 
 export interface SignatureParts {
   readonly claim: SignatureClaim;
-  /** 64 hexadecimal digits, lower case. */
+  /** As it came; `checkSignatureForm` says whether it could be one. */
   readonly signature: string;
   /** When it was signed, as signed: `20130524T000000Z`. */
   readonly time: string;
   readonly timeMs: number;
   readonly payload: string;
+  /** The canonical query: without the signature, encoded and sorted. */
+  readonly query: string;
+  /** How the string to sign begins: algorithm, time and scope, a line each. */
+  readonly start: string;
   /** Seconds that a presigned URL is good for; undefined for a header. */
   readonly expiresSeconds: number | undefined;
 }
@@ -36,7 +41,6 @@ export function partsOfHeader(
 ): SignatureParts {
   const { claim, signature } = parseHeader(authorization, claims);
   const { time, timeMs } = timeOfHeader(request);
-  if (!SIGNATURE.test(signature)) throw malformed('the Signature is not 64 hexadecimal digits');
   const { date } = claim.scope;
   if (!time.startsWith(date))
     throw malformed(
@@ -45,7 +49,15 @@ export function partsOfHeader(
   const payload = request.headers['x-amz-content-sha256'];
   if (typeof payload !== 'string')
     throw new S3Error('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256');
-  return { claim, signature, time, timeMs, payload, expiresSeconds: undefined };
+  const query = request.rawQuery === '' ? '' : canonicalQuery(request.rawQuery);
+  const start = startOfString(claim, time);
+  return { claim, signature, time, timeMs, payload, query, start, expiresSeconds: undefined };
+}
+
+/** For a signature that does not fit, so that only wrong ones are looked at twice. Throws AuthorizationHeaderMalformed. */
+export function checkSignatureForm({ signature, expiresSeconds }: SignatureParts): void {
+  if (expiresSeconds === undefined && !SIGNATURE.test(signature))
+    throw malformed('the Signature is not 64 hexadecimal digits');
 }
 
 /** The signature is last, and what is before it is the same in all requests of a client. */
@@ -106,23 +118,41 @@ function timeOfHeader(request: AuthenticationRequest): { time: string; timeMs: n
   throw new S3Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header');
 }
 
-const QUERY_PARAMETERS = [
-  'X-Amz-Algorithm',
-  'X-Amz-Credential',
-  'X-Amz-Signature',
-  'X-Amz-Date',
-  'X-Amz-SignedHeaders',
-  'X-Amz-Expires',
-];
+/** What the query of a presigned URL says besides the signature. */
+type QueryParts = Omit<SignatureParts, 'signature'>;
+
+/** By the parameters, which presigned URLs of the same second share (`../s3/presigned-query.ts`). */
+const partsByQuery = new WeakMap<ReadonlyMap<string, string>, QueryParts>();
 
 /** Throws AuthorizationQueryParametersError, InvalidRequest. */
 export function partsOfQuery(request: AuthenticationRequest, claims: SignatureClaims): SignatureParts {
-  const [algorithm = '', credential = '', signature = '', time = '', signedHeaders = '', expires = ''] =
-    QUERY_PARAMETERS.map((name) => request.query.get(name));
-  if ([algorithm, credential, signature, time, signedHeaders, expires].includes(''))
-    throw queryError(
-      'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.',
+  const { rawQuery, query: parameters, headers } = request;
+  const signature = signatureOfQuery(rawQuery) ?? parameter(parameters, 'X-Amz-Signature');
+  let parts = partsByQuery.get(parameters);
+  if (parts === undefined) {
+    parts = parseQueryParts(
+      parameters,
+      canonicalQuery(withoutSignature(rawQuery), 'X-Amz-Signature'),
+      claims,
     );
+    partsByQuery.set(parameters, parts);
+  }
+  const { claim, time, timeMs, query, start, expiresSeconds } = parts;
+  const stated = headers['x-amz-content-sha256'];
+  const payload = typeof stated === 'string' ? stated : parts.payload;
+  return { claim, signature, time, timeMs, payload, query, start, expiresSeconds };
+}
+
+function parseQueryParts(
+  parameters: ReadonlyMap<string, string>,
+  query: string,
+  claims: SignatureClaims,
+): QueryParts {
+  const algorithm = parameter(parameters, 'X-Amz-Algorithm');
+  const credential = parameter(parameters, 'X-Amz-Credential');
+  const time = parameter(parameters, 'X-Amz-Date');
+  const signedHeaders = parameter(parameters, 'X-Amz-SignedHeaders');
+  const expires = parameter(parameters, 'X-Amz-Expires');
   if (algorithm.startsWith('AWS4-ECDSA')) throw unsupportedMechanism();
   if (algorithm !== ALGORITHM) throw queryError(`X-Amz-Algorithm only supports "${ALGORITHM}"`);
   const timeMs = parseCompactDate(time);
@@ -140,9 +170,17 @@ export function partsOfQuery(request: AuthenticationRequest, claims: SignatureCl
     throw queryError(
       `Invalid credential date "${claim.scope.date}". This date is not the same as X-Amz-Date: "${time.slice(0, 8)}".`,
     );
-  const stated = request.headers['x-amz-content-sha256'] ?? request.query.get('X-Amz-Content-Sha256');
-  const payload = typeof stated === 'string' ? stated : 'UNSIGNED-PAYLOAD';
-  return { claim, signature, time, timeMs, payload, expiresSeconds: parseExpires(expires) };
+  const payload = parameters.get('X-Amz-Content-Sha256') ?? 'UNSIGNED-PAYLOAD';
+  const start = startOfString(claim, time);
+  return { claim, time, timeMs, payload, query, start, expiresSeconds: parseExpires(expires) };
+}
+
+function parameter(query: ReadonlyMap<string, string>, name: string): string {
+  const value = query.get(name);
+  if (value !== undefined && value !== '') return value;
+  throw queryError(
+    'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.',
+  );
 }
 
 function parseExpires(text: string): number {

@@ -7,15 +7,16 @@
  */
 import type { Clock } from '../../core/ports.js';
 import { MINUTE_MS, SECOND_MS } from '../../core/units.js';
+import { signatureOfQuery } from '../s3/presigned-query.js';
 import { S3Error } from '../s3/s3-error.js';
 import { formatXmlDate } from '../s3/timestamps.js';
 import type { Authenticator, AuthenticationRequest, ChunkVerifier, Identity } from './authenticator.js';
 import { canonicalPath, canonicalRequest } from './canonical-request.js';
 import type { Credential, CredentialStore } from './credential-store.js';
 import { checkForm } from './form-signature.js';
-import { ALGORITHM, partsOfHeader, partsOfQuery, unsupportedMechanism } from './signature-parts.js';
+import { checkSignatureForm, partsOfHeader, partsOfQuery, unsupportedMechanism } from './signature-parts.js';
 import type { SignatureParts } from './signature-parts.js';
-import { SignatureClaims } from './signature-claims.js';
+import { ALGORITHM, SignatureClaims } from './signature-claims.js';
 import { isSameSignature, sha256Of, SigningKeys } from './signing-keys.js';
 import type { SigningKey } from './signing-keys.js';
 
@@ -45,9 +46,9 @@ export class SigV4Authenticator implements Authenticator {
 
   /** Throws the errors of S3 that say what is wrong with a signature. */
   authenticate(request: AuthenticationRequest): Identity {
-    const { headers, query } = request;
+    const { headers, rawQuery, query } = request;
     const { authorization } = headers;
-    const presigned = query.size > 0 && (query.has('X-Amz-Algorithm') || query.has('X-Amz-Signature'));
+    const presigned = rawQuery !== '' && isPresigned(rawQuery, query);
     if (query.size > 0 && query.has('AWSAccessKeyId') && query.has('Signature')) throw unsupportedMechanism();
     if (authorization === undefined && !presigned) {
       if (this.#anonymous) return ANONYMOUS;
@@ -134,11 +135,11 @@ function checkSignedHeaders(
   request: AuthenticationRequest,
   { claim: { signedHeaders } }: SignatureParts,
 ): void {
-  const unsigned: string[] = [];
-  if (!signedHeaders.includes('host')) unsigned.push('host');
+  let unsigned: string[] | undefined;
+  if (!signedHeaders.includes('host')) unsigned = ['host'];
   for (const name in request.headers)
-    if (name.startsWith('x-amz-') && !signedHeaders.includes(name)) unsigned.push(name);
-  if (unsigned.length > 0)
+    if (name.startsWith('x-amz-') && !signedHeaders.includes(name)) (unsigned ??= []).push(name);
+  if (unsigned !== undefined)
     throw new S3Error('AccessDenied', 'There were headers present in the request which were not signed', {
       elements: { HeadersNotSigned: unsigned.join(', ') },
     });
@@ -149,25 +150,28 @@ function checkSignature(request: AuthenticationRequest, parts: SignatureParts, k
   if (fits(request, parts, key, path)) return;
   // Some clients sign the path just as they send it.
   if (path !== request.rawPath && fits(request, parts, key, request.rawPath)) return;
-  const canonical = canonicalRequest(request, parts.claim, path, parts.payload);
+  checkSignatureForm(parts);
+  const { claim, query, payload, start } = parts;
+  const canonical = canonicalRequest(request, claim, { path, query, payload });
   throw new S3Error('SignatureDoesNotMatch', undefined, {
     elements: {
       AWSAccessKeyId: parts.claim.accessKeyId,
-      StringToSign: stringToSign(parts, canonical),
+      StringToSign: start + sha256Of(canonical),
       SignatureProvided: parts.signature,
       CanonicalRequest: canonical,
     },
   });
 }
 
-function stringToSign(parts: SignatureParts, canonical: string): string {
-  return `${ALGORITHM}\n${parts.time}\n${parts.claim.scopeText}\n${sha256Of(canonical)}`;
+function fits(request: AuthenticationRequest, parts: SignatureParts, key: SigningKey, path: string): boolean {
+  const { claim, signature, query, payload, start } = parts;
+  const canonical = canonicalRequest(request, claim, { path, query, payload });
+  return isSameSignature(signature, key.sign(sha256Of(canonical), start));
 }
 
-function fits(request: AuthenticationRequest, parts: SignatureParts, key: SigningKey, path: string): boolean {
-  return isSameSignature(
-    parts.signature,
-    key.sign(stringToSign(parts, canonicalRequest(request, parts.claim, path, parts.payload))),
+function isPresigned(rawQuery: string, query: ReadonlyMap<string, string>): boolean {
+  return (
+    query.has('X-Amz-Algorithm') || query.has('X-Amz-Signature') || signatureOfQuery(rawQuery) !== undefined
   );
 }
 

@@ -10,9 +10,9 @@
  * copying. Everything it keeps is bounded: a line, the trailers, and how much framing there may be around the data. It throws at the first byte that
  * does not fit; after that, and after `end`, it must not be fed.
  */
-import { createHash } from 'node:crypto';
-import type { Hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ChunkVerifier } from '../auth/authenticator.js';
+import { PieceHash } from './piece-hash.js';
 import { S3Error } from './s3-error.js';
 
 /** A chunk's head is at most 16 + 17 + 64 characters; a trailer line has a name, a value and a colon. */
@@ -44,7 +44,7 @@ export class AwsChunkedDecoder {
   #line = '';
   #chunkRest = 0;
   #chunkSignature = '';
-  #chunkHash: Hash | undefined;
+  #chunkHash: PieceHash | undefined;
   #decoded = 0;
   #framing = 0;
 
@@ -128,7 +128,7 @@ export class AwsChunkedDecoder {
       );
     this.#chunkRest = size;
     this.#chunkSignature = match[2] ?? '';
-    if (this.#verifier !== undefined) this.#chunkHash = createHash('sha256');
+    if (this.#verifier !== undefined) this.#chunkHash = new PieceHash(size);
     if (size > 0) {
       this.#state = 'data';
       return;
@@ -138,7 +138,7 @@ export class AwsChunkedDecoder {
   }
 
   #verifyChunk(): void {
-    const sha256 = this.#chunkHash?.digest('hex') ?? '';
+    const sha256 = this.#chunkHash?.digest() ?? '';
     if (this.#verifier !== undefined && !this.#verifier.verifyChunk(this.#chunkSignature, sha256))
       throw new S3Error('SignatureDoesNotMatch', 'The signature of a chunk does not match its data.');
   }
@@ -162,7 +162,7 @@ export class AwsChunkedDecoder {
     this.#state = 'done';
     if (this.#verifier === undefined || this.#trailers.size === 0) return;
     const canonical = [...this.#trailers].map(([name, value]) => `${name}:${value}\n`).toSorted();
-    const sha256 = createHash('sha256').update(canonical.join(''), 'latin1').digest('hex');
+    const sha256 = hash('sha256', Buffer.from(canonical.join(''), 'latin1'), 'hex');
     if (!this.#verifier.verifyTrailer(signature, sha256))
       throw new S3Error('SignatureDoesNotMatch', 'The signature of the trailing headers does not match.');
   }

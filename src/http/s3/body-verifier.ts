@@ -1,25 +1,24 @@
 /**
  * Checks a body against what its request said: checksum and signed SHA-256. The MD5 is the engine's, which needs it for the ETag anyway.
  */
-import { createHash } from 'node:crypto';
-import type { Hash } from 'node:crypto';
 import { createChecksummer } from '../../core/checksum.js';
 import type { Checksummer } from '../../core/checksum.js';
 import type { ObjectChecksum } from '../../core/object.js';
 import type { BodyPlan } from './body-plan.js';
 import { trailingChecksum } from './checksum-headers.js';
+import { PieceHash } from './piece-hash.js';
 import { S3Error } from './s3-error.js';
 
 export class BodyVerifier {
   readonly #plan: BodyPlan;
   readonly #checksummer: Checksummer | undefined;
-  readonly #sha256: Hash | undefined;
+  readonly #sha256: PieceHash | undefined;
   #checksum: ObjectChecksum | undefined;
 
   constructor(plan: BodyPlan) {
     this.#plan = plan;
     this.#checksummer = plan.checksum === undefined ? undefined : createChecksummer(plan.checksum.algorithm);
-    this.#sha256 = plan.sha256 === undefined ? undefined : createHash('sha256');
+    this.#sha256 = plan.sha256 === undefined ? undefined : new PieceHash(plan.size);
   }
 
   update(bytes: Uint8Array): void {
@@ -29,7 +28,7 @@ export class BodyVerifier {
 
   /** The body is whole. Throws BadDigest, XAmzContentSHA256Mismatch, MalformedTrailerError, InvalidRequest. */
   finish(trailers: ReadonlyMap<string, string>): void {
-    const computed = this.#sha256?.digest('hex');
+    const computed = this.#sha256?.digest();
     if (computed !== this.#plan.sha256)
       throw new S3Error('XAmzContentSHA256Mismatch', undefined, {
         elements: {

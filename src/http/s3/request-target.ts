@@ -5,6 +5,7 @@
  * is not used. Percent-encoding is undone once; what is not UTF-8 then is refused. `+` is a plus sign in the path and a
  * space in the query, as S3 has it.
  */
+import { parametersOf } from './presigned-query.js';
 import { S3Error } from './s3-error.js';
 
 /** Query parameters of one request; far more than any S3 operation has. */
@@ -19,12 +20,13 @@ export interface RequestTarget {
   readonly bucket: string;
   /** '' on a bucket. */
   readonly key: string;
-  /** The first value of each parameter. */
+  /** The first value of each parameter, without the signature of a presigned URL. */
   readonly query: ReadonlyMap<string, string>;
 }
 
 const NO_QUERY: ReadonlyMap<string, string> = new Map();
 const PLAIN = /^[\x21-\x24\x26-\x7e]*$/;
+const ASCII = /^[\0-\x7f]*$/;
 const NOT_ASCII = /[\x80-\xff]/g;
 
 /**
@@ -40,7 +42,7 @@ export function parseTarget(
   const queryAt = target.indexOf('?');
   const rawPath = queryAt < 0 ? target : target.slice(0, queryAt);
   const rawQuery = queryAt < 0 ? '' : target.slice(queryAt + 1);
-  const query = rawQuery === '' ? NO_QUERY : parseQuery(rawQuery);
+  const query = rawQuery === '' ? NO_QUERY : parametersOf(rawQuery, parseQuery);
   const hostBucket = domains.length === 0 || host === undefined ? undefined : bucketOfHost(host, domains);
   if (hostBucket !== undefined)
     return { rawPath, rawQuery, bucket: hostBucket, key: decodePath(rawPath.slice(1)), query };
@@ -73,8 +75,7 @@ function bucketOfHost(host: string, domains: readonly string[]): string | undefi
 export function decodePath(text: string): string {
   if (PLAIN.test(text)) return text;
   try {
-    // Bytes that a client did not encode are one character each here.
-    return decodeURIComponent(text.replace(NOT_ASCII, (byte) => `%${byte.charCodeAt(0).toString(16)}`));
+    return decodeURIComponent(ASCII.test(text) ? text : escapeBytes(text));
   } catch (cause) {
     throw new S3Error(
       'InvalidURI',
@@ -87,18 +88,43 @@ export function decodePath(text: string): string {
   }
 }
 
+/** Bytes that a client did not encode are one character each. */
+function escapeBytes(text: string): string {
+  return text.replace(NOT_ASCII, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
+}
+
+/** What a decoder has to look at: escapes, `+`, and what should have been escaped. */
+const NOT_PLAIN = /[^\x21-\x24\x26-\x2a\x2c-\x7e]/g;
+
 /** Splits `a=1&b` into names and values. Throws InvalidURI. */
 export function parseQuery(rawQuery: string): Map<string, string> {
   const query = new Map<string, string>();
-  for (const pair of rawQuery.split('&')) {
-    if (pair === '') continue;
-    const equals = pair.indexOf('=');
-    const name = decodeQueryText(equals < 0 ? pair : pair.slice(0, equals));
-    if (!query.has(name)) query.set(name, equals < 0 ? '' : decodeQueryText(pair.slice(equals + 1)));
+  let toDecode = nextToDecode(rawQuery, 0);
+  for (let start = 0; start < rawQuery.length;) {
+    const ampersand = rawQuery.indexOf('&', start);
+    const end = ampersand < 0 ? rawQuery.length : ampersand;
+    const equals = rawQuery.indexOf('=', start);
+    const nameEnd = equals < 0 || equals > end ? end : equals;
+    let name = rawQuery.slice(start, nameEnd);
+    let value = rawQuery.slice(Math.min(end, nameEnd + 1), end);
+    // Hardly any parameter has something to decode, so that all are searched for it at once.
+    if (toDecode < end) {
+      name = decodeQueryText(name);
+      value = query.has(name) ? '' : decodeQueryText(value);
+      toDecode = nextToDecode(rawQuery, end);
+    }
+    if (end > start && !query.has(name)) query.set(name, value);
     if (query.size > QUERY_PARAMETERS_MAX)
       throw new S3Error('InvalidURI', `A request has at most ${QUERY_PARAMETERS_MAX} query parameters.`);
+    start = end + 1;
   }
   return query;
+}
+
+/** Where the next character from `start` on is that is not what it stands for. */
+function nextToDecode(text: string, start: number): number {
+  NOT_PLAIN.lastIndex = start;
+  return NOT_PLAIN.test(text) ? NOT_PLAIN.lastIndex - 1 : text.length;
 }
 
 function decodeQueryText(text: string): string {
