@@ -4,6 +4,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './free-port.js';
@@ -129,15 +130,26 @@ export class HeadraceProcess {
     throw new Error(`the server ${what}\n${this.stdout}\n${this.stderr}`);
   }
 
-  /** One call of the admin API. */
+  /** One call of the admin API, as somebody who can read the data directory. */
   async admin(method: string, path: string, body?: unknown): Promise<AdminResponse> {
+    const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+    const token = await this.#token();
+    if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
     const response = await fetch(`http://127.0.0.1:${this.adminPort}${path}`, {
       method,
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     return { status: response.status, text: await response.text() };
+  }
+
+  async #token(): Promise<string | undefined> {
+    const { dataDirectory } = this.options;
+    if (dataDirectory === undefined) return undefined;
+    return readFile(`${dataDirectory}/admin.token`, 'utf8').then(
+      (text) => text.trim(),
+      () => undefined,
+    );
   }
 
   /** One small S3 call without a signature; throws unless it answers 2xx. */
