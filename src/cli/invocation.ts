@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { loadSettings, type Settings } from '../settings/settings.js';
 import type { FlagSetting } from '../settings/sources.js';
-import { parseDuration } from '../settings/quantities.js';
+import { parseDuration } from '../core/quantities.js';
 import { SETTING_NAMES, SETTINGS } from '../settings/table.js';
 import { AdminClient } from './admin-client.js';
 import { CliFailure, EXIT_USAGE, type CliContext, type LogReader } from './context.js';

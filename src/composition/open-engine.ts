@@ -168,6 +168,9 @@ function storeOptions(settings: Settings): ObjectStoreSettings {
     pathStyle: settings.ufsS3PathStyle,
     accessKeyId: settings.ufsS3AccessKeyId,
     secretAccessKey: settings.ufsS3SecretAccessKey,
+    user: settings.ufsHdfsUser,
+    replication: settings.ufsHdfsReplication,
+    blockSizeBytes: settings.ufsHdfsBlockSizeBytes,
     requestTimeoutMs: settings.ufsRequestTimeoutMs,
   };
 }
@@ -183,6 +186,8 @@ function engineOptions(
     dataDirectory: path.resolve(dataDirectory),
     capacityBytes,
     pinnedRatio: settings.pinnedRatio,
+    pinnedSoftRatio: settings.pinnedSoftRatio,
+    pressureDelayMaxMs: settings.pressureDelayMaxMs,
     writeCacheEnabled: settings.writeCacheEnabled,
     persistConcurrency: settings.persistConcurrency,
     persistRetryInitialMs: settings.persistRetryInitialMs,

@@ -6,10 +6,13 @@ import type { LogInspection } from './inspection/log-inspection.js';
 import type { PathConfigDocument, PathRule } from './path-config.js';
 import type { FlushRequest } from './persist-barrier.js';
 import type { PersistService } from './persist-service.js';
+import type { JobService } from './job-service.js';
+import type { RemoveMountRequest } from './mounts.js';
 import type { UserService } from './users-service.js';
 
 export interface AdminService {
   readonly users: UserService;
+  readonly jobs: JobService;
   readonly inspection: LogInspection;
   readonly persists: PersistService;
   status(): Promise<EngineStatus>;
@@ -39,7 +42,8 @@ export interface AdminService {
   }): Promise<VerifyReport>;
   mounts(): Promise<MountInfo[]>;
   addMount(mount: { path: string; ufs: string; options: Record<string, string> }): Promise<void>;
-  removeMount(path: string, options: { force: boolean }): Promise<void>;
+  /** Refused (`INVALID_ARGUMENT`) while something below it is not persisted, unless that is drained or given up. */
+  removeMount(request: RemoveMountRequest): Promise<MountRemoval>;
 }
 
 export interface PathTest {
@@ -48,6 +52,13 @@ export interface PathTest {
   readonly rule: PathRule;
   /** `default` when no path rule matched. */
   readonly matched: string;
+}
+
+/** Un-persisted and reserved bytes below one path rule. */
+export interface BudgetStatus {
+  readonly rule: string;
+  readonly pinnedBytes: number;
+  readonly limitBytes: number;
 }
 
 export interface EngineStatus {
@@ -59,6 +70,8 @@ export interface EngineStatus {
   readonly usedBytes: number;
   readonly pinnedBytes: number;
   readonly pinnedLimitBytes: number;
+  /** Of path rules with a `pinnedBudget`. */
+  readonly budgets: readonly BudgetStatus[];
   readonly objects: number;
   readonly pendingObjects: number;
   readonly quarantinedObjects: number;
@@ -179,6 +192,14 @@ export interface VerifyReport {
   readonly extentBytes: number;
   /** One line per finding. */
   readonly problems: readonly string[];
+}
+
+/** What was lost, when it was removed by force. */
+export interface MountRemoval {
+  readonly path: string;
+  readonly lostObjects: number;
+  readonly lostBytes: number;
+  readonly lostDeletes: number;
 }
 
 export interface MountInfo {

@@ -19,6 +19,7 @@ import type {
   LoggedEvent,
   LogHead,
   MountInfo,
+  MountRemoval,
   ObjectStat,
   PathTest,
   PersistEntry,
@@ -32,8 +33,9 @@ import { appendBatches, type EvictionTarget } from './append-batches.js';
 import { tailLog } from './log-tail.js';
 import { inspectEngine } from './inspection/inspect-engine.js';
 import type { LogInspection } from './inspection/log-inspection.js';
+import type { JobService } from './job-service.js';
 import type { ListPath } from './list-path.js';
-import { parseMountPath } from './mount-table.js';
+import { Mounts, type RemoveMountRequest } from './mounts.js';
 import type { Partition } from './partition.js';
 import { parsePathConfig, parsePathConfigText } from './path-config-document.js';
 import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
@@ -60,6 +62,7 @@ export interface AdminParts {
   readonly reaper: Reaper;
   readonly reclaimer: Reclaimer;
   readonly users: UserService;
+  readonly jobs: JobService;
 }
 
 export class Admin implements AdminService {
@@ -69,11 +72,14 @@ export class Admin implements AdminService {
   readonly #core: EngineCore;
   readonly #parts: AdminParts;
   readonly #startedMs: number;
+  readonly #mounts: Mounts;
 
   constructor(core: EngineCore, parts: AdminParts) {
     this.#core = core;
     this.#parts = parts;
     this.users = parts.users;
+    this.jobs = parts.jobs;
+    this.#mounts = new Mounts(core, parts.barriers);
     this.persists = new PersistOperations(core, parts.persister);
     this.inspection = inspectEngine(core, (bucket, key) => this.persistStat(bucket, key));
     this.#startedMs = core.clock.wallTimeMs();
@@ -96,6 +102,11 @@ export class Admin implements AdminService {
       usedBytes: segments.fileBytes,
       pinnedBytes: admission.pinnedBytes,
       pinnedLimitBytes: admission.pinnedLimitBytes,
+      budgets: this.#core.budgets.all.map(({ rule, usedBytes, reservedBytes, limitBytes }) => ({
+        rule,
+        pinnedBytes: usedBytes + reservedBytes,
+        limitBytes,
+      })),
       objects: sum(({ state }) => state.cache.objects),
       pendingObjects: sum(({ state }) => state.uploads.pending - state.uploads.quarantined),
       quarantinedObjects: sum(({ state }) => state.uploads.quarantined),
@@ -270,45 +281,15 @@ export class Admin implements AdminService {
   }
 
   async mounts(): Promise<MountInfo[]> {
-    return [...this.#core.control.state.mounts.values()];
+    return this.#mounts.list();
   }
 
-  async addMount(mount: { path: string; ufs: string; options: Record<string, string> }): Promise<void> {
-    parseMountPath(mount.path);
-    await this.#core.mounts.add(mount);
-    try {
-      await this.#core.control.submit((_state, atMs) => ({ type: 'MountAdded', atMs, ...mount }));
-    } catch (error) {
-      // A mount that the log may not know would be gone after the next start, with what was written through it.
-      await this.#core.mounts.remove(mount.path);
-      throw error;
-    }
+  addMount(mount: { path: string; ufs: string; options: Record<string, string> }): Promise<void> {
+    return this.#mounts.add(mount);
   }
 
-  async removeMount(path: string, options: { force: boolean }): Promise<void> {
-    if (!this.#core.control.state.mounts.has(path)) {
-      throw new HeadraceError('INVALID_ARGUMENT', `there is no mount at "${path}"`);
-    }
-    const { bucket, prefix } = parseMountPath(path);
-    const dirty = this.#dirtyBelow(bucket, prefix);
-    if (dirty !== undefined && !options.force) {
-      throw new HeadraceError(
-        'INVALID_ARGUMENT',
-        `the mount "${path}" has data that is not persisted yet, such as "${dirty}": wait for it, or use force`,
-      );
-    }
-    await this.#core.control.submit((_state, atMs) => ({ type: 'MountRemoved', atMs, path }));
-    await this.#core.mounts.remove(path);
-  }
-
-  #dirtyBelow(bucket: string, prefix: string): string | undefined {
-    for (const partition of this.#core.partitions) {
-      for (const [, record] of partition.index.scan('q', 'r')) {
-        if (record.kind === 'queued' && record.bucket === bucket && record.key.startsWith(prefix))
-          return record.key;
-      }
-    }
-    return undefined;
+  removeMount(request: RemoveMountRequest): Promise<MountRemoval> {
+    return this.#mounts.remove(request);
   }
 
   #log(partition: number): PartitionLog {

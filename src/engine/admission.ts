@@ -1,17 +1,32 @@
 /**
  * Admission: no write starts that cannot finish. A write reserves its bytes before the first of them is read.
  *
- * Invariant: pinned = un-persisted + reserved ≤ limit, and used + reserved ≤ capacity; both are checked here and nowhere
- * else. Un-persisted bytes come from the projection; reservations are volatile, because a crash ends the writes they are for.
+ * Invariant: pinned = un-persisted + reserved ≤ limit, the same for the budget of a path rule, and used + reserved ≤
+ * capacity; all are checked here and nowhere else. Un-persisted bytes come from the projection; reservations are volatile,
+ * because a crash ends the writes they are for.
+ *
+ * Above the soft limit writers are held up, the longer the closer the limit is, so that they come down to the speed of the uploads;
+ * at the limit they wait, in order, for as long as the uploads may still make room for them (docs/space.md).
  */
 import { HeadraceError } from '../core/errors.js';
+import type { Clock } from '../core/ports.js';
 import { MIB } from '../core/units.js';
+import type { Budget } from './space-budgets.js';
 
 export interface AdmissionSources {
+  readonly clock: Clock;
   readonly capacityBytes: number;
   readonly pinnedLimitBytes: number;
+  /** Share of a limit from which on writers are held up; 1 for never. */
+  readonly softRatio: number;
+  /** Longest that one write is held up; 0 for not at all. */
+  readonly delayMaxMs: number;
   /** Pending, transient and part bytes of all partitions. */
   readonly unpersistedBytes: () => number;
+  /** Whether uploads go on: an under-store answers. */
+  readonly storesAnswer: () => boolean;
+  /** Whether something waits for its upload that is not quarantined. */
+  readonly uploadsWait: () => boolean;
   /** Bytes the segment files take. */
   readonly usedBytes: () => number;
   /** Bytes the file system can still take, as last seen. */
@@ -25,40 +40,62 @@ export const DISK_RESERVE_BYTES = 128 * MIB;
 const RETRY_AFTER_MS = 1000;
 /** Times that room is made for one write: others may take what was made before it gets its turn. */
 const ATTEMPTS_MAX = 8;
+/** Writes that wait for uploads; more are turned away at once. */
+const WAITING_MAX = 1024;
+/** Share of the way from the soft limit to the limit from which on paths that may are written through. */
+const DEGRADED_STRAIN = 0.5;
 
 export class Reservation {
   readonly #admission: Admission;
+  readonly #budget: Budget | undefined;
   #bytes: number;
 
-  constructor(admission: Admission, bytes: number) {
+  constructor(admission: Admission, bytes: number, budget: Budget | undefined) {
     this.#admission = admission;
     this.#bytes = bytes;
+    this.#budget = budget;
   }
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Reserves more; `OUT_OF_SPACE` as `reserve`. */
+  /** Reserves more; errors as `reserve`. */
   async grow(bytes: number): Promise<void> {
-    await this.#admission.take(bytes);
+    await this.#admission.take({ bytes, budget: this.#budget, heldBytes: this.#bytes });
     this.#bytes += bytes;
   }
 
   release(): void {
-    this.#admission.giveBack(this.#bytes);
+    this.#admission.giveBack(this.#bytes, this.#budget);
     this.#bytes = 0;
   }
 }
 
+/** What a write asks for. */
+interface Claim {
+  readonly bytes: number;
+  readonly budget: Budget | undefined;
+  /** Reserved for it already: these become free only when it ends. */
+  readonly heldBytes: number;
+}
+
+/** A write at its limit. */
+interface Waiting extends Claim {
+  readonly go: () => void;
+}
+
 export class Admission {
   readonly #sources: AdmissionSources;
+  readonly #softLimitBytes: number;
   #reservedBytes = 0;
   /** What callers of `take` wait for. */
-  #waitingBytes = 0;
+  #takenBytes = 0;
+  readonly #waiting: Waiting[] = [];
 
   constructor(sources: AdmissionSources) {
     this.#sources = sources;
+    this.#softLimitBytes = sources.pinnedLimitBytes * sources.softRatio;
   }
 
   get capacityBytes(): number {
@@ -82,28 +119,45 @@ export class Admission {
     return bytes <= this.#sources.pinnedLimitBytes;
   }
 
-  /** Reserves at once, without waiting for room; undefined when that is not possible. For reads that cache on the way. */
-  tryReserve(bytes: number): Reservation | undefined {
-    if (!this.#fitsPinned(bytes) || this.#missingBytes(bytes) > 0) return undefined;
-    this.#reservedBytes += bytes;
-    return new Reservation(this, bytes);
+  /** Whether a write of `bytes` should rather go through, where its path allows it and the under-store takes it. */
+  isStrained(bytes: number, budget?: Budget): boolean {
+    return this.#strain(bytes, budget) >= DEGRADED_STRAIN && this.#sources.storesAnswer();
+  }
+
+  /** Reserves at once, without waiting for room; undefined when that is not possible or not wise. */
+  tryReserve(bytes: number, budget?: Budget): Reservation | undefined {
+    if (this.#waiting.length > 0 || this.#strain(bytes, budget) > 0 || this.#missingBytes(bytes) > 0)
+      return undefined;
+    return this.#reserved(bytes, budget);
   }
 
   /**
-   * Reserves `bytes`, evicting where that helps. `OUT_OF_SPACE`, with `retryAfterMs` in its details, when the pinned limit
-   * or the disk does not allow it.
+   * Reserves `bytes`, evicting where that helps, and waiting where uploads do. `SLOW_DOWN` when they did not in time,
+   * `OUT_OF_SPACE` when the pinned limit, the budget or the disk does not allow it; both with `retryAfterMs` in their details.
    */
-  async reserve(bytes: number): Promise<Reservation> {
-    await this.take(bytes);
-    return new Reservation(this, bytes);
+  async reserve(bytes: number, budget?: Budget): Promise<Reservation> {
+    await this.take({ bytes, budget, heldBytes: 0 });
+    return new Reservation(this, bytes, budget);
+  }
+
+  /** As `reserve`, without being held up: a reader waits for it, and can do without. */
+  async reserveForFill(bytes: number): Promise<Reservation> {
+    await this.#take({ bytes, budget: undefined, heldBytes: 0 });
+    return new Reservation(this, bytes, undefined);
   }
 
   /** The part of `reserve` that `Reservation.grow` shares. */
-  async take(bytes: number): Promise<void> {
-    this.#waitingBytes += bytes;
+  async take(claim: Claim): Promise<void> {
+    if (this.#waiting.length > 0 || this.#strain(claim.bytes, claim.budget) > 0) await this.#holdUp(claim);
+    await this.#take(claim);
+  }
+
+  async #take(claim: Claim): Promise<void> {
+    const { bytes, budget } = claim;
+    this.#takenBytes += bytes;
     try {
       for (let attempt = 0; ; attempt++) {
-        this.#checkPinned(bytes);
+        this.#checkPinned(claim);
         if (this.#missingBytes(bytes) <= 0) break;
         const isEnough = await this.#makeRoom();
         if (this.#missingBytes(bytes) > 0 && (!isEnough || attempt === ATTEMPTS_MAX))
@@ -111,24 +165,81 @@ export class Admission {
       }
       // Nothing was waited for since the last look, so that two writers never take the same room.
       this.#reservedBytes += bytes;
+      if (budget !== undefined) budget.reservedBytes += bytes;
     } finally {
-      this.#waitingBytes -= bytes;
+      this.#takenBytes -= bytes;
+      this.madeRoom();
     }
+  }
+
+  giveBack(bytes: number, budget: Budget | undefined): void {
+    this.#reservedBytes -= bytes;
+    if (budget !== undefined) budget.reservedBytes -= bytes;
+    this.madeRoom();
+  }
+
+  /** Something may be pinned no longer: the write that has waited longest goes on if it fits now. */
+  madeRoom(): void {
+    const [first] = this.#waiting;
+    if (first !== undefined && this.#fitsPinned(first.bytes, first.budget)) first.go();
+  }
+
+  #reserved(bytes: number, budget: Budget | undefined): Reservation {
+    this.#reservedBytes += bytes;
+    if (budget !== undefined) budget.reservedBytes += bytes;
+    return new Reservation(this, bytes, budget);
+  }
+
+  /** At most `delayMaxMs`. What is then still too much is refused by the caller. */
+  async #holdUp(claim: Claim): Promise<void> {
+    const { clock, delayMaxMs } = this.#sources;
+    const { bytes, budget } = claim;
+    if (delayMaxMs === 0 || !this.#mayFit(claim)) return;
+    const delayMs = Math.min(1, this.#strain(bytes, budget)) * delayMaxMs;
+    if (this.#waiting.length === 0 && delayMs < delayMaxMs) {
+      await clock.sleep(delayMs);
+      if (this.#fitsPinned(bytes, budget)) return;
+    }
+    if (this.#waiting.length >= WAITING_MAX) return;
+    await new Promise<void>((resolve) => {
+      const go = (): void => {
+        cancel();
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        resolve();
+      };
+      const waiting = { ...claim, go };
+      const cancel = clock.schedule(delayMaxMs, go);
+      this.#waiting.push(waiting);
+    });
+  }
+
+  /** Above 0 from the soft limit on, above 1 beyond the limit. */
+  #strain(bytes: number, budget: Budget | undefined): number {
+    const { pinnedLimitBytes, softRatio } = this.#sources;
+    const pinned = strainOf(this.pinnedBytes + bytes, this.#softLimitBytes, pinnedLimitBytes);
+    if (budget === undefined) return pinned;
+    const { usedBytes, reservedBytes, limitBytes } = budget;
+    return Math.max(pinned, strainOf(usedBytes + reservedBytes + bytes, limitBytes * softRatio, limitBytes));
   }
 
   /** Makes room for all that wait, as far as they may be pinned; false when that was not possible. */
   #makeRoom(): Promise<boolean> {
     const { capacityBytes, usedBytes, pinnedLimitBytes } = this.#sources;
-    const bytes = Math.min(this.#waitingBytes, pinnedLimitBytes - this.pinnedBytes);
+    const bytes = Math.min(this.#takenBytes, pinnedLimitBytes - this.pinnedBytes);
     return this.#sources.makeRoom(capacityBytes - usedBytes() + this.#missingBytes(bytes));
   }
 
-  giveBack(bytes: number): void {
-    this.#reservedBytes -= bytes;
+  #fitsPinned(bytes: number, budget: Budget | undefined): boolean {
+    return this.pinnedBytes + bytes <= this.#sources.pinnedLimitBytes && fitsBudget(bytes, budget);
   }
 
-  #fitsPinned(bytes: number): boolean {
-    return this.pinnedBytes + bytes <= this.#sources.pinnedLimitBytes;
+  /** Whether a claim will fit once uploads have made room, of what is pinned or of what other writers are about to pin. */
+  #mayFit({ bytes, budget, heldBytes }: Claim): boolean {
+    const { storesAnswer, uploadsWait } = this.#sources;
+    const wholeBytes = heldBytes + bytes;
+    if (!this.canEverHold(wholeBytes) || (budget !== undefined && wholeBytes > budget.limitBytes))
+      return false;
+    return storesAnswer() && (this.#reservedBytes > heldBytes || uploadsWait());
   }
 
   /** Bytes that segment files must give back before `bytes` more fit; not above 0 when they do. */
@@ -142,21 +253,43 @@ export class Admission {
 
   #noRoom(bytes: number): HeadraceError {
     const { usedBytes, capacityBytes, diskFreeBytes } = this.#sources;
-    return outOfSpace(
+    return refusal(
+      'OUT_OF_SPACE',
       `the cache has no room for ${bytes} bytes: ${usedBytes()} of ${capacityBytes} bytes are in use, ` +
         `${diskFreeBytes()} bytes are free on the disk, and nothing more can be evicted`,
     );
   }
 
-  #checkPinned(bytes: number): void {
-    if (this.#fitsPinned(bytes)) return;
-    throw outOfSpace(
-      `out of space: ${this.pinnedBytes} bytes wait to be persisted and ${bytes} more would exceed the limit of ` +
+  #checkPinned(claim: Claim): void {
+    const { bytes, budget } = claim;
+    if (this.#fitsPinned(bytes, budget)) return;
+    const code = this.#mayFit(claim) ? 'SLOW_DOWN' : 'OUT_OF_SPACE';
+    const lead = code === 'SLOW_DOWN' ? 'the under-store takes less than is written' : 'out of space';
+    if (budget !== undefined && !fitsBudget(bytes, budget)) {
+      const pinned = budget.usedBytes + budget.reservedBytes;
+      throw refusal(
+        code,
+        `${lead}: ${pinned} bytes below ${budget.rule} wait to be persisted and ${bytes} more would exceed the ` +
+          `budget of ${budget.limitBytes} (pinnedBudget of the path rule)`,
+      );
+    }
+    throw refusal(
+      code,
+      `${lead}: ${this.pinnedBytes} bytes wait to be persisted and ${bytes} more would exceed the limit of ` +
         `${this.#sources.pinnedLimitBytes} (worker.page.store.pinned.file.capacity.limit.ratio)`,
     );
   }
 }
 
-function outOfSpace(message: string): HeadraceError {
-  return new HeadraceError('OUT_OF_SPACE', message, { details: { retryAfterMs: RETRY_AFTER_MS } });
+function strainOf(bytes: number, softLimitBytes: number, limitBytes: number): number {
+  if (bytes <= softLimitBytes) return 0;
+  return bytes > limitBytes ? Infinity : (bytes - softLimitBytes) / (limitBytes - softLimitBytes);
+}
+
+function fitsBudget(bytes: number, budget: Budget | undefined): boolean {
+  return budget === undefined || budget.usedBytes + budget.reservedBytes + bytes <= budget.limitBytes;
+}
+
+function refusal(code: 'SLOW_DOWN' | 'OUT_OF_SPACE', message: string): HeadraceError {
+  return new HeadraceError(code, message, { details: { retryAfterMs: RETRY_AFTER_MS } });
 }

@@ -44,12 +44,13 @@ export class CacheWriter {
 
   /** As `store`, for the hot path. */
   storeSmall(source: SmallSource, receiver: StoredReceiver): void {
-    const { admission } = this.#core;
+    const { admission, budgets } = this.#core;
     const { size } = source.body;
-    const reservation = admission.tryReserve(size);
+    const budget = budgets.of(source.bucket, source.key);
+    const reservation = admission.tryReserve(size, budget);
     if (reservation !== undefined) this.#storeReserved(source, reservation, receiver);
     else
-      admission.reserve(size).then(
+      admission.reserve(size, budget).then(
         (reserved) => this.#storeReserved(source, reserved, receiver),
         (error: unknown) => receiver.failed(error),
       );
@@ -70,7 +71,8 @@ export class CacheWriter {
     size: number | undefined,
   ): Promise<StoredBody> {
     const { admission, digests, guard, segments } = this.#core;
-    const reservation = await admission.reserve(size ?? RESERVE_STEP_BYTES);
+    const budget = this.#core.budgets.of(source.bucket, source.key);
+    const reservation = await admission.reserve(size ?? RESERVE_STEP_BYTES, budget);
     const opened = this.#open(source, reservation.bytes);
     let writer: ExtentWriter | undefined;
     let isKept = false;

@@ -17,6 +17,7 @@ import type { Recency } from './recency.js';
 import type { RemovalJournal } from './removal-journal.js';
 import type { SegmentGuard } from './segment-guard.js';
 import type { SegmentStore } from './segment-store.js';
+import type { SpaceBudgets } from './space-budgets.js';
 import type { UfsMetadataCache } from './ufs-metadata-cache.js';
 
 /** Plain values; durations in milliseconds, sizes in bytes. */
@@ -25,6 +26,10 @@ export interface EngineOptions {
   readonly dataDirectory: string;
   readonly capacityBytes: number;
   readonly pinnedRatio: number;
+  /** Share of the pinned limit, and of a budget, from which on writers are held up; 1 for never. */
+  readonly pinnedSoftRatio?: number;
+  /** Longest that one write is held up. */
+  readonly pressureDelayMaxMs?: number;
   /** False: a read cache; every write goes through. */
   readonly writeCacheEnabled: boolean;
   readonly persistConcurrency: number;
@@ -70,6 +75,7 @@ export interface EngineCore {
   readonly segments: SegmentStore;
   readonly guard: SegmentGuard;
   readonly admission: Admission;
+  readonly budgets: SpaceBudgets;
   readonly locks: KeyLocks;
   readonly mounts: MountTable;
   /** What the UFS said lately. */

@@ -9,7 +9,6 @@ import type { Logger } from '../core/logger.js';
 import { EngineCounters } from '../core/metrics.js';
 import type { ObjectStore } from '../core/object-store.js';
 import type { Clock, Disk, Random } from '../core/ports.js';
-import { SECOND_MS } from '../core/units.js';
 import { CONTROL_PARTITION, type LogStore } from '../../log/log-store.js';
 import type { IndexRecord } from '../../projections/records.js';
 import { AckPath } from './ack-path.js';
@@ -20,8 +19,10 @@ import { CacheWriter } from './cache-writer.js';
 import { ControlPartition } from './control-partition.js';
 import { DeletePath } from './delete-path.js';
 import { createDigests } from './digests.js';
+import { DiskSpace } from './disk-space.js';
 import type { EngineCore, EngineOptions } from './engine-core.js';
 import { FillFlights } from './fill-flights.js';
+import { Jobs } from './jobs.js';
 import { KeyLocks } from './key-locks.js';
 import { KeySettler } from './key-settler.js';
 import { ListPath } from './list-path.js';
@@ -41,6 +42,7 @@ import { Recency } from './recency.js';
 import { Reclaimer } from './reclaimer.js';
 import { RemovalJournal } from './removal-journal.js';
 import { SegmentGuard } from './segment-guard.js';
+import { SpaceBudgets } from './space-budgets.js';
 import type { SegmentStore } from './segment-store.js';
 import { TagPath } from './tag-path.js';
 import { UfsKnowledge } from './ufs-calls.js';
@@ -66,19 +68,17 @@ export interface EngineDependencies {
   readonly quiet?: boolean;
 }
 
-/** How often the free space of the disk is read. */
-const DISK_SPACE_PERIOD_MS = SECOND_MS;
-
 export class Engine {
   readonly objects: Objects;
   readonly admin: Admin;
   readonly users: Users;
   readonly core: EngineCore;
   readonly #dependencies: EngineDependencies;
-  readonly #persister: Persister;
+  readonly persister: Persister;
   readonly barriers: PersistBarriers;
   readonly #reaper: Reaper;
   readonly #flights: FillFlights;
+  readonly #jobs: Jobs;
   readonly #reclaimer: Reclaimer;
   readonly #space: DiskSpace;
 
@@ -97,14 +97,14 @@ export class Engine {
     const ufs = new UfsKnowledge(core);
     this.#flights = new FillFlights(core, ufs);
     const writer = new CacheWriter(core, live);
-    this.#persister = new Persister(core);
+    this.persister = new Persister(core);
     this.barriers = new PersistBarriers({
       partitions: core.partitions,
       clock: core.clock,
-      expedite: () => true,
+      expedite: (partition, version) => this.persister.expedite(partition, version),
     });
     this.#reaper = new Reaper(core, live);
-    const settler = new KeySettler(core, this.#persister);
+    const settler = new KeySettler(core, this.persister);
     const lists = new ListPath(core);
     const writes = new WritePath(core, { writer, settler, ufs });
     const buckets = new Buckets(core, { list: lists, settler });
@@ -119,19 +119,22 @@ export class Engine {
       acks: new AckPath(core, this.barriers),
       status: (bucket, key, object) => objectStatus(core, bucket, key, object),
     });
+    this.#jobs = new Jobs({
+      core,
+      lists,
+      flights: this.#flights,
+      requireBucket: (bucket) => buckets.require(bucket),
+    });
     this.admin = new Admin(core, {
       lists,
       buckets,
-      persister: this.#persister,
+      persister: this.persister,
       barriers: this.barriers,
       reaper: this.#reaper,
       reclaimer: this.#reclaimer,
       users,
+      jobs: this.#jobs,
     });
-  }
-
-  get persister(): Pick<Persister, 'uploading' | 'isUp'> {
-    return this.#persister;
   }
 
   /** Recovers and starts. Rejects with what recovery finds: `CORRUPT_*`, `UNSUPPORTED_FORMAT`, `IO_FAILED`. */
@@ -149,7 +152,14 @@ export class Engine {
     const usedBytes = (): number => dependencies.segments.fileBytes;
     const space = await DiskSpace.open({ disk, clock, logger, usedBytes });
     let reclaimer: Reclaimer | undefined;
+    let persister: Persister | undefined;
+    const budgets = new SpaceBudgets({ partitions, policies, clock });
     const admission = new Admission({
+      clock,
+      softRatio: options.pinnedSoftRatio ?? 1,
+      delayMaxMs: options.pressureDelayMaxMs ?? 0,
+      storesAnswer: () => persister?.storesAnswer ?? false,
+      uploadsWait: () => partitions.some(({ state }) => state.uploads.pending > state.uploads.quarantined),
       capacityBytes: options.capacityBytes,
       pinnedLimitBytes: Math.floor(options.capacityBytes * options.pinnedRatio),
       unpersistedBytes: () => {
@@ -174,6 +184,7 @@ export class Engine {
       segments: dependencies.segments,
       guard: new SegmentGuard(),
       admission,
+      budgets,
       locks: new KeyLocks(),
       mounts,
       known: new UfsMetadataCache(clock, {
@@ -188,9 +199,16 @@ export class Engine {
     reclaimer = new Reclaimer(core);
     const engine = new Engine(dependencies, core, { reclaimer, space }, users);
     if (dependencies.quiet === true) return engine;
+    ({ persister } = engine);
+    budgets.start();
+    for (const { events$ } of partitions) events$.subscribe(() => admission.madeRoom());
+    control.listen(({ type }) => {
+      if (type === 'PathConfigChanged') budgets.recount();
+    });
     reclaimer.start();
-    engine.#persister.start();
+    engine.persister.start();
     await engine.#reaper.start();
+    engine.#jobs.resume();
     return engine;
   }
 
@@ -210,8 +228,10 @@ export class Engine {
     this.barriers.stop();
     this.#reaper.stop();
     this.#space.stop();
+    this.core.budgets.stop();
+    await step('jobs', () => this.#jobs.stop());
     await step('fetches', () => this.#flights.close());
-    await Promise.all([this.#persister.stop(), this.#reclaimer.stop()]);
+    await Promise.all([this.persister.stop(), this.#reclaimer.stop()]);
     for (const partition of partitions) {
       // Without a checkpoint the next start reads more of the log.
       await step('checkpoint', () => partition.checkpoint());
@@ -245,62 +265,4 @@ async function openPartitions(
     );
   }
   return partitions;
-}
-
-interface DiskSpaceParts {
-  readonly disk: Disk;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Bytes the segment files take now. */
-  readonly usedBytes: () => number;
-}
-
-/**
- * The free space of the disk: as last seen, because asking at each write would cost more than the write, less what the segment files
- * have grown since, or more what they gave back.
- */
-class DiskSpace {
-  #seenFreeBytes = 0;
-  #seenUsedBytes = 0;
-  #cancel: (() => void) | undefined;
-  #stopped = false;
-  readonly #parts: DiskSpaceParts;
-
-  private constructor(parts: DiskSpaceParts) {
-    this.#parts = parts;
-  }
-
-  static async open(parts: DiskSpaceParts): Promise<DiskSpace> {
-    const space = new DiskSpace(parts);
-    await space.#look();
-    space.#again();
-    return space;
-  }
-
-  get freeBytes(): number {
-    return this.#seenFreeBytes + this.#seenUsedBytes - this.#parts.usedBytes();
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.#cancel?.();
-  }
-
-  async #look(): Promise<void> {
-    const { disk, usedBytes } = this.#parts;
-    const { freeBytes } = await disk.space();
-    this.#seenFreeBytes = freeBytes;
-    this.#seenUsedBytes = usedBytes();
-  }
-
-  #again(): void {
-    if (this.#stopped) return;
-    this.#cancel = this.#parts.clock.schedule(DISK_SPACE_PERIOD_MS, () => {
-      this.#look()
-        .catch((error: unknown) =>
-          this.#parts.logger.warn({ error }, 'the free space of the disk cannot be read'),
-        )
-        .finally(() => this.#again());
-    });
-  }
 }

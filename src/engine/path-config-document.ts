@@ -6,6 +6,7 @@
  */
 import { HeadraceError } from '../core/errors.js';
 import { byteLength } from '../core/key.js';
+import { parseSize } from '../core/quantities.js';
 import { POLICY_MODES, type PolicyMode } from '../core/object.js';
 import {
   DEFAULT_PATH_CONFIG,
@@ -13,11 +14,13 @@ import {
   PATH_CONFIG_BYTES_MAX,
   PATH_RULES_MAX,
   PERSIST_PRIORITY_MAX,
+  PRESSURE_MODES,
   WRITE_REPLICAS_MAX,
   type DefaultRule,
   type PathConfigDocument,
   type PathRule,
   type PathRuleProperties,
+  type PressureMode,
 } from './path-config.js';
 import { canonicalPattern, parsePattern } from './path-config-pattern.js';
 
@@ -95,7 +98,7 @@ function parseCommon(fields: Fields, place: string): DefaultRule {
   const policyMode = fields['policyMode'];
   if (!isPolicyMode(policyMode))
     return refuse(`${place}.policyMode`, policyMode, `must be one of ${POLICY_MODES.join(', ')}`);
-  const properties = parseProperties(fields['properties'], `${place}.properties`);
+  const properties = parseProperties(fields['properties'], `${place}.properties`, policyMode);
   return {
     ...(description === undefined ? {} : { description }),
     policyMode,
@@ -103,14 +106,31 @@ function parseCommon(fields: Fields, place: string): DefaultRule {
   };
 }
 
-function parseProperties(value: unknown, place: string): PathRuleProperties | undefined {
+function parseProperties(
+  value: unknown,
+  place: string,
+  policyMode: PolicyMode,
+): PathRuleProperties | undefined {
   if (value === undefined) return undefined;
-  const fields = fieldsOf(value, place, ['writeReplicas', 'persistPriority']);
+  const fields = fieldsOf(value, place, ['writeReplicas', 'persistPriority', 'pinnedBudget', 'onPressure']);
   const writeReplicas = integerOf(fields, place, 'writeReplicas', 1, WRITE_REPLICAS_MAX);
   const persistPriority = integerOf(fields, place, 'persistPriority', 0, PERSIST_PRIORITY_MAX);
+  const { pinnedBudget, onPressure } = fields;
+  if (policyMode !== 'WRITE_BACK')
+    for (const name of ['pinnedBudget', 'onPressure'])
+      if (fields[name] !== undefined)
+        throw invalid(
+          `${place}.${name}: has no meaning for ${policyMode}, only for WRITE_BACK: leave it out`,
+        );
+  if (pinnedBudget !== undefined && (typeof pinnedBudget !== 'string' || (parseSize(pinnedBudget) ?? 0) < 1))
+    return refuse(`${place}.pinnedBudget`, pinnedBudget, 'must be a size above 0, such as "10GiB"');
+  if (onPressure !== undefined && !isPressureMode(onPressure))
+    return refuse(`${place}.onPressure`, onPressure, `must be one of ${PRESSURE_MODES.join(', ')}`);
   return {
     ...(writeReplicas === undefined ? {} : { writeReplicas }),
     ...(persistPriority === undefined ? {} : { persistPriority }),
+    ...(pinnedBudget === undefined ? {} : { pinnedBudget }),
+    ...(onPressure === undefined ? {} : { onPressure }),
   };
 }
 
@@ -129,6 +149,10 @@ function integerOf(
 
 function isPolicyMode(value: unknown): value is PolicyMode {
   return POLICY_MODES.some((mode) => mode === value);
+}
+
+function isPressureMode(value: unknown): value is PressureMode {
+  return PRESSURE_MODES.some((mode) => mode === value);
 }
 
 function isFields(value: unknown): value is Fields {

@@ -6,6 +6,7 @@
  */
 import { HeadraceError } from '../core/errors.js';
 import type { PolicyMode } from '../core/object.js';
+import { parseSize } from '../core/quantities.js';
 import type { PathTest } from './admin-service.js';
 import {
   PERSIST_PRIORITY_DEFAULT,
@@ -29,6 +30,10 @@ export interface EffectiveRule {
   /** At least 1. */
   readonly writeReplicas: number;
   readonly persistPriority: number;
+  /** Un-persisted bytes that the rule's objects may have together. */
+  readonly pinnedBudgetBytes: number | undefined;
+  /** Whether writes go through when un-persisted bytes come close to a limit. */
+  readonly degrades: boolean;
   /** As in the document. */
   readonly rule: PathRule;
   /** The rule's pattern, or `default`. */
@@ -55,6 +60,11 @@ export class PathMatcher {
           bucket.text,
           this.#rules.filter((rule) => rule.mayMatchBucket(bucket.text)),
         );
+  }
+
+  /** Every rule, the default one last. */
+  get rules(): readonly EffectiveRule[] {
+    return [...this.#rules.map((rule) => rule.effective), this.#default];
   }
 
   /** The rule of an object, by the raw strings of its bucket and key. */
@@ -89,6 +99,8 @@ function effective(rule: PathRule | DefaultRule, matched: string): EffectiveRule
     policyMode: rule.policyMode,
     writeReplicas: rule.properties?.writeReplicas ?? 1,
     persistPriority: rule.properties?.persistPriority ?? PERSIST_PRIORITY_DEFAULT,
+    pinnedBudgetBytes: parseSize(rule.properties?.pinnedBudget ?? ''),
+    degrades: rule.properties?.onPressure === 'writeThrough',
     rule,
     matched,
   };

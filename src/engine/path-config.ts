@@ -12,7 +12,14 @@ export interface PathRuleProperties {
   readonly writeReplicas?: number;
   /** Which dirty objects go to the UFS first: 0 to 9, the higher the earlier. Concerns also what waits already. */
   readonly persistPriority?: number;
+  /** How many un-persisted bytes the rule's objects may have together (WRITE_BACK): a size such as `10GiB`. */
+  readonly pinnedBudget?: string;
+  /** What becomes of a write when un-persisted bytes come close to a limit (WRITE_BACK): it waits, or goes through. */
+  readonly onPressure?: PressureMode;
 }
+
+export const PRESSURE_MODES = ['delay', 'writeThrough'] as const;
+export type PressureMode = (typeof PRESSURE_MODES)[number];
 
 export interface DefaultRule {
   readonly description?: string;

@@ -9,6 +9,7 @@ export class PathPolicies {
   #matcher = new PathMatcher(DEFAULT_PATH_CONFIG);
   #hasTransient = false;
   #hasPersistPriorities = false;
+  #hasDegrading = false;
 
   /** Without the write cache every rule that would keep un-persisted data means WRITE_THROUGH. */
   constructor(options: { writeCacheEnabled: boolean }) {
@@ -33,12 +34,18 @@ export class PathPolicies {
     return this.#hasPersistPriorities;
   }
 
+  /** Whether writes to some path go through when space is short. */
+  get hasDegrading(): boolean {
+    return this.#hasDegrading;
+  }
+
   use(document: PathConfigDocument): void {
     this.#document = document;
     this.#matcher = new PathMatcher(document);
     const rules = [document.defaultRule, ...document.pathRules];
     this.#hasTransient = rules.some((rule) => rule.policyMode === 'TRANSIENT');
     const priorities = rules.map(({ properties }) => properties?.persistPriority ?? PERSIST_PRIORITY_DEFAULT);
+    this.#hasDegrading = rules.some((rule) => rule.properties?.onPressure === 'writeThrough');
     this.#hasPersistPriorities = new Set(priorities).size > 1;
   }
 

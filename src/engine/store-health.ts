@@ -36,6 +36,13 @@ export class StoreHealth {
     return !this.#suspects.has(store);
   }
 
+  /** Stores that did not answer their last probe. */
+  get downStores(): number {
+    let down = 0;
+    for (const { isDown } of this.#suspects.values()) if (isDown) down++;
+    return down;
+  }
+
   succeeded(store: ObjectStore): void {
     const suspicion = this.#suspects.get(store);
     if (suspicion === undefined) return;

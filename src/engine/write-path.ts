@@ -45,6 +45,7 @@ export class WritePath {
     const policy = this.writablePolicy(request.bucket, request.key);
     switch (policy) {
       case 'WRITE_BACK':
+        if (this.#isDegraded(request)) return this.#putDirect(request);
         return isPlain(request) ? this.#putSmall(request) : this.#putCached(request, policy);
       case 'TRANSIENT':
         return this.#putCached(request, policy);
@@ -71,6 +72,15 @@ export class WritePath {
       );
     }
     return policy;
+  }
+
+  /** Too much waits for the UFS, and the path's rule would rather have its client wait for the UFS than for room. */
+  #isDegraded({ bucket, key, body }: PutObjectRequest): boolean {
+    const { policies, admission, budgets } = this.#core;
+    if (!policies.hasDegrading || body.size === undefined) return false;
+    return (
+      policies.matcher.match(bucket, key).degrades && admission.isStrained(body.size, budgets.of(bucket, key))
+    );
   }
 
   /** The usual write. */

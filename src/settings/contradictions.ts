@@ -1,5 +1,5 @@
 /** Values that are each allowed and yet cannot stand together. */
-import { formatDuration } from './quantities.js';
+import { formatDuration } from '../core/quantities.js';
 import { SETTINGS, type SettingName, type SettingValues } from './table.js';
 
 /** One line that names both keys and values; undefined when all is well. */

@@ -2,7 +2,7 @@
  * What a setting is, and the kinds there are. A kind knows how to read a text, how to write the value, and how to say
  * what is allowed; the table of settings (`table.ts`) only combines them.
  */
-import { formatDuration, formatSize, parseDuration, parseSize } from './quantities.js';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../core/quantities.js';
 
 export interface Setting<Value> {
   /** `worker.s3.api.enabled` */

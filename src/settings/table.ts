@@ -5,7 +5,7 @@
  * The keys are those of the product whose settings files are read unchanged (with `alluxio.` in front), and for the
  * rest in the same manner. The environment variable of `a.b.c` is `HEADRACE_A_B_C`.
  */
-import { DAY_MS, GIB, HOUR_MS, KIB, MIB, TIB } from '../core/units.js';
+import { DAY_MS, GIB, HOUR_MS, KIB, MIB, MINUTE_MS, TIB } from '../core/units.js';
 import {
   choice,
   derived,
@@ -60,6 +60,9 @@ export interface SettingValues {
   readonly ufsS3PathStyle: boolean | undefined;
   readonly ufsS3AccessKeyId: string | undefined;
   readonly ufsS3SecretAccessKey: string | undefined;
+  readonly ufsHdfsUser: string | undefined;
+  readonly ufsHdfsReplication: number | undefined;
+  readonly ufsHdfsBlockSizeBytes: number | undefined;
   readonly ufsRequestTimeoutMs: number;
   readonly ufsMetadataTtlMs: number;
   readonly ufsMetadataBytes: number;
@@ -73,6 +76,8 @@ export interface SettingValues {
   /** Undefined: 80 % of the file system's free space at the start. */
   readonly cacheCapacityBytes: number | undefined;
   readonly pinnedRatio: number;
+  readonly pinnedSoftRatio: number;
+  readonly pressureDelayMaxMs: number;
   readonly persistConcurrency: number;
   readonly persistRetryInitialMs: number;
   readonly persistRetryMaxMs: number;
@@ -96,9 +101,9 @@ const domain = text('a domain name', /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-
 const port = integer(0, 65_535);
 /** No scheme at all, or one that has a connector. */
 const UFS_PATTERN =
-  /^(?![A-Za-z][A-Za-z0-9+.-]*:\/\/)[^\0\r\n]{1,4096}$|^file:\/\/\/[^\0\r\n]{0,4096}$|^s3:\/\/[^\0\s]{0,1100}$/;
+  /^(?![A-Za-z][A-Za-z0-9+.-]*:\/\/)[^\0\r\n]{1,4096}$|^file:\/\/\/[^\0\r\n]{0,4096}$|^s3:\/\/[^\0\s]{0,1100}$|^(hdfs|s?webhdfs|webhdfss):\/\/[^\0\s]{1,4096}$/;
 const ufs = text(
-  'a directory, file:///<directory>, or s3:// with an optional bucket and prefix',
+  'a directory, file:///<directory>, s3:// with an optional bucket and prefix, or hdfs://<namenode>:<port>/<directory>',
   UFS_PATTERN,
 );
 
@@ -225,6 +230,18 @@ const UFS = {
     secret: true,
     description: 'Secret key that belongs to the access key.',
   }),
+  ufsHdfsUser: optional(text('a user name', /^[A-Za-z0-9._@/-]{1,256}$/), {
+    key: 'ufs.hdfs.user',
+    description: 'Who HDFS is told that Headrace is (`user.name`); none: the user of the process.',
+  }),
+  ufsHdfsReplication: optional(integer(1, 512), {
+    key: 'ufs.hdfs.replication',
+    description: 'Copies that HDFS keeps of each block of a new file; none: as HDFS is configured.',
+  }),
+  ufsHdfsBlockSizeBytes: optional(size(MIB, 1024 * GIB), {
+    key: 'ufs.hdfs.block.size',
+    description: 'Size of the blocks of a new file in HDFS; none: as HDFS is configured.',
+  }),
   ufsRequestTimeoutMs: setting(duration(100, HOUR_MS), {
     key: 'ufs.request.timeout',
     default: '1min',
@@ -274,6 +291,18 @@ const CACHE = {
     key: 'worker.page.store.pinned.file.capacity.limit.ratio',
     default: '0.3',
     description: 'Largest share of the capacity that un-persisted (pinned) bytes may take.',
+  }),
+  pinnedSoftRatio: setting(ratio(0.01, 1), {
+    key: 'worker.page.store.pinned.soft.ratio',
+    default: '0.8',
+    description:
+      'Share of the pinned limit, and of a budget, from which on writers are slowed down; 1 for never.',
+  }),
+  pressureDelayMaxMs: setting(duration(0, 10 * MINUTE_MS), {
+    key: 'write.cache.pressure.delay.max',
+    default: '1s',
+    description:
+      'Longest that one write is held up for uploads to make room, before it is answered with SlowDown.',
   }),
   persistConcurrency: setting(integer(1, 1024), {
     key: 'write.cache.async.persist.thread.pool.size',

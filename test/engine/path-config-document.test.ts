@@ -87,7 +87,7 @@ void t.test('path config: every mistake is named with its place', async (t) => {
     ],
     [
       rule({ properties: { replicas: 2 } }),
-      'pathRules[0].properties: unknown property "replicas": known are writeReplicas, persistPriority',
+      'pathRules[0].properties: unknown property "replicas": known are writeReplicas, persistPriority, pinnedBudget, onPressure',
     ],
     [rule({ description: 1 }), 'pathRules[0].description: 1 must be a text'],
     [

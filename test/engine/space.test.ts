@@ -28,7 +28,7 @@ async function fill(world: EngineWorld, prefix: string, count: number, size: num
         await world.put(name, makeBody(i, size));
         break;
       } catch (error) {
-        if (!isErrorCode(error, 'OUT_OF_SPACE')) throw error;
+        if (!isErrorCode(error, 'OUT_OF_SPACE', 'SLOW_DOWN')) throw error;
         await world.sleep(100);
       }
     }
@@ -134,6 +134,8 @@ void t.test(
     world.ufs.setFaults({ unavailable: 1 });
     const limit = CAPACITY_BYTES / 2;
     for (let i = 0; i < 8; i++) await world.put(`key-${i}`, makeBody(i, MIB - 1000));
+    // From now on it is known that no upload will make room.
+    await world.sleep(5 * SECOND_MS);
     const before = { live: world.liveBytes, pinned: world.engine.core.admission.pinnedBytes };
     for (const size of [200 * KIB, MIB]) {
       const error: unknown = await world.put('beyond', makeBody(9, size)).then(

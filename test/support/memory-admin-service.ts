@@ -98,6 +98,7 @@ export class MemoryAdminService implements AdminService {
       usedBytes: 1024 ** 3,
       pinnedBytes: 1024 ** 2,
       pinnedLimitBytes: 3 * 1024 ** 3,
+      budgets: [],
       objects: this.objects.length,
       pendingObjects: this.pending.length,
       quarantinedObjects: 0,

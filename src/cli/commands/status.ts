@@ -27,6 +27,7 @@ function rows(status: EngineStatus, printer: Printer): string[][] {
     ['ufs', status.ufs],
     ['used', share(usedBytes, capacityBytes)],
     ['pinned', share(pinnedBytes, pinnedLimitBytes)],
+    ...status.budgets.map((budget) => [`  ${budget.rule}`, share(budget.pinnedBytes, budget.limitBytes)]),
     ['objects', `${status.objects}`],
     ['pending', `${status.pendingObjects}${oldest}`],
     ['quarantined', `${status.quarantinedObjects}`],

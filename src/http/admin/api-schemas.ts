@@ -113,6 +113,7 @@ export const ANSWERS = {
     usedBytes: bytes,
     pinnedBytes: bytes,
     pinnedLimitBytes: bytes,
+    budgets: listOf(record({ rule: text, pinnedBytes: bytes, limitBytes: bytes })),
     objects: count,
     pendingObjects: count,
     quarantinedObjects: count,

@@ -44,7 +44,7 @@ export const ERROR_MAPPINGS: Readonly<Record<ErrorCode, Mapping>> = {
   USER_EXISTS: { code: 'InvalidArgument', tell: true },
   OUT_OF_SPACE: { code: 'OutOfSpace', tell: true, retryAfterMs: 5000 },
   DISK_FULL: { code: 'OutOfSpace', tell: true, retryAfterMs: 30_000 },
-  SLOW_DOWN: { code: 'SlowDown', retryAfterMs: 1000 },
+  SLOW_DOWN: { code: 'SlowDown', tell: true, retryAfterMs: 1000 },
   UFS_UNAVAILABLE: { code: 'ServiceUnavailable', tell: true, retryAfterMs: 5000 },
   UFS_THROTTLED: { code: 'SlowDown', retryAfterMs: 1000 },
   UFS_DENIED: { code: 'AccessDenied', tell: true },

@@ -4,7 +4,7 @@
  * As in the settings files that existing installations have, `KB`, `MB`, `GB` and `TB` mean powers of 1024, the same as
  * `KiB` and so on: a settings file has one meaning, whichever spelling it uses.
  */
-import { DAY_MS, GIB, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS, TIB } from '../core/units.js';
+import { DAY_MS, GIB, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS, TIB } from './units.js';
 
 const QUANTITY = /^(\d{1,16}(?:\.\d{1,6})?)\s*([a-z]*)$/i;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { formatDuration, formatSize, parseDuration, parseSize } from '../../src/settings/quantities.js';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../src/core/quantities.js';
 
 void t.test('quantities: durations need a number and a known unit', async (t) => {
   const cases: [text: string, durationMs: number | undefined][] = [
