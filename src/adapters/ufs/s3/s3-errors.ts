@@ -36,6 +36,17 @@ const THROTTLED = new Set([
   'RequestLimitExceeded',
   'BandwidthLimitExceeded',
 ]);
+/** What is wrong with who asks, whatever is asked for: `details.credentials`. */
+const CREDENTIALS = new Set([
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'InvalidToken',
+  'TokenRefreshRequired',
+  'InvalidAccessKeyId',
+  'SignatureDoesNotMatch',
+  'RequestTimeTooSkewed',
+  'InvalidClientTokenId',
+]);
 const DENIED = new Set(['ExpiredToken', 'InvalidToken', 'TokenRefreshRequired', 'ExpiredTokenException']);
 /** The same call with the same bytes may well succeed. */
 const PASSING = new Set([
@@ -97,7 +108,11 @@ export function s3Error(what: string, error: unknown, write: boolean, signal?: A
   const status = failure.status === undefined ? '' : ` (${failure.status} ${failure.name})`;
   return new HeadraceError(code, `cannot ${what}: ${failure.message}${status}`, {
     cause: error,
-    details: { s3Code: failure.name, ...(failure.status === undefined ? {} : { status: failure.status }) },
+    details: {
+      s3Code: failure.name,
+      ...(failure.status === undefined ? {} : { status: failure.status }),
+      ...(code === 'UFS_DENIED' && blamesCredentials(failure) ? { credentials: true } : {}),
+    },
   });
 }
 
@@ -132,6 +147,11 @@ function codeOf({ name, status, message }: S3Failure, error: unknown, write: boo
   // A 200 that carries an error is S3's way of failing late; so is an answer nobody can read.
   if (status >= 500 || name === 'InternalError' || name === 'ServiceUnavailable') return 'UFS_UNAVAILABLE';
   return status < 400 ? lost : 'UFS_REJECTED';
+}
+
+/** Without an answer the client found none; 401 is for who is not known at all. */
+function blamesCredentials({ name, status }: S3Failure): boolean {
+  return status === undefined || status === 401 || CREDENTIALS.has(name);
 }
 
 /** The client refused to build the request: a header that is none, no region. */

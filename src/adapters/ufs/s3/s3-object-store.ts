@@ -12,14 +12,17 @@ import { HeadraceError } from '../../../core/errors.js';
 import { byteLength } from '../../../core/key.js';
 import type {
   ByteRange,
+  MultipartStore,
   ObjectStore,
   StoredBucket,
   StoredObject,
   StoreGetResult,
   StoreListPage,
   StoreListRequest,
+  StoreCondition,
   StorePutRequest,
 } from '../../../core/object-store.js';
+import { checkStoreCondition } from '../../../core/store-condition.js';
 import { KEY_BYTES_MAX } from '../../../core/object.js';
 import { AnswerBody } from '../answer-body.js';
 import { bucketExists, checkBuckets, createBucket, deleteBucket, listBuckets } from './s3-buckets.js';
@@ -28,6 +31,7 @@ import { listPage } from './s3-listing.js';
 import { deleteObject, getObject, headObject } from './s3-requests.js';
 import { headersFrom, ownMetadataFrom, type S3ObjectFields, storeEtagOf } from './s3-metadata.js';
 import { type S3Connection, S3Session, type S3Settings } from './s3-session.js';
+import { S3Multipart } from './s3-multipart.js';
 import { S3Uploader, type S3Target } from './s3-upload.js';
 
 export interface S3ObjectStoreOptions extends S3Settings {
@@ -43,6 +47,8 @@ export interface S3ObjectStoreOptions extends S3Settings {
 
 export class S3ObjectStore implements ObjectStore {
   readonly description: string;
+  readonly conditions = 'atomic';
+  readonly multipart: MultipartStore;
   readonly #session: S3Session;
   readonly #uploader: S3Uploader;
   readonly #mapped: string | undefined;
@@ -58,6 +64,11 @@ export class S3ObjectStore implements ObjectStore {
     this.#uploader = new S3Uploader({
       verifyEtag,
       ...(requestBytesMax === undefined ? {} : { requestBytesMax }),
+    });
+    this.multipart = new S3Multipart({
+      verifyEtag,
+      target: (of, key) => this.#target(of, key),
+      perform: (what, write, signal, work) => this.#perform(what, write, signal, work),
     });
     this.#mapped = bucket;
     this.#prefix = bucket === undefined ? '' : prefix;
@@ -154,7 +165,13 @@ export class S3ObjectStore implements ObjectStore {
     });
   }
 
-  delete(bucket: string, key: string, signal?: AbortSignal): Promise<void> {
+  /** Not every S3 takes conditions for a delete: the object is compared before. */
+  async delete(bucket: string, key: string, signal?: AbortSignal, condition?: StoreCondition): Promise<void> {
+    if (condition !== undefined) {
+      const found = await this.head(bucket, key, signal);
+      if (found === undefined) return;
+      checkStoreCondition(condition, found, `${bucket}/${key}`);
+    }
     return this.#write(`delete ${bucket}/${key}`, signal, async (connection) => {
       if (!this.#has(bucket)) return;
       try {

@@ -107,6 +107,7 @@ export class S3Uploader {
         ContentLength: request.size,
         ContentMD5: known,
         ...describe(request),
+        ...conditionOf(request),
       });
       command.middlewareStack.add(systemHeaders(request), { step: 'build' });
       command.middlewareStack.add(direct.learn(target), { step: 'finalizeRequest', priority: 'low' });
@@ -173,6 +174,7 @@ export class S3Uploader {
       const command = new sdk.CompleteMultipartUploadCommand({
         ...upload,
         MultipartUpload: { Parts: [...parts] },
+        ...conditionOf(request),
       });
       const answer = await client.send(command, { abortSignal: signal });
       this.#verify(target, request.etag, answer);
@@ -195,12 +197,23 @@ export class S3Uploader {
 }
 
 /** Everything of the object that is no byte of it and no system header. */
-function describe({ headers, etag, lastModifiedMs, size }: StorePutRequest): {
+export function describe({
+  headers,
+  etag,
+  lastModifiedMs,
+  size,
+}: Pick<StorePutRequest, 'headers' | 'etag' | 'lastModifiedMs' | 'size'>): {
   Metadata: Record<string, string>;
   Tagging: string | undefined;
 } {
   const Metadata = metadataToSend(headers.user, { etag, lastModifiedMs, size });
   return { Metadata, Tagging: tagsToSend(headers.tags) };
+}
+
+/** S3 API reference, PutObject: `If-Match` takes the ETag of the object that is replaced, `If-None-Match` only `*`. */
+function conditionOf({ condition }: StorePutRequest): { IfMatch?: string; IfNoneMatch?: string } {
+  if (condition === undefined) return {};
+  return condition.ifMatch === undefined ? { IfNoneMatch: '*' } : { IfMatch: `"${condition.ifMatch}"` };
 }
 
 /** All headers of a put as they are sent, but those that the signature adds. */
@@ -212,12 +225,15 @@ function directHeaders(request: StorePutRequest, contentMd5: string | undefined)
   };
   if (contentMd5 !== undefined) headers['content-md5'] = contentMd5;
   if (Tagging !== undefined) headers['x-amz-tagging'] = Tagging;
+  const { IfMatch, IfNoneMatch } = conditionOf(request);
+  if (IfMatch !== undefined) headers['if-match'] = IfMatch;
+  if (IfNoneMatch !== undefined) headers['if-none-match'] = IfNoneMatch;
   for (const [name, value] of Object.entries(Metadata)) headers[`x-amz-meta-${name.toLowerCase()}`] = value;
   return headers;
 }
 
 /** Adds the system headers, whatever their names, as they are, before the request is signed. */
-function systemHeaders({ headers }: StorePutRequest) {
+export function systemHeaders({ headers }: Pick<StorePutRequest, 'headers'>) {
   const added = headersToSend(headers.system);
   return <Arguments extends { request: unknown }, Output>(next: (args: Arguments) => Promise<Output>) =>
     (args: Arguments): Promise<Output> => {
