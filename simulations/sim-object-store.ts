@@ -18,8 +18,10 @@ import type {
   StoreGetResult,
   StoreListPage,
   StoreListRequest,
+  StoreCondition,
   StorePutRequest,
 } from '../src/core/object-store.js';
+import { checkStoreCondition } from '../src/core/store-condition.js';
 import { PART_BYTES_MIN } from '../src/core/object.js';
 import { pageOf } from '../src/core/store-listing.js';
 import { KIB } from '../src/core/units.js';
@@ -90,6 +92,7 @@ const WRITES: ReadonlySet<StoreOperation> = new Set([
 
 export class SimObjectStore implements ObjectStore {
   readonly description = 'simulated';
+  readonly conditions = 'atomic';
   readonly multipart?: MultipartStore;
   readonly #world: World;
   readonly #generation: number;
@@ -201,14 +204,14 @@ export class SimObjectStore implements ObjectStore {
   }
 
   async put(request: StorePutRequest, signal?: AbortSignal): Promise<StoredObject> {
-    const { bucket, key, headers, etag, lastModifiedMs } = request;
+    const { bucket, key, headers, etag, lastModifiedMs, condition } = request;
     const generation = this.#generation;
     const bytes = await this.#receive(request, signal);
-    return this.#exchange('put', bucket, key, signal, () =>
-      withoutBytes(
-        this.#world.objects.put({ bucket, key, bytes, headers, etag, lastModifiedMs, generation }),
-      ),
-    );
+    return this.#exchange('put', bucket, key, signal, () => {
+      const { objects } = this.#world;
+      checkStoreCondition(condition, objects.get(bucket, key), `${bucket}/${key}`);
+      return withoutBytes(objects.put({ bucket, key, bytes, headers, etag, lastModifiedMs, generation }));
+    });
   }
 
   head(bucket: string, key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
@@ -239,10 +242,13 @@ export class SimObjectStore implements ObjectStore {
     return { object: withoutBytes(object), body: this.#send(bytes, end, signal) };
   }
 
-  delete(bucket: string, key: string, signal?: AbortSignal): Promise<void> {
-    return this.#exchange('delete', bucket, key, signal, () =>
-      this.#world.objects.delete(bucket, key, this.#generation),
-    );
+  delete(bucket: string, key: string, signal?: AbortSignal, condition?: StoreCondition): Promise<void> {
+    return this.#exchange('delete', bucket, key, signal, () => {
+      const { objects } = this.#world;
+      const found = objects.get(bucket, key);
+      if (found !== undefined) checkStoreCondition(condition, found, `${bucket}/${key}`);
+      objects.delete(bucket, key, this.#generation);
+    });
   }
 
   list(request: StoreListRequest, signal?: AbortSignal): Promise<StoreListPage> {

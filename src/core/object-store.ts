@@ -31,10 +31,18 @@ export interface ObjectStore {
     range?: ByteRange,
     signal?: AbortSignal,
   ): Promise<StoreGetResult | undefined>;
-  /** Nothing happens when there is no such object. Durable on return. */
-  delete(bucket: string, key: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * Nothing happens when there is no such object. Durable on return. With `condition`, `UFS_CONFLICT` for an object that is not the
+   * expected one.
+   */
+  delete(bucket: string, key: string, signal?: AbortSignal, condition?: StoreCondition): Promise<void>;
   /** One page, in the order of the keys' UTF-8 bytes. */
   list(request: StoreListRequest, signal?: AbortSignal): Promise<StoreListPage>;
+  /**
+   * How conditions of writes are kept: in one step with the write, or compared just before it, so that a change in that instant goes
+   * unseen. Absent where they are not: the store ignores them.
+   */
+  readonly conditions?: 'atomic' | 'compared';
   /** Uploads in parts that outlive a process; absent where the store has none. */
   readonly multipart?: MultipartStore;
   close(): Promise<void>;
@@ -130,6 +138,13 @@ export interface StorePutRequest {
   readonly lastModifiedMs: number;
   /** Sizes of the parts of a multipart object, to upload with the same boundaries. */
   readonly partSizes?: readonly number[];
+  /** What must be there, else nothing changes and the call rejects with `UFS_CONFLICT`. */
+  readonly condition?: StoreCondition;
+}
+
+export interface StoreCondition {
+  /** `storeEtag` of the object that is replaced; undefined: there must be none. */
+  readonly ifMatch: string | undefined;
 }
 
 export interface StoredObject {

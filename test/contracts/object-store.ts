@@ -1,6 +1,7 @@
 /** What every `ObjectStore` does, real or simulated. */
 import t, { type Test } from 'tap';
 import { abortClaims } from './object-store-aborts.js';
+import { conditionClaims } from './object-store-conditions.js';
 import { etagClaims, headerClaims } from './object-store-headers.js';
 import { keyClaims, listClaims } from './object-store-listing.js';
 import { bucketClaims, objectClaims, rangeClaims } from './object-store-objects.js';
@@ -32,4 +33,5 @@ export function objectStoreContract(
   keyClaims(claim, traits);
   listClaims(claim);
   abortClaims(claim);
+  conditionClaims(claim);
 }

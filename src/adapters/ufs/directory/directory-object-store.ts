@@ -18,8 +18,10 @@ import type {
   StoreGetResult,
   StoreListPage,
   StoreListRequest,
+  StoreCondition,
   StorePutRequest,
 } from '../../../core/object-store.js';
+import { checkStoreCondition } from '../../../core/store-condition.js';
 import { KEY_BYTES_MAX } from '../../../core/object.js';
 import type { Clock, Random } from '../../../core/ports.js';
 import { isSystemError } from '../../system-call.js';
@@ -48,6 +50,7 @@ export interface DirectoryObjectStoreOptions {
 
 export class DirectoryObjectStore implements ObjectStore {
   readonly description: string;
+  readonly conditions = 'compared';
   readonly #places: Places;
   readonly #temporary: TemporaryFiles;
   readonly #sync = new DirectorySync();
@@ -152,7 +155,7 @@ export class DirectoryObjectStore implements ObjectStore {
           `a key has 1 to ${KEY_BYTES_MAX} bytes, not ${byteLength(key)}`,
         );
       }
-      return this.#writer.put(request, gate);
+      return this.#writer.put(request, gate, () => this.#files.head(bucket, key));
     });
   }
 
@@ -185,9 +188,13 @@ export class DirectoryObjectStore implements ObjectStore {
     });
   }
 
-  delete(bucket: string, key: string, signal?: AbortSignal): Promise<void> {
+  delete(bucket: string, key: string, signal?: AbortSignal, condition?: StoreCondition): Promise<void> {
     return this.#run(`delete ${bucket}/${key}`, signal, async (gate) => {
-      if (isBucketName(bucket) && key !== '') await this.#writer.delete(bucket, key, gate);
+      if (!isBucketName(bucket) || key === '') return;
+      await this.#writer.delete(bucket, key, gate, async () => {
+        const found = condition === undefined ? undefined : await this.#files.head(bucket, key);
+        if (found !== undefined) checkStoreCondition(condition, found, `${bucket}/${key}`);
+      });
     });
   }
 

@@ -19,6 +19,7 @@ import path from 'node:path';
 import { HeadraceError } from '../../../core/errors.js';
 import { createMd5, hexOf } from '../../../core/hashing.js';
 import type { StoredObject, StorePutRequest } from '../../../core/object-store.js';
+import { checkStoreCondition } from '../../../core/store-condition.js';
 import { isSystemError } from '../../system-call.js';
 import type { AbortGate } from '../abortable.js';
 import { bodyOf, bytesOf } from '../put-body.js';
@@ -76,7 +77,12 @@ export class ObjectWriter {
     this.#parts = parts;
   }
 
-  async put(request: StorePutRequest, gate: AbortGate): Promise<StoredObject> {
+  /** `current` finds what is there now, for the condition of the request. */
+  async put(
+    request: StorePutRequest,
+    gate: AbortGate,
+    current: () => Promise<StoredObject | undefined>,
+  ): Promise<StoredObject> {
     const temporary = this.#parts.temporary.next();
     const descriptor = await createFile(temporary);
     let syncing: Promise<void> = Promise.resolve();
@@ -91,9 +97,14 @@ export class ObjectWriter {
       syncing = syncFile(descriptor);
       // Awaited below; a failure must not count as unhandled while the lock is waited for.
       syncing.catch(() => {});
-      await this.#locks.hold(`${request.bucket}/${request.key}`, () =>
-        this.#commit(request, { record, temporary, syncing, gate }),
-      );
+      await this.#locks.hold(`${request.bucket}/${request.key}`, async () => {
+        const { bucket, key, condition } = request;
+        if (condition !== undefined) {
+          await syncing;
+          checkStoreCondition(condition, await current(), `${bucket}/${key}`);
+        }
+        await this.#commit(request, { record, temporary, syncing, gate });
+      });
       placed = true;
       return storedObject(file, record);
     } finally {
@@ -103,8 +114,10 @@ export class ObjectWriter {
     }
   }
 
-  async delete(bucket: string, key: string, gate: AbortGate): Promise<void> {
+  /** `check` may refuse, before anything changes. */
+  async delete(bucket: string, key: string, gate: AbortGate, check: () => Promise<void>): Promise<void> {
     await this.#locks.hold(`${bucket}/${key}`, async () => {
+      await check();
       gate.beginChange();
       const natural = this.#parts.places.natural(bucket, key);
       await this.#remove(this.#parts.places.overflow(bucket, key), bucket);
