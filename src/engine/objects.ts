@@ -101,10 +101,10 @@ export class Objects implements ObjectService {
     );
   }
 
-  async getObject(request: GetObjectRequest): Promise<GetObjectResult> {
-    const checked = this.#parts.buckets.require(request.bucket);
-    if (checked !== undefined) await checked;
-    return this.#parts.reads.get(request);
+  getObject(request: GetObjectRequest): Promise<GetObjectResult> {
+    const { buckets, reads } = this.#parts;
+    const checked = buckets.require(request.bucket);
+    return checked === undefined ? reads.get(request) : checked.then(() => reads.get(request));
   }
 
   async headObject(request: GetObjectRequest): Promise<ObjectVersion> {

@@ -159,6 +159,10 @@ class SegmentFiles implements SegmentStore {
     return writer;
   }
 
+  tryReadSmall(extent: Extent): { bytes: Uint8Array; release: () => void } | undefined {
+    return this.#reader.tryReadSmall(extent);
+  }
+
   readSmall(extent: Extent): Promise<{ bytes: Uint8Array; release: () => void }> {
     return this.#reader.readSmall(extent);
   }

@@ -46,12 +46,12 @@ export class SegmentReader {
   /** See `SegmentStore.readSmall`. */
   readSmall(extent: Extent): Promise<SmallRead> {
     assert(extent.size <= CHUNK_BYTES, `an extent of ${extent.size} bytes is not small`);
-    const read = this.#tryReadAtOnce(extent);
+    const read = this.tryReadSmall(extent);
     return read === undefined ? this.#readSmall(extent) : Promise.resolve(read);
   }
 
-  /** Undefined when it is to be read the usual way, which then also finds and reports what is wrong with it. */
-  #tryReadAtOnce(extent: Extent): SmallRead | undefined {
+  /** See `SegmentStore.tryReadSmall`: the usual way then also finds and reports what is wrong. */
+  tryReadSmall(extent: Extent): SmallRead | undefined {
     if (!this.#direct.mayRead(extent.size)) return undefined;
     const file = this.#files.peek(extent.segment);
     if (file === undefined) return undefined;
