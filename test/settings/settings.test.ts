@@ -79,7 +79,7 @@ void t.test('settings: the UFS is below the data directory unless given', async 
   t.equal(load({ set: { 'data.dir': '/srv/cache', ufs: 's3://archive/prefix' } }).ufs, 's3://archive/prefix');
   t.equal(
     messageOf({ set: { ufs: 'ftp://host/x' } }),
-    'ufs = "ftp://host/x" (flag --set): allowed is a directory, file:///<directory>, or s3:// with an optional bucket and prefix',
+    'ufs = "ftp://host/x" (flag --set): allowed is a directory, file:///<directory>, s3:// with an optional bucket and prefix, or hdfs://<namenode>:<port>/<directory>',
   );
 });
 

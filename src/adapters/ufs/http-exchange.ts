@@ -94,6 +94,35 @@ export function drained(answer: Answer, signal: AbortSignal | undefined): Promis
   });
 }
 
+/** What an answer says, whole. Rejects when it breaks off, is too long, or the signal aborts. */
+export function readText(answer: Answer, signal: AbortSignal | undefined): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const onAbort = (): void => {
+      answer.destroy();
+      reject(signal?.reason as Error);
+    };
+    if (signal?.aborted === true) return onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const settled = (): void => signal?.removeEventListener('abort', onAbort);
+    answer.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > TEXT_BYTES_MAX)
+        answer.destroy(new Error(`the answer is longer than ${TEXT_BYTES_MAX} bytes`));
+    });
+    answer.once('end', () => {
+      settled();
+      resolve(Buffer.concat(chunks).toString('utf8'));
+    });
+    answer.once('error', (error) => {
+      settled();
+      reject(error);
+    });
+  });
+}
+
 /** What an answer says, as far as it comes and is not too long: that of an error. */
 export function textOf(answer: Answer): Promise<string> {
   return new Promise((resolve) => {

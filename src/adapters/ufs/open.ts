@@ -6,6 +6,7 @@
  * |------------------------------------------------------------|----------------------------------------------------|
  * | `file:///path`, `/path`, `./path`, `path`                  | a directory; its sub-directories are the buckets   |
  * | `s3://[bucket[/prefix]][?endpoint=…&region=…&pathStyle=…]` | S3; with a bucket, that one and the keys below prefix |
+ * | `hdfs://namenode[:port][,…]/base[?user=…]`                 | HDFS over WebHDFS (`webhdfs-uri.ts`)                |
  */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +15,8 @@ import type { Logger } from '../../core/logger.js';
 import type { ObjectStore } from '../../core/object-store.js';
 import type { Clock, Random } from '../../core/ports.js';
 import { DirectoryObjectStore } from './directory/directory-object-store.js';
+import { WebHdfsObjectStore } from './webhdfs/webhdfs-object-store.js';
+import { mountedWebHdfsUri, WEBHDFS_SCHEMES, webHdfsOptionsOf } from './webhdfs/webhdfs-uri.js';
 import { S3ObjectStore, type S3ObjectStoreOptions } from './s3/s3-object-store.js';
 
 /** Settings beside the URI, whose parameters have the same names and win. From a mount they come as texts. */
@@ -26,6 +29,11 @@ export interface ObjectStoreSettings {
   readonly accessKeyId?: string | undefined;
   readonly secretAccessKey?: string | undefined;
   readonly sessionToken?: string | undefined;
+  /** Who HDFS is told that we are. */
+  readonly user?: string | undefined;
+  /** Of files in HDFS: copies of each block, and its size. */
+  readonly replication?: number | string | undefined;
+  readonly blockSizeBytes?: number | string | undefined;
   /** A connection on which nothing moves for this long is given up. */
   readonly requestTimeoutMs?: number | string | undefined;
 }
@@ -49,9 +57,13 @@ type Connector = (
   dependencies: ObjectStoreDependencies,
 ) => ObjectStore;
 
+const openHdfs: Connector = (uri, settings, dependencies) =>
+  new WebHdfsObjectStore({ ...webHdfsOptionsOf(uri, settings), ...dependencies });
+
 const CONNECTORS: Readonly<Record<string, Connector>> = {
   file: (uri, _settings, dependencies) => new DirectoryObjectStore({ root: pathOf(uri), ...dependencies }),
   s3: (uri, settings) => new S3ObjectStore(s3OptionsOf(uri, settings)),
+  ...Object.fromEntries(WEBHDFS_SCHEMES.map((scheme) => [scheme, openHdfs])),
 };
 const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):/;
 const S3_URI = /^s3:\/\/([^/?]*)\/?([^?]*)(?:\?(.*))?$/i;
@@ -74,7 +86,7 @@ export async function openObjectStore(
 }
 
 /**
- * The store of a mount: `s3://bucket/prefix` as it stands, and of a directory the files in it, not its sub-directories as
+ * The store of a mount: `s3://bucket/prefix` as it stands, and of a directory, here or in HDFS, the files in it, not its sub-directories as
  * buckets. `INVALID_SETTING` as above, and for an S3 URI without a bucket.
  */
 export async function openMountedStore(
@@ -87,6 +99,10 @@ export async function openMountedStore(
     const { bucket } = s3OptionsOf(uri, settings);
     if (bucket === undefined) throw invalid(uri, 'a mount needs a bucket');
     return { store: await openObjectStore(uri, settings, dependencies), bucket, prefix: '' };
+  }
+  if (WEBHDFS_SCHEMES.includes(scheme)) {
+    const { parent, bucket } = mountedWebHdfsUri(uri);
+    return { store: await openObjectStore(parent, settings, dependencies), bucket, prefix: '' };
   }
   if (scheme !== 'file' || uri === '') throw invalid(uri, 'no store is known for it');
   const directory = path.resolve(pathOf(uri));
@@ -177,6 +193,6 @@ function defined<Fields extends object>(fields: Fields): Defined<Fields> {
 function invalid(uri: string, why: string): HeadraceError {
   return new HeadraceError(
     'INVALID_SETTING',
-    `"${uri}" is no under-store: ${why}; allowed are a directory (/path, ./path or file:///path) and s3://[bucket[/prefix]][?endpoint=…&region=…&pathStyle=true]`,
+    `"${uri}" is no under-store: ${why}; allowed are a directory (/path, ./path or file:///path), hdfs://namenode:port/path and s3://[bucket[/prefix]][?endpoint=…&region=…&pathStyle=true]`,
   );
 }

@@ -19,6 +19,11 @@ void t.test('ufs: a path or a file URL is a directory, s3:// is S3', async (t) =
     ['s3://?endpoint=http://127.0.0.1:9000&pathStyle=true', 's3 http://127.0.0.1:9000'],
     ['s3://bucket/some/prefix', 's3 aws/bucket/some/prefix/'],
     ['S3://bucket/?region=eu-west-1', 's3 aws/bucket/'],
+    ['hdfs://namenode', 'hdfs http://namenode:9870/'],
+    ['webhdfs://nn:50070/a%20b/c/', 'hdfs http://nn:50070/a b/c'],
+    ['HDFS://a,b:1,[::1]:2/x?user=me&replication=2', 'hdfs http://a:9870,b:1,[::1]:2/x'],
+    ['swebhdfs://nn/x', 'hdfs https://nn:9871/x'],
+    ['webhdfss://nn/x', 'hdfs https://nn:9871/x'],
   ];
   for (const [uri, description] of descriptions) {
     const store = await openObjectStore(uri, {}, parts);
@@ -30,7 +35,18 @@ void t.test('ufs: a path or a file URL is a directory, s3:// is S3', async (t) =
 void t.test('ufs: a URI that is none names the value and what is allowed', async (t) => {
   for (const uri of [
     '',
-    'hdfs://namenode/path',
+    'hdfs://',
+    'hdfs:///path',
+    'hdfs://name node/path',
+    'hdfs://nn:99999/path',
+    'hdfs://nn,/path',
+    'hdfs://nn/a/../b',
+    'hdfs://nn/a:b',
+    'hdfs://nn/%E0%A4%A',
+    'hdfs://nn/x?unknown=1',
+    'hdfs://nn/x?replication=many',
+    'hdfs://nn/x?blockSizeBytes=7',
+    'hdfs://nn/x?user=a%20b',
     'http://example.org',
     's3:bucket',
     's3:///prefix',
@@ -60,6 +76,11 @@ void t.test('ufs: a mounted directory is one bucket', async (t) => {
   t.equal((await store.head(bucket, 'a.txt'))?.size, 1);
   await store.put(putRequest(bucket, 'b/c', 'x'));
   await t.rejects(openMountedStore('s3://', {}, parts), { code: 'INVALID_SETTING' });
+  for (const uri of ['hdfs://nn', 'hdfs://nn/', 'hdfs://nn/.hidden']) {
+    await t.rejects(openMountedStore(uri, {}, parts), { code: 'INVALID_SETTING' });
+  }
+  const hdfs = await openMountedStore('hdfs://nn/data/lake/raw?user=me', {}, parts);
+  t.match(hdfs, { bucket: 'raw', prefix: '', store: { description: 'hdfs http://nn:9870/data/lake' } });
   const s3 = await openMountedStore('s3://bucket/prefix', {}, parts);
   t.match(s3, { bucket: 'bucket', prefix: '', store: { description: 's3 aws/bucket/prefix/' } });
 });

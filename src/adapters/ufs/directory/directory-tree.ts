@@ -7,13 +7,26 @@ import { isSystemError } from '../../system-call.js';
 import { type OverflowKey, OverflowKeys } from '../overflow-keys.js';
 import type { ObjectTree } from '../tree-lister.js';
 import type { TreeDirectories } from '../tree-walk.js';
-import type { DirectoryNames } from './directory-names.js';
+import type { DirectoryNames, NamesSource } from '../directory-names.js';
+import { readNames, statPath } from './file-calls.js';
 import type { ObjectFiles } from './object-files.js';
 import type { Place, Places } from './places.js';
 import { ABSENT } from './system-errors.js';
 
 /** Entries of a directory read at a time, to see whether there is a file. */
 const PEEK_ENTRIES = 32;
+
+export const FILE_NAMES: NamesSource = {
+  modifiedMs: async (directory) => (await statPath(directory))?.mtimeMs,
+  readNames: async (directory) => {
+    try {
+      return await readNames(directory);
+    } catch (error) {
+      if (isSystemError(error, ...ABSENT)) return [];
+      throw error;
+    }
+  },
+};
 
 export class DirectoryTree implements ObjectTree<Place> {
   readonly directories: TreeDirectories;

@@ -2,8 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import { DirectoryNames } from '../../../../src/adapters/ufs/directory/directory-names.js';
-import { holdsFile } from '../../../../src/adapters/ufs/directory/directory-tree.js';
+import { DirectoryNames } from '../../../../src/adapters/ufs/directory-names.js';
+import { FILE_NAMES, holdsFile } from '../../../../src/adapters/ufs/directory/directory-tree.js';
 import { Places } from '../../../../src/adapters/ufs/directory/places.js';
 import {
   decodeSideFile,
@@ -111,7 +111,7 @@ void t.test('walk: directories that cannot hold what is asked for are not read',
     }
   }
   const walk = async (prefix: string, startAfter: string, directoriesAreEntries: boolean) => {
-    const names = new CountingNames(new SystemClock());
+    const names = new CountingNames(new SystemClock(), FILE_NAMES);
     const request = { bucketDirectory: root, prefix, startAfter, directoriesAreEntries };
     const walking = new TreeWalk({ read: (directory) => names.read(directory), holdsFile }, request);
     const found: string[] = [];

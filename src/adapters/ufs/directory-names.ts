@@ -6,10 +6,7 @@
  * and it is used only while the directory's modification time stands still and was old when the names were read: a change
  * by somebody else moves that time, unless it comes within one tick of the file system's clock.
  */
-import type { Clock } from '../../../core/ports.js';
-import { isSystemError } from '../../system-call.js';
-import { readNames, statPath } from './file-calls.js';
-import { ABSENT } from './system-errors.js';
+import type { Clock } from '../../core/ports.js';
 
 const DIRECTORIES_MAX = 16;
 /** Smaller directories are read again: that costs about as much as asking whether they changed. */
@@ -17,6 +14,14 @@ const NAMES_MIN = 256;
 const NAMES_MAX = 4_000_000;
 /** How old a modification time must be to tell that nothing changed since; FAT has ticks of 2 s. */
 const SETTLED_MS = 2500;
+
+/** Asks the file system. */
+export interface NamesSource {
+  /** Undefined when there is no such directory. */
+  modifiedMs(directory: string): Promise<number | undefined>;
+  /** Byte strings (`src/core/key.ts`), those of directories with a slash behind. Empty when there is no such directory. */
+  readNames(directory: string): Promise<string[]>;
+}
 
 interface Remembered {
   readonly names: readonly string[];
@@ -29,20 +34,25 @@ export class DirectoryNames {
   /** Reads in flight whose result may be remembered. */
   readonly #reading = new Map<string, object>();
   readonly #clock: Clock;
+  readonly #source: NamesSource;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, source: NamesSource) {
     this.#clock = clock;
+    this.#source = source;
   }
 
   /**
    * Byte strings (`src/core/key.ts`), sorted; those of directories end with a slash, so that they stand where their
-   * keys do. Empty when there is no such directory.
+   * keys do. Empty when there is no such directory. `readNames` takes the place of the source's, when they are not at hand.
    */
-  async read(directory: string): Promise<readonly string[]> {
+  async read(
+    directory: string,
+    readNames: NamesSource['readNames'] = (asked) => this.#source.readNames(asked),
+  ): Promise<readonly string[]> {
     const found = this.#remembered.get(directory);
     if (found !== undefined) {
-      const stats = await statPath(directory);
-      if (stats?.mtimeMs === found.mtimeMs && this.#remembered.delete(directory)) {
+      const mtimeMs = await this.#source.modifiedMs(directory);
+      if (mtimeMs === found.mtimeMs && this.#remembered.delete(directory)) {
         this.#remembered.set(directory, found);
         return found.names;
       }
@@ -52,16 +62,13 @@ export class DirectoryNames {
     this.#reading.set(directory, token);
     try {
       const startMs = this.#clock.wallTimeMs();
-      const before = await statPath(directory);
+      const mtimeMs = await this.#source.modifiedMs(directory);
       const names = (await readNames(directory)).sort();
-      const settled = before !== undefined && startMs - before.mtimeMs > SETTLED_MS;
+      const settled = mtimeMs !== undefined && startMs - mtimeMs > SETTLED_MS;
       if (settled && this.#reading.get(directory) === token) {
-        this.#remember(directory, { names, mtimeMs: before.mtimeMs });
+        this.#remember(directory, { names, mtimeMs });
       }
       return names;
-    } catch (error) {
-      if (isSystemError(error, ...ABSENT)) return [];
-      throw error;
     } finally {
       if (this.#reading.get(directory) === token) this.#reading.delete(directory);
     }
