@@ -11,6 +11,7 @@ import type {
   LoggedEvent,
   LogHead,
   MountInfo,
+  MountRemoval,
   ObjectStat,
   PathTest,
   PersistEntry,
@@ -19,8 +20,16 @@ import type {
 } from '../engine/admin-service.js';
 import type { LogInspection } from '../engine/inspection/log-inspection.js';
 import type { FlushRequest } from '../engine/persist-barrier.js';
+import type { JobInfo, StartJobRequest } from '../engine/job-service.js';
+import type {
+  DirtyObject,
+  DiscardedPersist,
+  PersistPage,
+  PersistRetryRequest,
+} from '../engine/persist-service.js';
 import type { PathConfigDocument } from '../engine/path-config.js';
 import type { KeyPair } from '../engine/users-document.js';
+import type { RemoveProgress, RemoveReport, TreeUsage, UsageReport } from '../engine/tree-service.js';
 import type { NewAccessKey, UserInfo } from '../engine/users-service.js';
 import type { StopReport, StopRequest } from '../http/admin/stop-routes.js';
 import type { SettingDescription } from '../settings/settings.js';
@@ -40,6 +49,13 @@ interface RequestOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Which entries of the upload stream. */
+interface Filter {
+  readonly path?: string | undefined;
+  readonly state?: PersistPhase | undefined;
+  readonly cause?: string | undefined;
 }
 
 const PAGE_ENTRIES = 1000;
@@ -90,17 +106,38 @@ export class AdminClient implements LogReader {
     return this.#json('/api/v1/conf/test', { query: { path } });
   }
 
-  /** Pages, until all were seen. */
-  async *persistPages(state?: PersistPhase): AsyncGenerator<PersistEntry[], void, undefined> {
-    let after: number | undefined;
+  /** Pages of the upload stream, until all were seen. */
+  async *persistPages(filter: Filter = {}): AsyncGenerator<readonly PersistEntry[], void, undefined> {
+    let after: string | undefined;
     do {
-      const query = { state, after, limit: PAGE_ENTRIES };
-      const page = await this.#json<{ entries: PersistEntry[]; nextAfter?: number }>('/api/v1/persist', {
-        query,
-      });
+      const query = { ...filter, after, limit: PAGE_ENTRIES };
+      const page: PersistPage = await this.#json('/api/v1/async-persist', { query });
       yield page.entries;
       after = page.nextAfter;
     } while (after !== undefined);
+  }
+
+  async retryPersists(request: PersistRetryRequest): Promise<{ retried: number }> {
+    return this.#json('/api/v1/async-persist/retry', { method: 'POST', body: request });
+  }
+
+  async discardPersist(request: {
+    readonly path: string;
+    readonly reason: string;
+    readonly version?: number;
+    readonly confirm: boolean;
+  }): Promise<DiscardedPersist> {
+    return this.#json('/api/v1/async-persist/discard', { method: 'POST', body: request });
+  }
+
+  /** What an un-persisted object is, and its bytes. */
+  async exportPersist(
+    path: string,
+  ): Promise<{ object: Omit<DirtyObject, 'body'>; bytes: AsyncIterable<Uint8Array> }> {
+    const response = await this.#send('/api/v1/async-persist/export', { query: { path } });
+    const header = response.headers.get('x-headrace-object') ?? '';
+    const object = JSON.parse(Buffer.from(header, 'base64').toString('utf8')) as Omit<DirtyObject, 'body'>;
+    return { object, bytes: this.#bodyOf(response) };
   }
 
   async objectStat(path: string): Promise<ObjectStat> {
@@ -126,6 +163,18 @@ export class AdminClient implements LogReader {
   /** Resolves when the server is closing. */
   async stop(request: StopRequest, onProgress: (progress: FlushProgress) => void): Promise<StopReport> {
     return this.#job<StopReport, FlushProgress>('/api/v1/stop', request, onProgress);
+  }
+
+  async usage(path: string, depth: number, onProgress: (total: TreeUsage) => void): Promise<UsageReport> {
+    return this.#job<UsageReport, TreeUsage>('/api/v1/fs/usage', { path, depth }, onProgress);
+  }
+
+  async remove(
+    path: string,
+    recursive: boolean,
+    onProgress: (removed: RemoveProgress) => void,
+  ): Promise<RemoveReport> {
+    return this.#job<RemoveReport, RemoveProgress>('/api/v1/fs/remove', { path, recursive }, onProgress);
   }
 
   async free(path: string | undefined, onProgress: (freed: FreeResult) => void): Promise<FreeResult> {
@@ -180,8 +229,32 @@ export class AdminClient implements LogReader {
     await this.#json('/api/v1/mounts', { method: 'POST', body: mount });
   }
 
-  async removeMount(path: string, force: boolean): Promise<void> {
-    await this.#json('/api/v1/mounts', { method: 'DELETE', query: { path, force } });
+  async removeMount(
+    query: { path: string; force?: boolean; drain?: boolean; timeoutMs?: number },
+    onProgress: (progress: FlushProgress) => void,
+  ): Promise<MountRemoval> {
+    return this.#lines<MountRemoval, FlushProgress>(
+      '/api/v1/mounts',
+      { method: 'DELETE', query },
+      onProgress,
+    );
+  }
+
+  async jobs(): Promise<JobInfo[]> {
+    return (await this.#json<{ jobs: JobInfo[] }>('/api/v1/jobs')).jobs;
+  }
+
+  async startJob(body: StartJobRequest): Promise<JobInfo> {
+    return this.#json('/api/v1/jobs', { method: 'POST', body });
+  }
+
+  /** Resolves when the job has ended. */
+  async followJob(id: string, onProgress: (job: JobInfo) => void): Promise<JobInfo> {
+    return this.#lines<JobInfo, JobInfo>(`/api/v1/jobs/${encodeURIComponent(id)}`, {}, onProgress);
+  }
+
+  async cancelJob(id: string): Promise<JobInfo> {
+    return this.#json(`/api/v1/jobs/${encodeURIComponent(id)}`, { method: 'DELETE' });
   }
 
   async users(): Promise<UserInfo[]> {
@@ -219,7 +292,15 @@ export class AdminClient implements LogReader {
     body: object,
     onProgress: (value: Progress) => void,
   ): Promise<Result> {
-    const response = await this.#send(path, { method: 'POST', body, headers: { accept: LINES_TYPE } });
+    return this.#lines(path, { method: 'POST', body }, onProgress);
+  }
+
+  async #lines<Result, Progress>(
+    path: string,
+    options: RequestOptions,
+    onProgress: (value: Progress) => void,
+  ): Promise<Result> {
+    const response = await this.#send(path, { ...options, headers: { accept: LINES_TYPE } });
     try {
       for await (const line of readLines(response)) {
         refuseError(line);
@@ -237,7 +318,10 @@ export class AdminClient implements LogReader {
     path: string,
     query: RequestOptions['query'],
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const response = await this.#send(path, query === undefined ? {} : { query });
+    yield* this.#bodyOf(await this.#send(path, query === undefined ? {} : { query }));
+  }
+
+  async *#bodyOf(response: Response): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       if (response.body !== null) for await (const chunk of response.body) yield chunk as Uint8Array;
     } catch (error) {

@@ -8,12 +8,14 @@ import type { FlushRequest } from './persist-barrier.js';
 import type { PersistService } from './persist-service.js';
 import type { JobService } from './job-service.js';
 import type { RemoveMountRequest } from './mounts.js';
+import type { TreeService } from './tree-service.js';
 import type { UserService } from './users-service.js';
 
 export interface AdminService {
   readonly users: UserService;
   readonly jobs: JobService;
   readonly inspection: LogInspection;
+  readonly trees: TreeService;
   readonly persists: PersistService;
   status(): Promise<EngineStatus>;
   /** The effective document, and the control offset that it stands at. `atOffset` reads back an older one. */

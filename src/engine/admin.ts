@@ -47,6 +47,8 @@ import type { PersistService } from './persist-service.js';
 import type { Persister } from './persister.js';
 import type { Reaper } from './reaper.js';
 import type { Reclaimer } from './reclaimer.js';
+import type { TreeService } from './tree-service.js';
+import { TreeTools, type TreeParts } from './tree-tools.js';
 import type { UserService } from './users-service.js';
 import { verifyStore } from './verify.js';
 
@@ -55,6 +57,7 @@ const FREE_BATCH = 256;
 const QUEUE_PAGE = 1024;
 
 export interface AdminParts {
+  readonly objects: TreeParts['objects'];
   readonly lists: ListPath;
   readonly buckets: Buckets;
   readonly persister: Persister;
@@ -68,7 +71,9 @@ export interface AdminParts {
 export class Admin implements AdminService {
   readonly users: UserService;
   readonly inspection: LogInspection;
+  readonly trees: TreeService;
   readonly persists: PersistService;
+  readonly jobs: JobService;
   readonly #core: EngineCore;
   readonly #parts: AdminParts;
   readonly #startedMs: number;
@@ -81,6 +86,7 @@ export class Admin implements AdminService {
     this.jobs = parts.jobs;
     this.#mounts = new Mounts(core, parts.barriers);
     this.persists = new PersistOperations(core, parts.persister);
+    this.trees = new TreeTools(core, parts);
     this.inspection = inspectEngine(core, (bucket, key) => this.persistStat(bucket, key));
     this.#startedMs = core.clock.wallTimeMs();
     // By the event, so that a change whose append seemed to fail counts as soon as it proves durable.

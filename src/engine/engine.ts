@@ -126,6 +126,7 @@ export class Engine {
       requireBucket: (bucket) => buckets.require(bucket),
     });
     this.admin = new Admin(core, {
+      objects: this.objects,
       lists,
       buckets,
       persister: this.persister,

@@ -31,10 +31,10 @@ void t.test('cli: every example in the help can be parsed', async (t) => {
     const lines = stdout.match(/^ {2}\$ headrace .*$/gm) ?? [];
     t.ok(lines.length > 0, path);
     for (const line of lines) {
-      const args = line
-        .replace(/^ {2}\$ headrace /, '')
-        .replace(/ [<>|].*$/, '')
-        .split(' ');
+      const command = line.replace(/^ {2}\$ headrace /, '').replace(/ [<>|].*$/, '');
+      const args = (command.match(/'[^']*'|"[^"]*"|\S+/g) ?? []).map((word) =>
+        word.replace(/^['"]|['"]$/g, ''),
+      );
       const { context } = createCliContext();
       const program = buildProgram(context);
       for (const { command } of walk(program)) command.action(() => {});

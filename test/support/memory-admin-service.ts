@@ -1,5 +1,7 @@
 /** An admin service without an engine behind it, for the tests of the admin API and the command line. */
 import { EventEmitter, on } from 'node:events';
+import type { RemoveMountRequest } from '../../src/engine/mounts.js';
+import { MemoryJobs } from './memory-jobs.js';
 import { HeadraceError } from '../../src/core/errors.js';
 import type {
   AdminService,
@@ -11,6 +13,7 @@ import type {
   LoggedEvent,
   LogHead,
   MountInfo,
+  MountRemoval,
   ObjectStat,
   PathTest,
   PersistEntry,
@@ -27,6 +30,7 @@ import type {
 } from '../../src/engine/inspection/log-inspection.js';
 import { LogInspector } from '../../src/engine/inspection/log-inspector.js';
 import type { Event } from '../../log/events.js';
+import type { TreeService } from '../../src/engine/tree-service.js';
 import type { UserService } from '../../src/engine/users-service.js';
 import { FixedClock } from './fixed-clock.js';
 import { MemoryPersists } from './memory-persists.js';
@@ -61,6 +65,33 @@ export class MemoryAdminService implements AdminService {
     checkpoints: [],
     openAt: () => Promise.reject(new HeadraceError('CORRUPT_CHECKPOINT', 'there is none')),
   };
+  readonly trees: TreeService = {
+    usage: async ({ path, onProgress }) => {
+      const total = {
+        path,
+        objects: 3,
+        bytes: 3072,
+        cachedBytes: 2048,
+        dirtyBytes: 1024,
+        persistedBytes: 2048,
+      };
+      onProgress?.(total);
+      return { total, entries: [{ ...total, path: `${path}dir/` }], truncated: false };
+    },
+    remove: async ({ path, recursive, onProgress }) => {
+      this.removals.push({ path, recursive });
+      onProgress?.({ objects: 1, bytes: 1024, failed: 0 });
+      const failures = this.unremovable.map((name) => ({
+        path: name,
+        code: 'READ_ONLY_PATH',
+        message: 'it is read only',
+      }));
+      return { objects: 2, bytes: 2048, failed: failures.length, failures };
+    },
+  };
+  readonly removals: { path: string; recursive: boolean }[] = [];
+  /** Paths that cannot be removed. */
+  unremovable: string[] = [];
   /** Objects that `list` and `persistStat` show. */
   readonly objects: ObjectStat[] = [];
   readonly pending: PersistEntry[] = [];
@@ -74,6 +105,7 @@ export class MemoryAdminService implements AdminService {
   oldestOffset = 0;
   openTails = 0;
   readonly #mounts = new Map<string, MountInfo>();
+  readonly jobs = new MemoryJobs();
   readonly #events: LoggedEvent[][] = Array.from({ length: PARTITIONS }, () => []);
   readonly #documents: { offset: number; document: PathConfigDocument }[] = [
     { offset: -1, document: DEFAULT_PATH_CONFIG },
@@ -250,9 +282,15 @@ export class MemoryAdminService implements AdminService {
     this.#mounts.set(mount.path, mount);
   }
 
-  async removeMount(path: string): Promise<void> {
+  async removeMount({ path, force }: RemoveMountRequest): Promise<MountRemoval> {
     if (!this.#mounts.delete(path))
       throw new HeadraceError('NO_SUCH_BUCKET', `nothing is mounted at ${path}`);
+    return {
+      path,
+      lostObjects: force === true ? 3 : 0,
+      lostBytes: force === true ? 3072 : 0,
+      lostDeletes: 0,
+    };
   }
 
   #source(partition: number): LogSource {

@@ -1,9 +1,10 @@
-/** `headrace fs ls|stat`: the merged view of cache and UFS, and what the cache knows of one object. */
+/** `headrace fs …`: the merged view of cache and UFS, and what the cache knows of one object. */
 import type { Command } from 'commander';
 import type { ObjectStat } from '../../engine/admin-service.js';
 import type { CliContext } from '../context.js';
 import { examples, integerOption, Invocation, pathArgument } from '../invocation.js';
 import { formatBytes, formatTime, printable, type Printer } from '../printer.js';
+import { addTreeCommands } from './fs-trees.js';
 
 interface ListOptions {
   readonly recursive?: boolean;
@@ -11,7 +12,7 @@ interface ListOptions {
 }
 
 export function addFsCommand(program: Command, context: CliContext): void {
-  const fs = program.command('fs').description('look at buckets and objects');
+  const fs = program.command('fs').description('look at buckets and objects, and remove them');
   fs.command('ls')
     .description('list a directory: state, size, time of the last change (UTC), path')
     .argument('[path]', '/<bucket>/<prefix> or s3://<bucket>/<prefix>', pathArgument, '/')
@@ -49,6 +50,7 @@ export function addFsCommand(program: Command, context: CliContext): void {
       if (printer.json) return printer.value(stat);
       await printer.table(statRows(stat, printer));
     });
+  addTreeCommands(fs, context);
 }
 
 /** Also what `async-persist stat` shows. */

@@ -19,9 +19,11 @@ import { addLogRoutes } from './log-routes.js';
 import { addMountRoutes } from './mount-routes.js';
 import { addObjectRoutes } from './object-routes.js';
 import { describeApi } from './openapi.js';
+import { addPersistRoutes } from './persist-routes.js';
 import type { AdminRouteContext, AdminServerOptions } from './route-context.js';
 import { addStopRoutes } from './stop-routes.js';
 import { addSystemRoutes } from './system-routes.js';
+import { addTreeRoutes } from './tree-routes.js';
 import { addUserRoutes } from './user-routes.js';
 
 export type { AdminServerOptions } from './route-context.js';
@@ -94,12 +96,14 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
     addSystemRoutes(scope, context);
     addConfRoutes(scope, context);
     addObjectRoutes(scope, context);
+    addPersistRoutes(scope, context);
     addFlushRoutes(scope, context);
     if (options.stop !== undefined) addStopRoutes(scope, context, options.stop);
     addJobRoutes(scope, context);
     addLogRoutes(scope, context);
     addInspectionRoutes(scope, context);
     addMountRoutes(scope, context);
+    addTreeRoutes(scope, context);
     addUserRoutes(scope, context);
   });
   return server;

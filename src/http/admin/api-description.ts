@@ -104,6 +104,43 @@ export const ROUTES: Readonly<Record<string, RouteText>> = {
       ),
     },
   },
+  'GET /api/v1/async-persist': {
+    tag: 'Persisting',
+    summary: 'What the UFS has yet to learn, oldest first: pending, uploading, waiting for a retry, quarantined',
+    answers: {
+      200: json(
+        'A page; pass `nextAfter` as `after` for the next one.',
+        record({ entries: listOf(named('PersistEntry')), 'nextAfter?': text }),
+      ),
+    },
+  },
+  'GET /api/v1/async-persist/stat': {
+    tag: 'Persisting',
+    summary: 'The persist state of one object',
+    answers: { 200: json('The object.', named('ObjectStat')) },
+  },
+  'POST /api/v1/async-persist/retry': {
+    tag: 'Persisting',
+    summary: 'Tries at once what failed or is quarantined, as if it had never failed',
+    answers: { 200: json('How many that are.', record({ retried: SHAPES.count })) },
+  },
+  'POST /api/v1/async-persist/discard': {
+    tag: 'Persisting',
+    summary: 'Gives up what is not persisted of one object: it is lost for good',
+    description: 'Refused without `"confirm": true`, and with `version` when it is another one by now.',
+    answers: { 200: json('What was lost.', named('DiscardedPersist')) },
+  },
+  'GET /api/v1/async-persist/export': {
+    tag: 'Persisting',
+    summary: 'The bytes of one object that is not persisted',
+    description: 'The header `x-headrace-object` says what it is: JSON in base64.',
+    answers: {
+      200: {
+        description: 'The bytes.',
+        content: { 'application/octet-stream': { schema: BINARY } },
+      },
+    },
+  },
   'POST /api/v1/flush': {
     tag: 'Persisting',
     summary: 'Waits until what it names is in the UFS',
@@ -144,6 +181,27 @@ export const ROUTES: Readonly<Record<string, RouteText>> = {
     tag: 'Jobs',
     summary: 'Frees persisted data and abandoned writes; never un-persisted data',
     answers: { 200: job('What was freed.', named('Freed')) },
+  },
+  'GET /api/v1/jobs': {
+    tag: 'Jobs',
+    summary: 'Jobs that run, and the newest that have ended',
+    answers: { 200: json('The newest first.', record({ jobs: listOf(named('Job')) })) },
+  },
+  'POST /api/v1/jobs': {
+    tag: 'Jobs',
+    summary:
+      'Begins a job, which goes on after a restart: `load` takes what only the UFS holds into the cache',
+    answers: { 201: json('It runs.', named('Job')) },
+  },
+  'GET /api/v1/jobs/{id}': {
+    tag: 'Jobs',
+    summary: 'One job; as lines, until it has ended',
+    answers: { 200: job('How far it is.', named('Job')) },
+  },
+  'DELETE /api/v1/jobs/{id}': {
+    tag: 'Jobs',
+    summary: 'Cancels a job; what it did stays',
+    answers: { 200: json('The job as it ended.', named('Job')) },
   },
   'GET /api/v1/log/head': {
     tag: 'Log',
@@ -186,8 +244,24 @@ export const ROUTES: Readonly<Record<string, RouteText>> = {
   },
   'GET /api/v1/log/export': {
     tag: 'Log',
-    summary: 'A slice of the log as it is on disk',
-    answers: { 200: { description: 'Frames.', content: { 'application/octet-stream': { schema: BINARY } } } },
+    summary: 'A slice of the log, to be replayed elsewhere',
+    answers: {
+      200: {
+        description: 'As docs/on-disk-format.md says.',
+        content: { 'application/octet-stream': { schema: BINARY } },
+      },
+    },
+  },
+  'POST /api/v1/fs/usage': {
+    tag: 'Objects',
+    summary: 'How much lies below a path',
+    answers: { 200: job('Sums by the names below it, and in all.', ANY_OBJECT) },
+  },
+  'POST /api/v1/fs/remove': {
+    tag: 'Objects',
+    summary: 'Removes an object, or everything below a directory',
+    description: 'Asked again, a removal that was broken off goes on.',
+    answers: { 200: job('What was removed, and what could not be.', ANY_OBJECT) },
   },
   'GET /api/v1/mounts': {
     tag: 'Mounts',
@@ -202,8 +276,8 @@ export const ROUTES: Readonly<Record<string, RouteText>> = {
   'DELETE /api/v1/mounts': {
     tag: 'Mounts',
     summary: 'Undoes a mount',
-    description: 'Refused while something below it is not persisted, unless forced.',
-    answers: { 200: json('It is gone.', record({ path: text })) },
+    description: 'Refused while something below it is not persisted, unless that is drained or given up.',
+    answers: { 200: job('It is gone, and with it what the answer counts.', named('MountRemoval')) },
   },
   'GET /api/v1/users': {
     tag: 'Users',
@@ -251,23 +325,31 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   after: 'Entries behind this one: `nextAfter` of the page before.',
   at: 'As it stood at this offset of the control stream.',
   bucket: 'Only what is about this bucket.',
+  concurrency: 'Objects at once.',
+  cause: 'Only what failed so last, as `UFS_DENIED`.',
+  confirm: 'It may be lost.',
   data: 'Also read all cached bytes and check their checksums.',
+  drain: 'Wait until everything below it is persisted.',
   drainTimeoutMs: 'How long to wait for everything to be in the UFS, in milliseconds.',
   exact: 'The path is one key and not a prefix.',
-  force: 'Also when objects below it are not persisted.',
+  force: 'Give up what is not persisted.',
   from: 'The first offset.',
   grants: 'RIGHTS:BUCKET[/PREFIX]; rights are read, write, list, admin.',
+  id: 'The id of a job.',
+  kind: 'What the job does.',
   limit: 'Entries of a page.',
   name: 'The name of a user.',
   options: 'Settings of the connector, by name.',
   partition: '0 carries buckets, mounts, users and configuration; objects follow from 1 on.',
   path: '/<bucket>/<key>, or the beginning of it.',
   prefix: 'Only what is about keys that begin so.',
+  reason: 'Why; it is kept in the log.',
   recursive: 'Everything below, not only the next level.',
   salt: 'Replaces names of buckets, keys and users by hashes with this salt.',
   startAfter: 'Paths behind this one: `nextStartAfter` of the page before.',
   state: 'Only these.',
   timeoutMs: 'How long to wait, in milliseconds.',
+  version: 'Only if this is still the version.',
   to: 'The offset behind the last.',
   ufs: 'A directory, file:///<directory>, or s3://<bucket>/<prefix>.',
   upToOffset: 'Only what was logged up to here: what `x-headrace-offset` of a write says.',
