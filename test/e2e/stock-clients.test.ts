@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { eventually, runCommand, TestServer } from '../support/headrace-process.js';
 import { makeBody } from '../support/object-model.js';
+import { DUCKDB_PROGRAM, MINIO_PROGRAM, PYARROW_PROGRAM, S3FS_PROGRAM } from '../support/python-programs.js';
 
 /** Sizes on both sides of what each client sends in parts (8 MiB; 15 MiB for s3cmd). */
 const FILES: Readonly<Record<string, number>> = {
@@ -36,8 +37,9 @@ const CREDENTIALS = {
   AWS_CONFIG_FILE: '/dev/null',
   AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
   RCLONE_CONFIG: '/dev/null',
-  // rclone's AWS library refuses to work where a machine names its own certificates here.
-  AWS_CA_BUNDLE: '',
+  AWS_EC2_METADATA_DISABLED: 'true',
+  // rclone's AWS library refuses to work where a machine names its own certificates here, and boto3 where the name is empty.
+  AWS_CA_BUNDLE: undefined,
 };
 
 const BOTO3_PROGRAM = `
@@ -57,7 +59,26 @@ for entry in [entry for page in pages for entry in page.get("Contents", [])]:
     client.download_file("stock", entry["Key"], path)
 `;
 
+/** A Python program that uploads, lists and downloads when it is called with one more argument, else lists and downloads. */
+function pythonClient(name: string, module: string, program: string): StockClient {
+  return {
+    name,
+    present: () => has('python3', '-c', `import ${module}`),
+    install: `pip install ${module}`,
+    commands: (server, from, to) => {
+      const call = ['python3', '-c', program, server.endpoint, from];
+      return [
+        [...call, `${to}-first`, 'upload'],
+        [...call, to],
+      ];
+    },
+  };
+}
+
 const CLIENTS: readonly StockClient[] = [
+  pythonClient('pyarrow', 'pyarrow', PYARROW_PROGRAM),
+  pythonClient('s3fs', 's3fs', S3FS_PROGRAM),
+  pythonClient('minio for Python', 'minio', MINIO_PROGRAM),
   {
     name: 'aws CLI',
     present: () => has('aws', '--version'),
@@ -146,6 +167,29 @@ for (const client of CLIENTS) {
     },
   );
 }
+
+const noDuckdb = has('python3', '-c', 'import duckdb, duckdb_ext')
+  ? false
+  : 'there is no DuckDB with its httpfs here: pip install duckdb==1.4.4 duckdb-ext-httpfs==1.4.4.20260205';
+
+void t.test(
+  'DuckDB: a partitioned table is written, survives kill -9 and is read',
+  { skip: noDuckdb },
+  async (t) => {
+    const server = await TestServer.start(t);
+    await server.process.setPolicies('WRITE_BACK');
+    t.equal((await fetch(`${server.endpoint}/stock`, { method: 'PUT' })).status, 200);
+    const run = (...more: string[]): ReturnType<typeof runCommand> =>
+      runCommand('python3', ['-c', DUCKDB_PROGRAM, server.endpoint, ...more], CREDENTIALS);
+    const written = await run('write');
+    t.equal(written.code, 0, written.stderr);
+    await server.process.kill();
+    await server.restart();
+    const read = await run();
+    t.equal(read.code, 0, read.stderr);
+    t.same(read.stdout.trim().split('\n'), ['(200000, 19999900000, 7)', '(28571,)', '(45,)']);
+  },
+);
 
 async function writeFiles(directory: string): Promise<void> {
   for (const [name, size] of Object.entries(FILES)) {

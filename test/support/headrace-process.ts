@@ -111,7 +111,7 @@ export interface CliResult {
 export async function runCommand(
   command: string,
   commandArguments: readonly string[],
-  environment: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string | undefined>> = {},
 ): Promise<CliResult> {
   const child = spawn(command, commandArguments, {
     env: { ...environmentWithoutHeadrace(), ...environment },
