@@ -116,6 +116,7 @@ async function writeBytes(
   if (!replace && fs.existsSync(file))
     throw new CliFailure('FILE_EXISTS', `${file} is there already: use --force`);
   const draft = `${file}.${process.pid}.tmp`;
+  await fs.promises.mkdir(path.dirname(file), { recursive: true });
   const handle = await fs.promises.open(draft, 'wx', 0o600);
   let sizeBytes = 0;
   try {

@@ -91,3 +91,95 @@ void t.test('mount: add, list, remove', async (t) => {
   t.equal((await fixture.run(['mount', 'remove', '/archive'])).exitCode, 0);
   t.equal((await fixture.run(['mount', 'remove', '/archive'])).exitCode, 1);
 });
+
+void t.test('async-persist list: filters and pages', async (t) => {
+  const fixture = await CliFixture.open(t);
+  for (let version = 0; version < 1500; version++)
+    fixture.admin.pending.push(
+      persistEntry(`k${version}`, version, {
+        bucket: version % 2 === 0 ? 'b' : 'other',
+        phase: 'QUARANTINED',
+        cause: version % 4 === 0 ? 'UFS_DENIED' : 'UFS_REJECTED',
+      }),
+    );
+  const count = async (...args: string[]): Promise<number> => {
+    const { stdout } = await fixture.run(['async-persist', 'list', '--json', ...args]);
+    return stdout.split('\n').length - 1;
+  };
+  t.equal(await count(), 1500);
+  t.equal(await count('--bucket', 'other'), 750);
+  t.equal(await count('--prefix', 's3://b/k1'), 1 + 5 + 50 + 250 - 1);
+  t.equal(await count('--cause', 'UFS_DENIED'), 375);
+  t.equal(await count('--state', 'WAITING'), 0);
+  t.equal(await count('--limit', '7'), 7);
+});
+
+void t.test('async-persist retry: one object, a prefix, or all', async (t) => {
+  const fixture = await CliFixture.open(t);
+  fixture.admin.pending.push(persistEntry('a', 1), persistEntry('b', 2));
+  const one = await fixture.run(['async-persist', 'retry', '--path', 's3://b/a']);
+  t.equal(one.stdout, '1 object is tried again\n');
+  const all = await fixture.run(['async-persist', 'retry', '--all', '--state', 'WAITING', '--json']);
+  t.same(JSON.parse(all.stdout), { retried: 2 });
+  t.same(fixture.admin.persists.retries, [
+    { path: '/b/a', exact: true },
+    { path: '/', state: 'WAITING' },
+  ]);
+  const none = await fixture.run(['async-persist', 'retry']);
+  t.equal(none.exitCode, 2);
+  t.match(none.stderr, 'one of --path, --prefix and --all');
+});
+
+void t.test('async-persist discard: says what would be lost, and does it only when confirmed', async (t) => {
+  const fixture = await CliFixture.open(t);
+  const persist = persistEntry('k', 3, { phase: 'QUARANTINED' });
+  fixture.admin.pending.push(persist);
+  fixture.admin.objects.push(objectStat('b', 'k', { persist }));
+  const args = ['async-persist', 'discard', '--path', '/b/k', '--reason', 'old'];
+  const asked = await fixture.run(args);
+  t.equal(asked.exitCode, 2);
+  t.match(asked.stderr, /version 3 of \/b\/k \(10 KiB, .*would be lost for good.*--yes/);
+  t.equal(fixture.admin.persists.discards.length, 0);
+  const done = await fixture.run([...args, '--yes', '--object-version', '3']);
+  t.match(done.stdout, /gave up version 3 of \/b\/k: 10 KiB.*readers get what the UFS holds: 3 B/);
+  t.match(fixture.admin.persists.discards, [{ bucket: 'b', key: 'k', version: 3, reason: 'old' }]);
+  const other = await fixture.run([...args, '--yes', '--object-version', '4']);
+  t.equal(other.exitCode, 1);
+  t.match(other.stderr, 'not the one that waits');
+  t.equal(
+    (await fixture.run(['async-persist', 'discard', '--path', '/b/k'])).exitCode,
+    2,
+    'a reason is needed',
+  );
+});
+
+void t.test('async-persist export: to a file, and to a directory with a manifest', async (t) => {
+  const fixture = await CliFixture.open(t);
+  const long = `${'ü'.repeat(100)}/x`;
+  for (const [version, key] of ['k', '../../etc/passwd', long].entries()) {
+    fixture.admin.pending.push(persistEntry(key, version));
+    fixture.admin.persists.bytes.set(`/b/${key}`, Buffer.from(`bytes of ${version}`));
+  }
+  fixture.admin.pending.push(persistEntry('gone', 9, { kind: 'delete' }));
+  const binaries = new Map<string, Buffer>();
+  const one = await fixture.run(['async-persist', 'export', '--path', '/b/k', '--to', 'k.bin'], { binaries });
+  t.equal(one.stdout, 'saved /b/k to k.bin\n');
+  t.equal(binaries.get('k.bin')?.toString(), 'bytes of 0');
+  const again = await fixture.run(['async-persist', 'export', '--path', '/b/k', '--to', 'k.bin'], {
+    binaries,
+  });
+  t.match(again, { exitCode: 1, stderr: /is there already/ });
+  const all = await fixture.run(['async-persist', 'export', '--prefix', '/', '--to', 'out'], { binaries });
+  t.equal(all.stdout, 'saved 3 objects to out\n', all.stderr);
+  const manifest = binaries.get('out/manifest.jsonl')?.toString().trim().split('\n') ?? [];
+  const lines = manifest.map((line) => JSON.parse(line) as { file: string; key: string; headers: object });
+  t.same(
+    lines.map(({ key }) => key),
+    ['k', '../../etc/passwd', long],
+  );
+  t.match(lines[0]?.headers, { user: { owner: 'größe' } });
+  for (const [at, { file }] of lines.entries()) {
+    t.match(file, /^out\/[^/]{1,200}$/, 'in the directory, whatever the key');
+    t.equal(binaries.get(file)?.toString(), `bytes of ${at}`);
+  }
+});

@@ -106,7 +106,8 @@ export const ROUTES: Readonly<Record<string, RouteText>> = {
   },
   'GET /api/v1/async-persist': {
     tag: 'Persisting',
-    summary: 'What the UFS has yet to learn, oldest first: pending, uploading, waiting for a retry, quarantined',
+    summary:
+      'What the UFS has yet to learn, oldest first: pending, uploading, waiting for a retry, quarantined',
     answers: {
       200: json(
         'A page; pass `nextAfter` as `after` for the next one.',

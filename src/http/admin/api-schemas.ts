@@ -45,6 +45,7 @@ const PERSIST_ENTRY = record({
   'nextAttemptAtMs?': timeMs,
   'cause?': { ...text, description: 'The code of the last failure.' },
   'message?': text,
+  'uploadedBytes?': { ...bytes, description: 'What the UFS holds already of a large object.' },
 });
 
 const LOG_HEAD = record({
@@ -74,6 +75,25 @@ const MOUNT = record({
   path: text,
   ufs: text,
   options: { type: 'object', additionalProperties: text, description: 'Secret ones are masked.' },
+});
+
+const JOB = record({
+  id: text,
+  kind: choice('load'),
+  path: text,
+  concurrency: count,
+  state: choice('RUNNING', 'DONE', 'FAILED', 'CANCELLED'),
+  startedMs: timeMs,
+  'endedMs?': timeMs,
+  cursor: { ...text, description: 'All keys up to here were seen.' },
+  objects: count,
+  bytes,
+  skippedObjects: { ...count, description: 'Were there already, or are not to be cached.' },
+  skippedBytes: bytes,
+  failedObjects: count,
+  'totalObjects?': { ...count, description: 'Absent while it is being counted.' },
+  'totalBytes?': bytes,
+  'message?': text,
 });
 
 const FLUSH_PROGRESS = {
@@ -145,10 +165,24 @@ export const ANSWERS = {
     etag: text,
     lastModifiedMs: timeMs,
     policy: text,
-    state: { ...text, description: 'PENDING, PERSISTED, TRANSIENT or DELETING.' },
+    state: { ...text, description: 'PENDING, PERSISTED, TRANSIENT, QUARANTINED or DELETING.' },
     'persist?': PERSIST_ENTRY,
     'ufsEtag?': text,
     extents: listOf(record({ segment: count, position: count, size: bytes, checksum: text })),
+  }),
+  DiscardedPersist: record({
+    bucket: text,
+    key: text,
+    version: offset,
+    kind: choice('put', 'delete'),
+    size: bytes,
+    'etag?': text,
+    lastModifiedMs: timeMs,
+    reason: text,
+    ufs: {
+      description: 'What readers get from now on: ABSENT, UNKNOWN, or size and ETag of what the UFS holds.',
+      oneOf: [choice('ABSENT', 'UNKNOWN'), record({ size: bytes, etag: text })],
+    },
   }),
   FsEntry: record({ path: text, directory: flag, size: bytes, lastModifiedMs: timeMs, persisted: flag }),
   Freed: record({ objects: count, bytes, abandonedWrites: count }),
@@ -177,6 +211,8 @@ export const ANSWERS = {
     problems: listOf(text),
   }),
   Mount: MOUNT,
+  MountRemoval: record({ path: text, lostObjects: count, lostBytes: bytes, lostDeletes: count }),
+  Job: JOB,
   User: USER,
   NewAccessKey: record({
     user: USER,
