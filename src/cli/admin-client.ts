@@ -86,6 +86,16 @@ export class AdminClient implements LogReader {
     return this.#json('/api/v1/status');
   }
 
+  /** In the text format of Prometheus; undefined when the server serves none. */
+  async metrics(): Promise<string | undefined> {
+    try {
+      return await (await this.#send('/metrics', {})).text();
+    } catch (error) {
+      if (error instanceof CliFailure && error.code === 'NOT_FOUND') return undefined;
+      throw this.#unreachable(error);
+    }
+  }
+
   async settings(): Promise<SettingDescription[]> {
     return (await this.#json<{ settings: SettingDescription[] }>('/api/v1/settings')).settings;
   }

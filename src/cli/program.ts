@@ -14,6 +14,7 @@ import { addPathConfigCommand } from './commands/pathconfig.js';
 import { addStartCommand } from './commands/start.js';
 import { addStatusCommand } from './commands/status.js';
 import { addStopCommand } from './commands/stop.js';
+import { addTopCommand } from './commands/top.js';
 import { addUserCommand } from './commands/user.js';
 import { CliFailure, EXIT_FAILED, EXIT_OK, EXIT_USAGE, type CliContext, type ExitCode } from './context.js';
 import { addGlobalOptions, addTimeoutOptions, examples } from './invocation.js';
@@ -37,6 +38,7 @@ export function buildProgram(context: CliContext, json = false): Command {
   addStartCommand(program, context);
   addStopCommand(program, context);
   addStatusCommand(program, context);
+  addTopCommand(program, context);
   addConfCommand(program, context);
   addPathConfigCommand(program, context);
   addFsCommand(program, context);

@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly edit?: (text: string) => string | Promise<string>;
   readonly offline?: OfflineLog;
   readonly signal?: AbortSignal;
+  readonly pause?: NonNullable<CliContext['pause']>;
+  readonly onKey?: NonNullable<CliContext['onKey']>;
   /** Called with each piece of standard output. */
   readonly onOutput?: (text: string) => void;
   readonly startServer?: (settings: Settings) => Promise<void>;
@@ -54,10 +56,16 @@ export class CliFixture {
     this.#port = new URL(endpoint).port;
   }
 
-  static async open(t: Test): Promise<CliFixture> {
+  static async open(t: Test, options: { metrics?: () => string } = {}): Promise<CliFixture> {
     const admin = new MemoryAdminService();
     const settings = loadSettings({ env: {}, flags: [], readText: () => undefined });
-    const server = createAdminServer({ admin, settings, logger: SILENT_LOGGER });
+    const text = options.metrics;
+    const server = createAdminServer({
+      admin,
+      settings,
+      logger: SILENT_LOGGER,
+      ...(text === undefined ? {} : { metrics: { contentType: 'text/plain', metrics: async () => text() } }),
+    });
     t.teardown(() => server.close());
     return new CliFixture(admin, await server.listen({ host: '127.0.0.1', port: 0 }), () => server.close());
   }
@@ -114,6 +122,8 @@ export function createCliContext(
     startServer: options.startServer ?? (async () => {}),
     abortAfter: (delayMs) => AbortSignal.timeout(delayMs),
     ...(options.offline === undefined ? {} : { openOffline: async () => options.offline as OfflineLog }),
+    ...(options.pause === undefined ? {} : { pause: options.pause }),
+    ...(options.onKey === undefined ? {} : { onKey: options.onKey }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
   return { context, printed };
