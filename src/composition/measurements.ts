@@ -21,6 +21,7 @@ export class Measurements {
   }
 
   scrape(engine: Pick<Engine, 'core' | 'persister'>): Scrape {
-    return createMetrics({ ...this, engine });
+    const { requests, events, ufs, log, disk } = this;
+    return createMetrics({ engine, requests, events, ufs, log, disk });
   }
 }

@@ -21,7 +21,7 @@ export async function startAdmin(
   logger: Logger,
   { notReadyReason, stop }: { notReadyReason: () => string | undefined; stop: ServerStop },
 ): Promise<RunningAdmin> {
-  const { principals, close } = await adminAccess(settings, engine, random);
+  const access = await adminAccess(settings, engine, random);
   const { core, persister } = engine;
   const probe = new ReadinessProbe({ core, persister, disk: new NodeDisk(core.options.dataDirectory) });
   const requestIds = new RequestIds(random);
@@ -32,14 +32,14 @@ export async function startAdmin(
     notReadyReason,
     stop,
     readiness: () => probe.check(),
-    access: principals,
+    access: access.principals,
     requestId: () => requestIds.next(),
     version: core.options.version,
     metrics: measurements.scrape(engine),
   });
   const closeAll = async (): Promise<void> => {
     await server.close();
-    await close();
+    await access.close();
   };
   try {
     await server.listen({ host: settings.adminHost, port: settings.adminPort });

@@ -32,7 +32,7 @@ void t.test('metrics: they follow what an engine does', async (t) => {
   t.equal(values.get('headrace_persist_queue_bytes'), 2000);
   t.equal(values.get('headrace_pinned_bytes'), 2000);
   await world.sleep(500);
-  t.ok((await read(scrape)).get('headrace_oldest_dirty_age_seconds') ?? 0 >= 0.5);
+  t.ok(((await read(scrape)).get('headrace_oldest_dirty_age_seconds') ?? 0) >= 0.5);
   await world.drained();
   await world.read('a');
   await world.run(world.admin.free({}));
@@ -111,7 +111,12 @@ void t.test('metrics: docs/operations.md lists each with its labels, and no othe
 
 void t.test('metrics: alerts and the dashboard ask for metrics that there are', async (t) => {
   const world = await EngineWorld.open();
-  const names = new Set(new Measurements().scrape(world.engine).describe().map(({ name }) => name));
+  const names = new Set(
+    new Measurements()
+      .scrape(world.engine)
+      .describe()
+      .map(({ name }) => name),
+  );
   for (const file of ['deploy/prometheus-alerts.yml', 'deploy/grafana-dashboard.json']) {
     const asked = readFileSync(file, 'utf8').match(/headrace_[a-z0-9_]+/g) ?? [];
     t.ok(asked.length > 5, file);

@@ -194,12 +194,12 @@ export const ROUTES: Readonly<Record<string, RouteText>> = {
       'Begins a job, which goes on after a restart: `load` takes what only the UFS holds into the cache',
     answers: { 201: json('It runs.', named('Job')) },
   },
-  'GET /api/v1/jobs/{id}': {
+  'GET /api/v1/jobs/:id': {
     tag: 'Jobs',
     summary: 'One job; as lines, until it has ended',
     answers: { 200: job('How far it is.', named('Job')) },
   },
-  'DELETE /api/v1/jobs/{id}': {
+  'DELETE /api/v1/jobs/:id': {
     tag: 'Jobs',
     summary: 'Cancels a job; what it did stays',
     answers: { 200: json('The job as it ended.', named('Job')) },
@@ -354,4 +354,6 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   to: 'The offset behind the last.',
   ufs: 'A directory, file:///<directory>, or s3://<bucket>/<prefix>.',
   upToOffset: 'Only what was logged up to here: what `x-headrace-offset` of a write says.',
+  depth: 'Levels that are told apart.',
+  dryRun: 'Only say what would be done.',
 };

@@ -39,7 +39,10 @@ export function describeApi(server: FastifyInstance, version: string): void {
       security: [{ accessKey: [] }, { token: [] }],
     },
     transform: ({ schema, url }) => ({ schema: withWildcard(schema, url), url: url.replace('*', ':path') }),
-    refResolver: { buildLocalReference: (json) => String(json.$id) },
+    refResolver: {
+      buildLocalReference: ({ $id }, _base, _fragment, index) =>
+        typeof $id === 'string' ? $id : `answer${index}`,
+    },
   });
   server.after(() => {
     server.get('/api/v1/openapi.json', async () => server.swagger());
