@@ -192,6 +192,13 @@ function engineOptions(
     persistConcurrency: settings.persistConcurrency,
     persistRetryInitialMs: settings.persistRetryInitialMs,
     persistRetryMaxMs: settings.persistRetryMaxMs,
+    persist: {
+      storeConcurrency: settings.persistStoreConcurrency,
+      bytesPerS: settings.persistBytesPerS,
+      objectsPerS: settings.persistObjectsPerS,
+      ageLimitMs: settings.persistAgeLimitMs,
+      multipartThresholdBytes: settings.persistMultipartThresholdBytes,
+    },
     orphanTimeoutMs: settings.orphanTimeoutMs,
     orphanScanPeriodMs: settings.orphanScanPeriodMs,
     danglingAfterMs: settings.danglingWriteTimeoutMs,

@@ -5,7 +5,7 @@
  * The keys are those of the product whose settings files are read unchanged (with `alluxio.` in front), and for the
  * rest in the same manner. The environment variable of `a.b.c` is `HEADRACE_A_B_C`.
  */
-import { DAY_MS, GIB, HOUR_MS, KIB, MIB, MINUTE_MS, TIB } from '../core/units.js';
+import { DAY_MS, GIB, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS, TIB } from '../core/units.js';
 import {
   choice,
   derived,
@@ -79,6 +79,11 @@ export interface SettingValues {
   readonly pinnedSoftRatio: number;
   readonly pressureDelayMaxMs: number;
   readonly persistConcurrency: number;
+  readonly persistStoreConcurrency: number | undefined;
+  readonly persistBytesPerS: number | undefined;
+  readonly persistObjectsPerS: number | undefined;
+  readonly persistAgeLimitMs: number;
+  readonly persistMultipartThresholdBytes: number;
   readonly persistRetryInitialMs: number;
   readonly persistRetryMaxMs: number;
   readonly orphanTimeoutMs: number;
@@ -308,6 +313,32 @@ const CACHE = {
     key: 'write.cache.async.persist.thread.pool.size',
     default: '16',
     description: 'Concurrent uploads to the UFS.',
+  }),
+  persistStoreConcurrency: optional(integer(1, 1024), {
+    key: 'write.cache.async.persist.mount.thread.pool.size',
+    none: 'auto',
+    description:
+      'Concurrent uploads to one mount (the root counts as one); auto: all, or three quarters of them when there are several, so that one that hangs holds up no other.',
+  }),
+  persistBytesPerS: optional(size(KIB, 1024 * TIB), {
+    key: 'write.cache.async.persist.rate.limit',
+    description: 'Most bytes per second that are uploaded to the UFS in the background.',
+  }),
+  persistObjectsPerS: optional(integer(1, 10_000_000), {
+    key: 'write.cache.async.persist.rate.limit.objects',
+    description: 'Most uploads and deletes per second that are begun in the background.',
+  }),
+  persistAgeLimitMs: setting(duration(SECOND_MS, 365 * DAY_MS), {
+    key: 'write.cache.async.persist.age.limit',
+    default: '10min',
+    description:
+      'What waits for longer gets every second upload whatever its `persistPriority`, so that nothing starves.',
+  }),
+  persistMultipartThresholdBytes: setting(size(8 * MIB, 5 * GIB), {
+    key: 'write.cache.async.persist.multipart.threshold',
+    default: '5GiB',
+    description:
+      'What came in one piece and is larger goes to the UFS in parts, which a restart continues; its ETag there is no MD5 then. What came in parts always does, from 8 MiB on.',
   }),
   persistRetryInitialMs: setting(duration(1, DAY_MS), {
     key: 'worker.write.cache.async.persist.retry.initial.interval',
