@@ -69,6 +69,12 @@ export function toText(line: string): string {
 }
 
 function valueText(value: unknown): string {
+  // Of an error with a stack everything is of interest; of one with a code, what it says of its cause is in its message.
+  if (typeof value === 'object' && value !== null && 'message' in value && !('stack' in value)) {
+    const { message } = value;
+    const name = 'code' in value ? value.code : 'type' in value ? value.type : 'error';
+    return JSON.stringify(`${String(name)}: ${String(message)}`);
+  }
   return typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value);
 }
 

@@ -8,6 +8,7 @@ import type { S3ServerParts } from '../http/s3/s3-server.js';
 import { SigV4Authenticator } from '../http/auth/sigv4-authenticator.js';
 import type { Bucket } from '../../projections/control.js';
 import type { Settings } from '../settings/settings.js';
+import { isLoopback } from './loopback.js';
 import { SETTINGS } from '../settings/table.js';
 
 /**
@@ -45,9 +46,4 @@ function openAccess({
 }: Pick<Settings, 's3Host' | 's3AnonymousAccess'>): OpenAccess {
   if (s3AnonymousAccess === 'full') return 'always';
   return s3AnonymousAccess === 'auto' && isLoopback(s3Host) ? 'withoutUsers' : 'never';
-}
-
-/** Whether only this machine reaches it. A name other than `localhost` may become any address. */
-function isLoopback(host: string): boolean {
-  return /^127(\.\d{1,3}){3}$/.test(host) || host === '::1' || host.toLowerCase() === 'localhost';
 }

@@ -18,6 +18,10 @@ void t.test('process log: nothing from outside can make a line or move a termina
   logger.error({ key: evil, error: new Error(evil), [evil]: 1 }, evil);
   t.equal(lines.length, 1);
   t.notMatch(lines[0]?.slice(0, -1), /[\u0000-\u001f\u007f-\u009f\u2028\u202e]/);
+  const refused = new HeadraceError('UFS_DENIED', `no ${evil}`, { cause: new Error('x') });
+  logger.warn({ error: refused }, 'a persist failed');
+  t.match(lines[1], /  error="UFS_DENIED: no k[^{]*\{\\"level/);
+  t.notMatch(lines[1]?.slice(0, -1), /[\u0000-\u001f\u007f-\u009f\u2028\u202e]/);
   t.notMatch(toText(evil), /[\u0000-\u001f\u007f-\u009f\u2028\u202e]/);
 });
 
