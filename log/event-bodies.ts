@@ -202,4 +202,11 @@ export const BODIES = {
     atMs,
     name,
   })),
+  JobChanged: body('JobChanged', 44, log.JobChanged, asIs, ({ jobId, document, ended }, atMs) => ({
+    type: 'JobChanged',
+    atMs,
+    jobId,
+    document,
+    ended,
+  })),
 } satisfies { readonly [Type in EventType]: BodyCodec<Type> };

@@ -207,6 +207,12 @@ export interface UserRemovedMessage {
   name: string;
 }
 
+export interface JobChangedMessage {
+  jobId: string;
+  document: string;
+  ended: boolean;
+}
+
 /** One generated message type. `decode` reads `length` bytes, or to the end of the reader. */
 export interface MessageType<Message> {
   encode(message: Message, writer: NumberWriter): NumberWriter;
@@ -243,5 +249,6 @@ export const headrace: {
     readonly MountRemoved: MessageType<MountRemovedMessage>;
     readonly UserChanged: MessageType<UserChangedMessage>;
     readonly UserRemoved: MessageType<UserRemovedMessage>;
+    readonly JobChanged: MessageType<JobChangedMessage>;
   };
 };

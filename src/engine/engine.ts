@@ -138,6 +138,11 @@ export class Engine {
     });
   }
 
+  /** Fetches of missing objects, for metrics. */
+  get fetches(): FillFlights {
+    return this.#flights;
+  }
+
   /** Recovers and starts. Rejects with what recovery finds: `CORRUPT_*`, `UNSUPPORTED_FORMAT`, `IO_FAILED`. */
   static async open(dependencies: EngineDependencies): Promise<Engine> {
     const { options, clock, disk, logger, logStore } = dependencies;

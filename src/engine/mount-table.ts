@@ -14,6 +14,8 @@ export interface UfsLocation {
   readonly mount: string;
   readonly bucket: string;
   readonly key: string;
+  /** Whether what somebody else changed there must not be overwritten. */
+  readonly conditional: boolean;
 }
 
 /** A store together with the bucket and prefix in it that a mount stands for. */
@@ -27,6 +29,9 @@ export interface MountedStore {
 export type OpenMount = (mount: Mount) => Promise<MountedStore>;
 
 const ROOT = '/';
+/** Option of a mount: what persisting does with an object that somebody else changed in the UFS. */
+export const SAFE_PERSIST_OPTION = 'safe.persist';
+export type SafePersistMode = 'overwrite' | 'conditional';
 
 /** A store with the keys of a bucket that it stands for: those that begin with `keyPrefix`. */
 export interface MountSource extends MountedStore {
@@ -42,6 +47,7 @@ export function keyInStore(source: Pick<MountSource, 'prefix' | 'keyPrefix'>, ke
 
 interface Entry extends MountSource {
   readonly bucketName: string;
+  readonly conditional: boolean;
 }
 
 export class MountTable {
@@ -50,11 +56,25 @@ export class MountTable {
   readonly #logger: Logger;
   /** By mount path, the longest prefix first, so that the first that fits is the one. */
   #entries: [path: string, entry: Entry][] = [];
+  readonly #rootConditional: boolean;
 
-  constructor(root: ObjectStore, open: OpenMount, logger: Logger) {
+  /** `INVALID_SETTING` when persists are to be conditional and the store cannot. */
+  constructor(
+    root: ObjectStore,
+    open: OpenMount,
+    logger: Logger,
+    safePersist: SafePersistMode = 'overwrite',
+  ) {
+    this.#rootConditional = safePersist === 'conditional';
+    if (this.#rootConditional) refuseUnconditional(root);
     this.#root = root;
     this.#open = open;
     this.#logger = logger;
+  }
+
+  /** Whether persists are conditional anywhere. */
+  get hasConditional(): boolean {
+    return this.#rootConditional || this.#entries.some(([, { conditional }]) => conditional);
   }
 
   get root(): ObjectStore {
@@ -71,10 +91,15 @@ export class MountTable {
 
   async add(mount: Mount): Promise<void> {
     const { bucket, prefix } = parseMountPath(mount.path);
+    const conditional = isConditional(mount);
     const opened = await this.#open(mount);
+    if (conditional) await refuseOrClose(opened.store);
     this.#entries = [
       ...this.#entries.filter(([path]) => path !== mount.path),
-      [mount.path, { ...opened, path: mount.path, bucketName: bucket, keyPrefix: prefix }] as [string, Entry],
+      [mount.path, { ...opened, path: mount.path, bucketName: bucket, keyPrefix: prefix, conditional }] as [
+        string,
+        Entry,
+      ],
     ].toSorted(([, a], [, b]) => b.keyPrefix.length - a.keyPrefix.length);
   }
 
@@ -97,10 +122,11 @@ export class MountTable {
           mount: path,
           bucket: entry.bucket,
           key: keyInStore(entry, key),
+          conditional: entry.conditional,
         };
       }
     }
-    return { store: this.#root, mount: ROOT, bucket, key };
+    return { store: this.#root, mount: ROOT, bucket, key, conditional: this.#rootConditional };
   }
 
   /** The store that a prefix belongs to, and those of the mounts below it. */
@@ -131,6 +157,33 @@ export class MountTable {
     } catch (error) {
       this.#logger.warn({ error, ufs: entry.store.description }, 'a mount did not close cleanly');
     }
+  }
+}
+
+function isConditional({ options }: Mount): boolean {
+  const mode = options[SAFE_PERSIST_OPTION] ?? 'overwrite';
+  if (mode !== 'overwrite' && mode !== 'conditional')
+    throw new HeadraceError(
+      'INVALID_ARGUMENT',
+      `${SAFE_PERSIST_OPTION} is overwrite or conditional, not "${mode}"`,
+    );
+  return mode === 'conditional';
+}
+
+function refuseUnconditional(store: ObjectStore): void {
+  if (store.conditions !== undefined) return;
+  throw new HeadraceError(
+    'INVALID_SETTING',
+    `${store.description} has no conditional writes: ${SAFE_PERSIST_OPTION} must be overwrite`,
+  );
+}
+
+async function refuseOrClose(store: ObjectStore): Promise<void> {
+  try {
+    refuseUnconditional(store);
+  } catch (error) {
+    await store.close();
+    throw error;
   }
 }
 

@@ -187,9 +187,14 @@ export class UfsKnowledge {
 
   constructor(core: EngineCore) {
     this.#core = core;
+    core.known.listen(() => {
+      for (const fills of this.#fills.values()) for (const fill of fills) fill.stale = true;
+    });
     for (const partition of core.partitions) {
       partition.events$.subscribe(({ event }) => {
-        if (UFS_BECOMES_TRUTH.has(event.type)) this.#changes += 1;
+        const isTruth = UFS_BECOMES_TRUTH.has(event.type);
+        if (isTruth) this.#changes += 1;
+        if (isTruth || event.type === 'ObjectPersisted') core.known.forget(event.bucket, event.key);
         if (this.#fills.size > 0) this.#spoilFills(event.bucket, event.key);
       });
     }

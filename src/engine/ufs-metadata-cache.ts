@@ -52,6 +52,7 @@ export class UfsMetadataCache {
   readonly #groups = new Map<string, PageGroup>();
   #objectBytes = 0;
   #pageBytes = 0;
+  #onClear: () => void = () => undefined;
 
   constructor(clock: Clock, options: UfsMetadataOptions) {
     this.#clock = clock;
@@ -161,8 +162,14 @@ export class UfsMetadataCache {
     }
   }
 
+  /** From now on `listener` is told when everything is forgotten. */
+  listen(listener: () => void): void {
+    this.#onClear = listener;
+  }
+
   /** As after a change of mounts, which may concern anything. */
   clear(): void {
+    this.#onClear();
     for (const asked of this.#asked.values()) for (const question of asked) question.stale = true;
     this.#objects.clear();
     this.#objectBytes = 0;

@@ -181,4 +181,5 @@ export const ARBITRARY_EVENTS: { readonly [Type in EventType]: Arbitrary<EventOf
   MountRemoved: event('MountRemoved', { atMs, path: text }),
   UserChanged: event('UserChanged', { atMs, name: text, document: text }),
   UserRemoved: event('UserRemoved', { atMs, name: text }),
+  JobChanged: event('JobChanged', { atMs, jobId: text, document: text, ended: fc.boolean() }),
 };

@@ -75,4 +75,5 @@ export const GOLDEN_EVENTS: Readonly<Record<EventType, string>> = {
   MountRemoved: '0a1108fbd0eab6b733aa02070a052f64617461',
   UserChanged: '0a2108fbd0eab6b733b202170a0361646112107b22656e61626c6564223a747275657d',
   UserRemoved: '0a0f08fbd0eab6b733ba02050a03616461',
+  JobChanged: '0a2008fbd0eab6b733e202160a0137120f7b226b696e64223a226c6f6164227d1801',
 };

@@ -197,6 +197,7 @@ export const FULL_EVENTS: { readonly [Type in EventType]: Extract<Event, { type:
   MountRemoved: { type: 'MountRemoved', atMs: AT_MS, path: '/data' },
   UserChanged: { type: 'UserChanged', atMs: AT_MS, name: 'ada', document: '{"enabled":true}' },
   UserRemoved: { type: 'UserRemoved', atMs: AT_MS, name: 'ada' },
+  JobChanged: { type: 'JobChanged', atMs: AT_MS, jobId: '7', document: '{"kind":"load"}', ended: true },
 };
 
 /** A small event that is the only one of its kind. */

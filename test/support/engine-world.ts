@@ -16,6 +16,7 @@ import { SimRandom } from '../../simulations/sim-random.js';
 import { openIndexStore } from '../../src/adapters/index-store/open-index-store.js';
 import { HeadraceError, isErrorCode, type ErrorCode } from '../../src/core/errors.js';
 import type { Logger } from '../../src/core/logger.js';
+import type { ObjectStore } from '../../src/core/object-store.js';
 import type { ObjectHeaders, ObjectVersion, PolicyMode } from '../../src/core/object.js';
 import { HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from '../../src/core/units.js';
 import type { LoggedEvent } from '../../src/engine/admin-service.js';
@@ -196,7 +197,13 @@ export class EngineWorld {
       segments,
       indexes: [index],
       root: faultyStore(this.ufs, this.faults),
-      openMount: () => Promise.reject(new HeadraceError('INVALID_SETTING', 'the simulation has no mounts')),
+      // `sim://<bucket>/<prefix>`: a part of the one simulated store.
+      openMount: ({ ufs }) => {
+        const [, bucket, prefix = ''] = /^sim:\/\/([^/]+)\/?(.*)$/.exec(ufs) ?? [];
+        return bucket === undefined
+          ? Promise.reject(new HeadraceError('INVALID_SETTING', `"${ufs}" is no part of the simulated store`))
+          : Promise.resolve({ store: unclosable(faultyStore(this.ufs, this.faults)), bucket, prefix });
+      },
     });
   }
 
@@ -398,6 +405,17 @@ export class EngineWorld {
 export interface UploadedPart {
   readonly number: number;
   readonly etag: string;
+}
+
+/** A mount that is removed closes its store, which here is the root as well. */
+function unclosable(store: ObjectStore): ObjectStore {
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'close') return () => Promise.resolve();
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
 }
 
 /** A body as the S3 endpoint hands it over. */

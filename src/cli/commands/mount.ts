@@ -1,7 +1,10 @@
 /** `headrace mount add|list|remove`: which part of the name space is kept in which UFS. */
 import { InvalidArgumentError, type Command } from 'commander';
-import type { CliContext } from '../context.js';
-import { examples, Invocation, pathArgument } from '../invocation.js';
+import type { MountRemoval } from '../../engine/admin-service.js';
+import { CliFailure, EXIT_USAGE, type CliContext } from '../context.js';
+import { durationOption, examples, Invocation, pathArgument } from '../invocation.js';
+import { formatBytes } from '../printer.js';
+import { createProgressBar } from '../progress-bar.js';
 
 export function addMountCommand(program: Command, context: CliContext): void {
   const mount = program.command('mount').description('map buckets and prefixes to under-stores');
@@ -47,14 +50,46 @@ export function addMountCommand(program: Command, context: CliContext): void {
     .command('remove')
     .description('undo a mount; what is in the UFS stays there')
     .argument('<path>', 'as it was added', pathArgument)
-    .option('--force', 'also when objects below it are not persisted')
-    .addHelpText('after', examples('mount remove /archive'))
-    .action(async (path: string, { force }: { force?: boolean }, command: Command) => {
+    .option('--drain', 'first wait until everything below it is persisted')
+    .option('--timeout <duration>', 'with --drain: give up when it is not done by then', durationOption)
+    .option('--force', 'give up what is not persisted, and say what was lost')
+    .addHelpText(
+      'after',
+      examples(
+        'mount remove /archive',
+        'mount remove /archive --drain --timeout 10min',
+        'mount remove /archive --force',
+      ),
+    )
+    .action(async (path: string, options: RemoveOptions, command: Command) => {
       const { client, printer } = new Invocation(context, command);
-      await client.removeMount(path, force ?? false);
-      if (printer.json) return printer.value({ path });
-      await printer.table([[`removed the mount at ${path}`]]);
+      const { drain = false, force = false, timeout } = options;
+      if (timeout !== undefined && !drain)
+        throw new CliFailure('INVALID_ARGUMENT', '--timeout is for --drain: give both', EXIT_USAGE);
+      const bar = createProgressBar(context, { unit: 'objects' });
+      let removed: MountRemoval;
+      try {
+        const request = { path, drain, force, ...(timeout === undefined ? {} : { timeoutMs: timeout }) };
+        removed = await client.removeMount(request, ({ objects, persistedObjects }) =>
+          bar.update(persistedObjects, persistedObjects + objects),
+        );
+      } finally {
+        bar.stop();
+      }
+      if (printer.json) return printer.value(removed);
+      await printer.table([[`removed the mount at ${removed.path}`]]);
+      const { lostObjects, lostBytes, lostDeletes } = removed;
+      if (lostObjects + lostDeletes > 0)
+        await printer.text(
+          `lost: ${lostObjects} objects (${formatBytes(lostBytes)}) and ${lostDeletes} deletes that the UFS had yet to learn`,
+        );
     });
+}
+
+interface RemoveOptions {
+  readonly drain?: boolean;
+  readonly force?: boolean;
+  readonly timeout?: number;
 }
 
 function collectOption(text: string, previous: Record<string, string> = {}): Record<string, string> {

@@ -1,6 +1,9 @@
 /** Mounts: which part of the name space is kept in which under-store. */
 import type { FastifyInstance } from 'fastify';
+import { DAY_MS } from '../../core/units.js';
 import type { MountInfo } from '../../engine/admin-service.js';
+import type { RemoveMountRequest } from '../../engine/mounts.js';
+import { wantsLines } from './line-stream.js';
 import { query, type AdminRouteContext } from './route-context.js';
 
 interface MountBody {
@@ -26,7 +29,17 @@ const MOUNT_SCHEMA = {
   },
 };
 
-export function addMountRoutes(server: FastifyInstance, { admin }: AdminRouteContext): void {
+const REMOVE_SCHEMA = query(
+  {
+    path,
+    force: { type: 'boolean', default: false },
+    drain: { type: 'boolean', default: false },
+    timeoutMs: { type: 'integer', minimum: 1, maximum: 30 * DAY_MS },
+  },
+  ['path'],
+);
+
+export function addMountRoutes(server: FastifyInstance, { admin, streams }: AdminRouteContext): void {
   server.get('/api/v1/mounts', async () => ({ mounts: (await admin.mounts()).map(withoutSecrets) }));
   server.post<{ Body: MountBody }>(
     '/api/v1/mounts',
@@ -36,12 +49,17 @@ export function addMountRoutes(server: FastifyInstance, { admin }: AdminRouteCon
       return reply.code(201).send({ path: request.body.path });
     },
   );
-  server.delete<{ Querystring: { path: string; force: boolean } }>(
+  server.delete<{ Querystring: RemoveMountRequest }>(
     '/api/v1/mounts',
-    { schema: { querystring: query({ path, force: { type: 'boolean', default: false } }, ['path']) } },
-    async (request) => {
-      await admin.removeMount(request.query.path, { force: request.query.force });
-      return { path: request.query.path };
+    { schema: { querystring: REMOVE_SCHEMA } },
+    async (request, reply) => {
+      if (!wantsLines(request)) return admin.removeMount(request.query);
+      await streams.answer(request, reply, async (lines) => {
+        const onProgress: RemoveMountRequest['onProgress'] = (progress) => lines.offer({ progress });
+        const result = await admin.removeMount({ ...request.query, signal: lines.signal, onProgress });
+        await lines.write({ result });
+      });
+      return undefined;
     },
   );
 }

@@ -1,0 +1,157 @@
+/** Mounts, also inside each other: whose object is whose, what a listing shows, and what removing one does. */
+import t from 'tap';
+import { MIB, SECOND_MS } from '../../src/core/units.js';
+import { BUCKET, codeOf, EngineWorld } from '../support/engine-world.js';
+import { makeBody } from '../support/object-model.js';
+
+const bytes = (seed: number): Buffer => makeBody(seed, 1000);
+
+/** The bucket, in it `a/` elsewhere, and in that `a/b/` elsewhere again. */
+async function nestedWorld(options: Parameters<typeof EngineWorld.open>[0] = {}): Promise<EngineWorld> {
+  const world = await EngineWorld.open(options);
+  for (const [bucket, key] of [
+    [BUCKET, '0'],
+    [BUCKET, 'a/hidden'],
+    [BUCKET, 'a/b/hidden'],
+    [BUCKET, 'b'],
+    [BUCKET, 'c/d'],
+    ['outer', 'x/1'],
+    ['outer', 'x/b/hidden'],
+    ['outer', 'x/c'],
+    ['outer', 'elsewhere'],
+    ['inner', '2'],
+    ['inner', 'y/3'],
+  ] as const)
+    world.ufs.putOutOfBand(bucket, key, bytes(1));
+  await world.run(world.admin.addMount({ path: `/${BUCKET}/a`, ufs: 'sim://outer/x/', options: {} }));
+  await world.run(world.admin.addMount({ path: `/${BUCKET}/a/b/`, ufs: 'sim://inner', options: {} }));
+  return world;
+}
+
+const ALL = ['0', 'a/1', 'a/b/2', 'a/b/y/3', 'a/c', 'b', 'c/d'];
+
+void t.test(
+  'nested mounts: the longest path that contains an object wins, for reads and writes',
+  async (t) => {
+    const world = await nestedWorld({ policies: { default: 'WRITE_THROUGH' } });
+    await world.put('a/new', bytes(2));
+    await world.put('a/b/new', bytes(3));
+    t.ok(world.ufs.contents('outer').has('x/new'));
+    t.ok(world.ufs.contents('inner').has('new'));
+    t.notOk(world.ufs.contents(BUCKET).has('a/new'));
+    t.same(await world.read('a/b/y/3'), bytes(1));
+    t.equal(await world.read('a/hidden'), undefined);
+    await world.delete('a/1');
+    t.notOk(world.ufs.contents('outer').has('x/1'));
+    await world.restart();
+    t.same(await world.read('a/b/2'), bytes(1), 'mounts come back after a restart');
+  },
+);
+
+void t.test(
+  'nested mounts: a listing merges them, whatever its prefix, delimiter, start and page size',
+  async (t) => {
+    const world = await nestedWorld();
+    for (let maxKeys = 1; maxKeys <= 8; maxKeys++) {
+      t.same(await world.names({ maxKeys }), ALL, `pages of ${maxKeys}`);
+      t.same(await world.names({ maxKeys, delimiter: '/' }), ['0', 'a/', 'b', 'c/']);
+      t.same(await world.names({ maxKeys, prefix: 'a/', delimiter: '/' }), ['a/1', 'a/b/', 'a/c']);
+      t.same(await world.names({ maxKeys, prefix: 'a' }), ALL.slice(1, 5));
+      t.same(await world.names({ maxKeys, prefix: 'a/b/' }), ['a/b/2', 'a/b/y/3']);
+      t.same(await world.names({ maxKeys, prefix: 'a/b/y' }), ['a/b/y/3']);
+      for (const startAfter of ['0', 'a/', 'a/1', 'a/b/', 'a/b/2', 'a/b/z', 'a/c', 'b'])
+        t.same(
+          await world.names({ maxKeys, startAfter }),
+          ALL.filter((key) => key > startAfter),
+        );
+    }
+  },
+);
+
+void t.test('nested mounts: what only hidden objects have is no directory', async (t) => {
+  const world = await EngineWorld.open();
+  world.ufs.putOutOfBand(BUCKET, 'a/hidden', bytes(1));
+  world.ufs.putOutOfBand(BUCKET, 'c/m/hidden', bytes(1));
+  world.ufs.putOutOfBand('outer', 'elsewhere', bytes(1));
+  world.ufs.deleteOutOfBand('outer', 'elsewhere');
+  await world.run(world.admin.addMount({ path: `/${BUCKET}/a`, ufs: 'sim://outer/a/', options: {} }));
+  await world.run(world.admin.addMount({ path: `/${BUCKET}/c/m`, ufs: 'sim://outer/m/', options: {} }));
+  t.same(await world.names({ delimiter: '/' }), []);
+  t.same(await world.names(), []);
+  await world.put('c/m/dirty', bytes(2));
+  t.same(await world.names({ delimiter: '/' }), ['c/'], 'dirty objects of a mount appear');
+  await world.drained();
+  t.same(await world.names({ delimiter: '/' }), ['c/']);
+  world.ufs.putOutOfBand(BUCKET, 'c/shown', bytes(1));
+  t.same(await world.names({ delimiter: '/' }), ['c/']);
+});
+
+void t.test('a mount with something dirty below it is not removed unless it is drained', async (t) => {
+  const world = await nestedWorld();
+  world.ufs.arm('unavailable', { operation: 'put', times: 1000 });
+  await world.put('a/dirty', bytes(2));
+  const path = `/${BUCKET}/a`;
+  t.equal(await codeOf(world.run(world.admin.removeMount({ path }))), 'INVALID_ARGUMENT');
+  t.equal(
+    await codeOf(world.run(world.admin.removeMount({ path, drain: true, timeoutMs: 5 * SECOND_MS }))),
+    'INVALID_ARGUMENT',
+  );
+  t.same(world.ufs.contents(BUCKET).has('a/dirty'), false);
+  t.equal((await world.run(world.admin.mounts())).length, 2, 'a drain that failed leaves it mounted');
+  world.ufs.setFaults({});
+  const removed = await world.run(world.admin.removeMount({ path, drain: true }));
+  t.same(removed, { path, lostObjects: 0, lostBytes: 0, lostDeletes: 0 });
+  t.ok(world.ufs.contents('outer').has('x/dirty'), 'it is where it belongs');
+  t.equal(await world.read('a/dirty'), undefined, 'and no longer seen');
+  t.same(await world.read('a/hidden'), bytes(1), 'what was hidden is seen again');
+  t.same(await world.read('a/b/2'), bytes(1), 'a mount inside stays');
+});
+
+void t.test(
+  'a mount that is removed by force says what is lost, and it is neither here nor there',
+  async (t) => {
+    const world = await nestedWorld();
+    await world.drained();
+    world.ufs.arm('unavailable', { operation: 'put', times: 1000 });
+    world.ufs.arm('unavailable', { operation: 'delete', times: 1000 });
+    await world.put('a/dirty', bytes(2));
+    await world.put('a/big', makeBody(3, MIB));
+    await world.put('a/b/inner', bytes(4));
+    await world.delete('a/1');
+    const removed = await world.run(world.admin.removeMount({ path: `/${BUCKET}/a`, force: true }));
+    t.same(removed, { path: `/${BUCKET}/a`, lostObjects: 2, lostBytes: MIB + 1000, lostDeletes: 1 });
+    world.ufs.setFaults({});
+    await world.drained();
+    t.equal(await world.read('a/dirty'), undefined);
+    t.notOk(world.ufs.contents(BUCKET).has('a/dirty'), 'it does not go to the store of the bucket');
+    t.ok(world.ufs.contents('outer').has('x/1'), 'nor does the delete happen');
+    t.ok(world.ufs.contents('inner').has('inner'), 'a mount inside keeps what is its own');
+    t.equal(world.engine.core.admission.pinnedBytes, 0);
+    t.ok((await world.run(world.admin.verify({ data: true }))).ok);
+  },
+);
+
+void t.test(
+  'adding a mount: cached copies of what it hides are given up, dirty ones refuse it',
+  async (t) => {
+    const world = await EngineWorld.open();
+    world.ufs.putOutOfBand('other', 'key', bytes(9));
+    await world.put('m/key', bytes(1));
+    world.ufs.arm('unavailable', { operation: 'put', times: 1000 });
+    await world.put('m/dirty', bytes(2));
+    const mount = { path: `/${BUCKET}/m`, ufs: 'sim://other', options: {} };
+    t.equal(await codeOf(world.run(world.admin.addMount(mount))), 'INVALID_ARGUMENT');
+    world.ufs.setFaults({});
+    await world.drained();
+    await world.run(world.admin.addMount(mount));
+    t.same(await world.read('m/key'), bytes(9));
+    t.equal(
+      await codeOf(world.run(world.admin.addMount(mount))),
+      'INVALID_ARGUMENT',
+      'it is mounted already',
+    );
+    t.equal(await codeOf(world.run(world.admin.removeMount({ path: '/none' }))), 'INVALID_ARGUMENT');
+    await world.run(world.admin.removeMount({ path: `/${BUCKET}/m/` }));
+    t.same(await world.read('m/key'), bytes(1), 'and back again');
+  },
+);
