@@ -138,7 +138,9 @@ function standingOf(stat: ObjectStat, logged: Standing): Standing {
         };
   const sinceMs = persist?.sinceMs ?? logged.sinceMs;
   if (stat.state === 'DELETING') return { situation: 'DELETING', version, sinceMs, failure };
-  return { situation: persist?.phase ?? stat.state, version, size, sinceMs, failure };
+  // A conflict is a kind of quarantine, whose message tells what it is about.
+  const phase = persist?.phase === 'CONFLICT' ? 'QUARANTINED' : persist?.phase;
+  return { situation: phase ?? stat.state, version, size, sinceMs, failure };
 }
 
 function summarise({ situation, version, size, sinceMs, ufsEtag, failure }: Standing, nowMs: number): string {
@@ -169,6 +171,8 @@ function summarise({ situation, version, size, sinceMs, ufsEtag, failure }: Stan
       return 'it is deleted, here and in the UFS';
     case 'DISCARDED':
       return `${what} was discarded by an operator: it was never persisted, and what the UFS holds is the truth again`;
+    default:
+      return `${what} is not persisted${since}: attempt ${failure?.attempt ?? '?'} ended in ${situation}, because ${failure?.because ?? 'of an unknown cause'}`;
   }
 }
 

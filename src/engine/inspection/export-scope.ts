@@ -98,6 +98,8 @@ export class ExportScope {
       case 'upload':
       case 'part':
         return this.#named(key, record);
+      default:
+        return this.#ofObject(key, record);
     }
   }
 
@@ -135,6 +137,16 @@ export class ExportScope {
     if (record.kind === 'deleting') return [objectKey(bucket, key), record];
     const bare = { ...record, headers: NO_HEADERS };
     return [record.kind === 'upload' ? uploadKey(bucket, key, uploadId) : objectKey(bucket, key), bare];
+  }
+
+  /** A record that is about an object and holds no name itself. */
+  #ofObject(indexKey: string, record: IndexRecord): readonly [key: string, record: IndexRecord] | undefined {
+    const { salt } = this.#options;
+    const name = parseObjectKey(indexKey);
+    if (!this.#has(name)) return undefined;
+    if (salt === undefined) return [indexKey, record];
+    const { bucket, key } = hashNames(salt, name);
+    return [indexKey.slice(0, 1) + objectKey(bucket, key).slice(1), record];
   }
 
   #hasBucket(bucket: string): boolean {

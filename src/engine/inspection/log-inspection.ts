@@ -7,7 +7,7 @@
 import type { DurableBatch } from '../../../log/log-store.js';
 import type { IndexStore } from '../../core/index-store.js';
 import type { IndexRecord } from '../../../projections/records.js';
-import type { ObjectStat } from '../admin-service.js';
+import type { ObjectStat, PersistPhase } from '../admin-service.js';
 
 export interface LogInspection {
   /** Every kept event of one object, in order, with words. */
@@ -62,10 +62,7 @@ export type Situation =
   | 'UNKNOWN'
   | 'OPEN'
   | 'TRANSIENT'
-  | 'PENDING'
-  | 'UPLOADING'
-  | 'WAITING'
-  | 'QUARANTINED'
+  | PersistPhase
   | 'PERSISTED'
   | 'EVICTED'
   | 'DELETING'

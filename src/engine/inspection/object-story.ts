@@ -21,10 +21,9 @@ const ABANDON_REASONS: Readonly<Record<AbandonReason, string>> = {
   TIMEOUT: 'it stayed open for too long',
 };
 
-const EVICT_REASONS: Readonly<Record<ObjectEvicted['reason'], string>> = {
+const EVICT_REASONS: Readonly<Record<Exclude<ObjectEvicted['reason'], 'CHANGED'>, string>> = {
   PRESSURE: 'evicted, because space was needed',
   REQUEST: 'evicted on request (job free)',
-  CHANGED: 'the local copy was given up, because the UFS holds other bytes or ours are damaged',
 };
 
 /** Tells one event after the other; each may refer to those before. */
@@ -57,6 +56,8 @@ export class ObjectStory {
       case 'DeletePersisted':
         return `the delete is persisted: the UFS holds the object no more${this.#after(event)}`;
       case 'ObjectEvicted':
+        if (event.reason === 'CHANGED')
+          return `the local copy of version ${event.version} was given up, because the UFS gets or has other bytes, or the copy was damaged: ${formatSize(event.size)}`;
         return `${EVICT_REASONS[event.reason]}: ${formatSize(event.size)}; the UFS still holds version ${event.version}`;
       case 'ExtentsMoved':
         return event.uploadId === undefined
@@ -75,6 +76,10 @@ export class ObjectStory {
           : `a multipart upload of version ${event.version} began at the UFS: ${event.ufsUpload}`;
       case 'UfsPartStored':
         return `the UFS holds part ${event.partNumber} of version ${event.version}: ${formatSize(event.size)}`;
+      case 'UfsBaseNoted':
+        return event.ufsEtag === undefined
+          ? 'the UFS had no such object before it was written here'
+          : `before it was written here the UFS had the object with ETag ${event.ufsEtag}`;
       case 'UfsUploadEnded':
         return `the multipart upload ${event.ufsUpload} at the UFS was given up`;
       default:

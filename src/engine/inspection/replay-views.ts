@@ -177,10 +177,16 @@ function nameOf(indexKey: string, record: IndexRecord | undefined): string {
     }
     case 'queued':
       return `persist of s3://${record.bucket}/${record.key}`;
+    case 'ufsBase':
+      return `what the UFS holds of ${indexKey.slice(1).replace('\0', '/')}`;
     case 'staleUpload':
       return `stale upload at the UFS of s3://${record.bucket}/${record.key}`;
-    default:
+    case 'ufsPart':
       return `part at the UFS of version ${queueVersion(indexKey)}`;
+    default: {
+      const { bucket, key } = parseObjectKey(indexKey);
+      return `what the UFS held of s3://${bucket}/${key}`;
+    }
   }
 }
 
@@ -194,6 +200,8 @@ function summarise(record: IndexRecord): string {
       return 'open';
     case 'part':
       return `${record.size} bytes`;
+    case 'ufsBase':
+      return record.ufsEtag === undefined ? 'no object' : `ETag ${record.ufsEtag}`;
     case 'queued': {
       const failed =
         record.attempt === 0 ? 'no failed attempt' : `${record.attempt} failed attempts, ${record.cause}`;
@@ -203,6 +211,8 @@ function summarise(record: IndexRecord): string {
       return `${record.size} bytes`;
     case 'staleUpload':
       return record.id;
+    default:
+      return JSON.stringify(record);
   }
 }
 
