@@ -94,7 +94,7 @@ export function drained(answer: Answer, signal: AbortSignal | undefined): Promis
   });
 }
 
-/** What an answer says, whole. Rejects when it breaks off, is too long, or the signal aborts. */
+/** What an answer says, whole; a refusal of which a part is missing may be any. Rejects when it breaks off, is too long, or the signal aborts. */
 export function readText(answer: Answer, signal: AbortSignal | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -120,23 +120,6 @@ export function readText(answer: Answer, signal: AbortSignal | undefined): Promi
       settled();
       reject(error);
     });
-  });
-}
-
-/** What an answer says, as far as it comes and is not too long: that of an error. */
-export function textOf(answer: Answer): Promise<string> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const end = (): void => resolve(Buffer.concat(chunks).toString('utf8'));
-    answer.on('data', (chunk: Buffer) => {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes > TEXT_BYTES_MAX) answer.destroy();
-    });
-    answer.once('end', end);
-    answer.once('close', end);
-    answer.once('error', end);
   });
 }
 

@@ -11,7 +11,7 @@
  */
 import type { Agent, IncomingHttpHeaders } from 'node:http';
 import { MINUTE_MS } from '../../../core/units.js';
-import { type Answer, drained, exchange, textOf } from '../http-exchange.js';
+import { type Answer, drained, exchange, readText } from '../http-exchange.js';
 import type { S3AnswerFields } from './s3-metadata.js';
 import { encodeKey, type S3Credentials, S3Signer } from './s3-signer.js';
 
@@ -129,7 +129,7 @@ export class S3Direct {
     this.#correctClock(answer.headers.date);
     const status = answer.statusCode ?? 0;
     if (status >= 200 && status < 300) return answer;
-    const error = errorFrom(status, await textOf(answer));
+    const error = errorFrom(status, await readText(answer, signal));
     if (status < 400 || REROUTED.has(error.name)) this.#routes.delete(Bucket);
     throw error;
   }

@@ -10,7 +10,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { SECOND_MS } from '../../../core/units.js';
-import { type Answer, drained, exchange, readText, textOf } from '../http-exchange.js';
+import { type Answer, drained, exchange, readText } from '../http-exchange.js';
 import { isNotConnected, isRefusal, refusalFrom, WebHdfsRefusal } from './webhdfs-errors.js';
 
 export interface NamenodeOptions {
@@ -90,7 +90,7 @@ export class Namenode {
     const location = await this.#datanodeOf('PUT', path, 'CREATE', parameters, signal);
     const headers = { 'content-length': String(size), 'content-type': 'application/octet-stream' };
     const answer = await this.#exchangeAt(location, 'PUT', headers, body, signal);
-    if (answer.statusCode !== 201) throw refusalFrom(answer.statusCode ?? 0, await textOf(answer));
+    if (answer.statusCode !== 201) throw refusalFrom(answer.statusCode ?? 0, await readText(answer, signal));
     await drained(answer, signal);
   }
 
@@ -98,7 +98,7 @@ export class Namenode {
   async open(path: string, parameters: Parameters, signal: AbortSignal | undefined): Promise<Answer> {
     const location = await this.#datanodeOf('GET', path, 'OPEN', parameters, signal);
     const answer = await this.#exchangeAt(location, 'GET', {}, undefined, signal);
-    if (answer.statusCode !== 200) throw refusalFrom(answer.statusCode ?? 0, await textOf(answer));
+    if (answer.statusCode !== 200) throw refusalFrom(answer.statusCode ?? 0, await readText(answer, signal));
     return answer;
   }
 
@@ -179,7 +179,7 @@ export class Namenode {
       signal,
     );
     const status = answer.statusCode ?? 0;
-    if (status >= 400) throw refusalFrom(status, await textOf(answer));
+    if (status >= 400) throw refusalFrom(status, await readText(answer, signal));
     return answer;
   }
 

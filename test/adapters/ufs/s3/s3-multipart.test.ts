@@ -73,7 +73,7 @@ void t.test('s3 multipart', async (t) => {
       t.ok(Buffer.concat(chunks).equals(Buffer.concat(BODIES)));
       t.same(await store.multipart.listUploads(BUCKET, 'k'), []);
       await failsWith(t, ['NO_SUCH_UPLOAD'], () => store.multipart.listParts(name));
-      },
+    },
   );
 
   await t.test('parts that are other bytes than the ETag says are not completed', async (t) => {
