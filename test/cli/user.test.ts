@@ -56,3 +56,30 @@ void t.test('user: mistakes are refused before or by the server', async (t) => {
   t.match(await fixture.run(['user', 'add', 'a', '--json']), { exitCode: 1, stderr: /USER_EXISTS/ });
   t.match((await fixture.run(['user', 'add', 'b'])).stderr, /may do nothing yet/);
 });
+
+void t.test(
+  'user: a key pair of one’s own is taken from a file or standard input, and not told again',
+  async (t) => {
+    const fixture = await CliFixture.open(t);
+    const pair = ['--access-key', 'AKSPARK'];
+    const piped = await fixture.run(['user', 'add', 'spark', ...pair, '--secret-key-file', '-'], {
+      input: 'a-secret-of-our-own\n',
+    });
+    t.match(piped, { exitCode: 0, stdout: /access key +AKSPARK/ });
+    t.notMatch(piped.stdout + piped.stderr, 'a-secret-of-our-own');
+    t.match((await fixture.run(['user', 'show', 'spark'])).stdout, 'key      AKSPARK  enabled');
+    for (const [wrong, message] of [
+      [['--access-key', 'AK'], /--secret-key-file/],
+      [['--secret-key-file', '-'], /--access-key/],
+      [['--access-key', 'A K', '--secret-key-file', '-'], /"A K" is not valid/],
+      [[...pair, '--secret-key-file', '/nowhere'], /no file "\/nowhere"/],
+      [[...pair, '--secret-key-file', '-'], /"AKSPARK" belongs to the user "spark"/],
+    ] as const) {
+      const result = await fixture.run(['user', 'add', 'other', ...wrong], { input: 'another-secret' });
+      t.not(result.exitCode, 0);
+      t.match(result.stderr, message);
+      t.notMatch(result.stderr, 'another-secret');
+    }
+    t.match(await fixture.run(['user', 'rm', 'spark']), { exitCode: 0, stderr: /no user is left/ });
+  },
+);

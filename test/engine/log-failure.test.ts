@@ -166,6 +166,16 @@ void t.test(
       world.disk.arm('WRITE_FAILURE', CONTROL_LOG);
       await t.rejects(world.setPolicies({ default: 'READ_ONLY' }), { code: 'IO_FAILED' });
       await world.run(world.objects.createBucket('third').catch(() => undefined));
+      const { users, core } = world.engine;
+      world.disk.arm('WRITE_FAILURE', CONTROL_LOG);
+      await t.rejects(world.run(users.add('alice', [])), { code: 'IO_FAILED' });
+      await world.run(world.objects.createBucket('fourth').catch(() => undefined));
+      t.equal(
+        users.has('alice'),
+        core.control.state.users.has('alice'),
+        `seed ${seed}: users are those of the log`,
+      );
+      t.equal(users.everExisted, users.has('alice'));
       const { document } = await world.run(world.admin.pathConfig());
       t.equal(
         world.engine.core.policies.modeOf(BUCKET, 'key'),

@@ -182,3 +182,31 @@ void t.test('users: an event that holds no user is corruption', async (t) => {
   for (const document of ['', '{}', 'null', '{"name":"b"}', '{"name":"a","enabled":true,"keys":[{}]}'])
     t.throws(() => parseStoredUser('a', document), { code: 'CORRUPT_FRAME' }, document);
 });
+
+void t.test('users: an access key that is used elsewhere is taken over, by one user', async (t) => {
+  const { users } = open();
+  const pair = { accessKeyId: 'AKSPARK', secretAccessKey: 'a-secret-of-our-own' };
+  await users.add('spark', [], pair);
+  t.match(users.find('AKSPARK'), { user: 'spark', secretAccessKey: 'a-secret-of-our-own', enabled: true });
+  await t.rejects(users.add('other', [], pair), { message: /"AKSPARK" belongs to the user "spark"/ });
+  await t.rejects(users.rotate('spark', pair), { message: /belongs to/ });
+  t.notOk(users.has('other'));
+  for (const accessKeyId of ['', 'AK', 'A/K/Z', 'A K Z', 'Ü'.repeat(5), 'x'.repeat(129)])
+    await t.rejects(users.add('other', [], { ...pair, accessKeyId }), { code: 'INVALID_ARGUMENT' });
+  for (const secretAccessKey of ['', 'short', 'with a space', 'x'.repeat(129), 'ümlaut-secret']) {
+    const rejected = await users.add('other', [], { accessKeyId: 'AKOTHER', secretAccessKey }).catch(String);
+    t.match(rejected, /of the access key "AKOTHER" is not valid/);
+    if (secretAccessKey !== '') t.notMatch(rejected, secretAccessKey);
+  }
+  await users.rotate('spark', { ...pair, accessKeyId: 'AKNEXT' });
+  t.match(users.find('AKNEXT'), { user: 'spark' });
+});
+
+void t.test('users: that there were any stays known when the last one is removed', async (t) => {
+  const { users } = open();
+  await users.grant('anonymous', [parseGrant('read:site')]);
+  t.notOk(users.everExisted, 'anonymous is no user');
+  await users.add('alice', []);
+  await users.remove('alice');
+  t.same([users.exist, users.everExisted], [false, true]);
+});

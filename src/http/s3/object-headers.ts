@@ -143,10 +143,19 @@ export function checkBucketHeaders(headers: IncomingHttpHeaders): void {
   }
 }
 
+const CUSTOMER_KEY = ['algorithm', 'key', 'key-md5'].map(
+  (part) => `x-amz-server-side-encryption-customer-${part}`,
+);
+
+/** Throws NotImplemented where a request brings its own key: what it is about was never encrypted with one. */
+export function checkNoCustomerKey(headers: IncomingHttpHeaders): void {
+  for (const name of CUSTOMER_KEY)
+    if (headers[name] !== undefined) throw notImplemented(`The header ${name} of this request`);
+}
+
 /** Reads may not ask for encryption with their own key either: there is no object it could fit. */
 export function checkReadHeaders(headers: IncomingHttpHeaders): void {
-  if (headers['x-amz-server-side-encryption-customer-algorithm'] !== undefined)
-    throw notImplemented('The header x-amz-server-side-encryption-customer-algorithm of this request');
+  checkNoCustomerKey(headers);
   const encryption = headers['x-amz-server-side-encryption'];
   if (encryption !== undefined)
     throw invalidArgument(

@@ -196,3 +196,21 @@ void t.test('protocol: an error names what it is about', async (t) => {
   t.match(text, '<BucketName>bucket</BucketName><Key>a &amp;b</Key><Resource>/bucket/a%20%26b</Resource>');
   t.match(text, `<RequestId>${answer.headers.get('x-amz-request-id')}</RequestId>`);
 });
+
+void t.test('protocol: a key of the client’s own is refused by every request about an object', async (t) => {
+  const { url } = await startEndpoint(t);
+  for (const [method, path] of [
+    ['GET', '/bucket/k'],
+    ['HEAD', '/bucket/k'],
+    ['GET', '/bucket/k?attributes'],
+    ['GET', '/bucket/k?uploadId=u'],
+    ['PUT', '/bucket/k'],
+    ['PUT', '/bucket/k?partNumber=1&uploadId=u'],
+    ['POST', '/bucket/k?uploads'],
+    ['POST', '/bucket/k?uploadId=u'],
+  ] as const)
+    for (const part of ['algorithm', 'key', 'key-md5']) {
+      const headers = { [`x-amz-server-side-encryption-customer-${part}`]: 'AES256' };
+      t.equal((await fetch(url + path, { method, headers })).status, 501, `${method} ${path} ${part}`);
+    }
+});

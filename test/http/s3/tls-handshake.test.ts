@@ -12,6 +12,8 @@ import { createS3Server } from '../../../src/http/s3/s3-server.js';
 import { runCommand } from '../../support/headrace-process.js';
 import { createMemoryObjectService } from '../../support/memory-object-service.js';
 
+const FIELDS: Readonly<Record<string, string>> = { key: 'k', success_action_status: '201', file: 'x' };
+
 const hasOpenssl = await runCommand('openssl', ['version']).then(
   ({ code }) => code === 0,
   () => false,
@@ -40,8 +42,9 @@ void t.test(
     ]);
     t.equal(made.code, 0, made.stderr);
     const clock = new SystemClock();
+    const objects = createMemoryObjectService(clock);
     const server = createS3Server({
-      objects: createMemoryObjectService(clock),
+      objects,
       clock,
       random: new SystemRandom(),
       logger: SILENT_LOGGER,
