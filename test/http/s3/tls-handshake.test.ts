@@ -56,8 +56,18 @@ void t.test(
     await Promise.all([once(silent, 'connect'), once(encrypted, 'secureConnect')]);
     // The first bytes of a ClientHello, whose rest never comes.
     silent.write(Buffer.from([0x16, 3, 1, 0x02]));
-    encrypted.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await once(encrypted, 'data');
+    // A form says where the object is, and by which scheme.
+    await objects.createBucket('bucket');
+    const form = Object.entries(FIELDS).map(
+      ([name, value]) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+    );
+    const body = `${form.join('')}--b--\r\n`;
+    encrypted.write(
+      'POST /bucket HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n' +
+        `Content-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    const [answer] = (await once(encrypted, 'data')) as [Buffer];
+    t.match(answer.toString(), /^HTTP\/1.1 201 [^]*Location: https:\/\/localhost\/bucket\/k\r\n/);
     const ended = Promise.all([once(silent, 'close'), once(encrypted, 'close')]);
     for (const socket of [silent, encrypted]) socket.on('error', () => {}).resume();
     // Longer than the test may take, as the time that a handshake may take is.
