@@ -123,7 +123,7 @@ async function banner(
     ...(status.pendingObjects > 0 ? [`  To persist    ${status.pendingObjects} objects`] : []),
     '',
   ];
-  if (s3 !== undefined && settings.s3AnonymousAccess !== 'granted' && !engine.users.exist) {
+  if (s3 !== undefined && settings.s3AnonymousAccess !== 'granted' && !engine.users.everExisted) {
     lines.push(
       'Try it:',
       `  aws --endpoint-url ${s3} --no-sign-request s3 mb s3://demo`,

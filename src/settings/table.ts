@@ -36,6 +36,9 @@ export const ANONYMOUS_ACCESS = ['auto', 'full', 'granted'] as const;
 export type AnonymousAccess = (typeof ANONYMOUS_ACCESS)[number];
 
 /** The plain values: durations in milliseconds, sizes in bytes. */
+const SAFE_PERSIST_MODES = ['overwrite', 'conditional'] as const;
+export type SafePersistMode = (typeof SAFE_PERSIST_MODES)[number];
+
 export interface SettingValues {
   readonly dataDirectory: string;
   readonly s3Enabled: boolean;
@@ -64,6 +67,7 @@ export interface SettingValues {
   readonly ufsHdfsReplication: number | undefined;
   readonly ufsHdfsBlockSizeBytes: number | undefined;
   readonly ufsRequestTimeoutMs: number;
+  readonly ufsSafePersist: SafePersistMode;
   readonly ufsMetadataTtlMs: number;
   readonly ufsMetadataBytes: number;
   readonly ufsRevalidateMs: number;
@@ -143,7 +147,7 @@ const PLACES = {
     key: 's3.anonymous.access',
     default: 'auto',
     description:
-      'What requests without a signature may do. full: everything, and no signature is looked at. granted: what `headrace user grant anonymous` and bucket policies allow. auto: full while `s3.host` is a loopback address and there is no user, granted otherwise.',
+      'What requests without a signature may do. full: everything, and no signature is looked at. granted: what `headrace user grant anonymous` and bucket policies allow. auto: full while `s3.host` is a loopback address and there never was a user, granted otherwise.',
   }),
   s3AckTimeoutMs: setting(duration(1, HOUR_MS), {
     key: 's3.ack.timeout',
@@ -251,6 +255,12 @@ const UFS = {
     key: 'ufs.request.timeout',
     default: '1min',
     description: 'How long a request to the UFS may go without an answer.',
+  }),
+  ufsSafePersist: setting(choice(SAFE_PERSIST_MODES), {
+    key: 'ufs.safe.persist',
+    default: 'overwrite',
+    description:
+      'What persisting does with an object that somebody else changed in the UFS meanwhile. overwrite: the last writer wins. conditional: it is left alone, and the object waits for `headrace async-persist resolve`. Mounts say their own.',
   }),
   ufsMetadataTtlMs: setting(duration(0, DAY_MS), {
     key: 'ufs.metadata.cache.ttl',
