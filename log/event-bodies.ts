@@ -2,7 +2,7 @@
  * One codec per event type: its field number in the message `Event` of `events.proto`, and its body to and
  * from protobuf. `satisfies` makes a type that is missing here a compile error.
  */
-import { asIs, body, type BodyCodec } from './body-codec.js';
+import { asIs, body, isPresent, type BodyCodec } from './body-codec.js';
 import { headrace } from './events.generated.js';
 import type { EventType } from './events.js';
 import { abandonReason, count, decodeExtents, evictReason } from './event-parts.js';
@@ -141,6 +141,13 @@ export const BODIES = {
     partNumber: count(message.partNumber),
     size: count(message.size),
     ufsEtag: message.ufsEtag,
+  })),
+  UfsBaseNoted: body('UfsBaseNoted', 45, log.UfsBaseNoted, asIs, ({ bucket, key, ufsEtag }, atMs) => ({
+    type: 'UfsBaseNoted',
+    atMs,
+    bucket,
+    key,
+    ...(isPresent(ufsEtag) ? { ufsEtag } : {}),
   })),
   UfsUploadEnded: body('UfsUploadEnded', 43, log.UfsUploadEnded, asIs, (message, atMs) => ({
     type: 'UfsUploadEnded',

@@ -213,6 +213,12 @@ export interface JobChangedMessage {
   ended: boolean;
 }
 
+export interface UfsBaseNotedMessage {
+  bucket: string;
+  key: string;
+  ufsEtag?: string | null;
+}
+
 /** One generated message type. `decode` reads `length` bytes, or to the end of the reader. */
 export interface MessageType<Message> {
   encode(message: Message, writer: NumberWriter): NumberWriter;
@@ -249,6 +255,7 @@ export const headrace: {
     readonly MountRemoved: MessageType<MountRemovedMessage>;
     readonly UserChanged: MessageType<UserChangedMessage>;
     readonly UserRemoved: MessageType<UserRemovedMessage>;
+    readonly UfsBaseNoted: MessageType<UfsBaseNotedMessage>;
     readonly JobChanged: MessageType<JobChangedMessage>;
   };
 };

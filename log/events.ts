@@ -180,6 +180,19 @@ export interface UfsUploadEnded {
   readonly ufsUpload: string;
 }
 
+/**
+ * On a mount whose persists are conditional: what the UFS held of an object before a version of it was written here, which it must still
+ * hold when that version goes there.
+ */
+export interface UfsBaseNoted {
+  readonly type: 'UfsBaseNoted';
+  readonly atMs: number;
+  readonly bucket: string;
+  readonly key: string;
+  /** The UFS's own ETag; absent when there is no object. */
+  readonly ufsEtag?: string;
+}
+
 /** The local copy of a persisted version was given up. */
 export interface ObjectEvicted {
   readonly type: 'ObjectEvicted';
@@ -335,6 +348,7 @@ export type DataEvent =
   | UfsUploadStarted
   | UfsPartStored
   | UfsUploadEnded
+  | UfsBaseNoted
   | ObjectEvicted
   | ExtentsMoved
   | UploadOpened

@@ -56,6 +56,7 @@ export function foldObjectIndex(index: RecordMap, event: DataEvent, offset: numb
     case 'UfsUploadStarted':
     case 'UfsPartStored':
     case 'UfsUploadEnded':
+    case 'UfsBaseNoted':
       return;
     default:
       unreachable(event);

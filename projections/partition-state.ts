@@ -14,6 +14,7 @@ import { foldOrphans, type OpenWrite, type Orphans } from './orphans.js';
 import { emptyPinnedSpace, foldPinnedSpace, type PinnedSpace } from './pinned-space.js';
 import type { RecordMap } from './records.js';
 import { foldSegmentUsage, type SegmentUsage } from './segment-usage.js';
+import { emptyUfsBases, foldUfsBases, type UfsBases } from './ufs-bases.js';
 import { emptyUploadStreamCounts, foldUploadStream, type UploadStreamCounts } from './upload-stream.js';
 
 /** An event that is durable, at its offset. */
@@ -29,6 +30,7 @@ export interface PartitionState {
   readonly orphans: Orphans;
   readonly uploads: UploadStreamCounts;
   readonly cache: CacheUsage;
+  readonly bases: UfsBases;
 }
 
 export function emptyPartitionState(index: RecordMap): PartitionState {
@@ -39,6 +41,7 @@ export function emptyPartitionState(index: RecordMap): PartitionState {
     orphans: new Map(),
     uploads: emptyUploadStreamCounts(),
     cache: emptyCacheUsage(),
+    bases: emptyUfsBases(),
   };
 }
 
@@ -49,6 +52,7 @@ export function foldPartition(state: PartitionState, event: DataEvent, offset: n
   foldOrphans(state.orphans, event);
   foldCacheUsage(state.cache, event);
   foldUploadStream(state.index, state.uploads, event, offset);
+  foldUfsBases(state.index, state.bases, event);
   foldMultipartUploads(state.index, event);
   foldObjectIndex(state.index, event, offset);
 }
@@ -67,6 +71,8 @@ interface Snapshot {
   readonly orphans: readonly (readonly [id: string, write: OpenWrite])[];
   readonly uploads: UploadStreamCounts;
   readonly cache: CacheUsage;
+  /** Absent in snapshots of versions that had none. */
+  readonly bases?: UfsBases;
 }
 
 /** The small projections, as UTF-8 JSON. */
@@ -78,6 +84,7 @@ export function encodeSnapshot(state: PartitionState): Uint8Array {
     orphans: [...state.orphans],
     uploads: state.uploads,
     cache: state.cache,
+    bases: state.bases,
   };
   return Buffer.from(JSON.stringify(snapshot));
 }
@@ -103,6 +110,7 @@ export function decodeSnapshot(bytes: Uint8Array, index: RecordMap): PartitionSt
     orphans: new Map(snapshot.orphans),
     uploads: snapshot.uploads,
     cache: snapshot.cache,
+    bases: snapshot.bases ?? emptyUfsBases(),
   };
 }
 

@@ -3,7 +3,7 @@
  *
  * | field   | offset | size | meaning                                                                          |
  * |---------|--------|------|----------------------------------------------------------------------------------|
- * | kind    | 0      | 1    | 1 object, 2 deleting, 3 upload, 4 part, 5 queued, 6 UFS part, 7 stale upload     |
+ * | kind    | 0      | 1    | 1 object, 2 deleting, 3 upload, 4 part, 5 queued, 6 UFS part, 7 stale upload, 8 UFS base |
  * | version | 1      | 8    | kind 1 only: version, little endian                                              |
  * | body    | 9 or 1 | rest | kind 1: `ObjectVersion` of `log/events.proto`; others: UTF-8 JSON, kind 5 a list |
  *
@@ -17,7 +17,7 @@ import { headrace } from '../log/events.generated.js';
 import { NumberReader, NumberWriter } from '../log/protobuf-scalars.js';
 import { objectRecord, type IndexRecord, type ObjectRecord, type QueueRecord } from './records.js';
 
-const KINDS = ['object', 'deleting', 'upload', 'part', 'queued', 'ufsPart', 'staleUpload'] as const;
+const KINDS = ['object', 'deleting', 'upload', 'part', 'queued', 'ufsPart', 'staleUpload', 'ufsBase'] as const;
 const OBJECT_KIND = 1;
 const QUEUED_KIND = 5;
 const QUEUED_PREFIX = `${String.fromCharCode(QUEUED_KIND)}[`;

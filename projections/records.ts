@@ -10,6 +10,7 @@
  * | `q` version (7, big endian)                        | QueueRecord    | until persisted, replaced or deleted      |
  * | `m` version (7) part number (2)                    | UfsPartRecord  | as the UFS upload that its queue entry names |
  * | `s` version (7)                                    | StaleUpload    | until the UFS upload was aborted          |
+ * | `b` bucket NUL key                                 | UfsBaseRecord  | while the cache holds it, where persists are conditional |
  *
  * Bucket names hold no NUL and upload ids have a fixed length, so that keys with a NUL are no trouble.
  */
@@ -88,8 +89,24 @@ export interface StaleUploadRecord extends UfsUpload {
   readonly key: string;
 }
 
+/** What the UFS must still hold when the next version of an object goes there (`projections/ufs-bases.ts`). */
+export interface UfsBaseRecord {
+  readonly kind: 'ufsBase';
+  /** The UFS's own ETag; absent: no object. */
+  readonly ufsEtag?: string;
+  /** ETags of our own versions since, any of which the UFS may have got without our knowing. */
+  readonly ours: readonly string[];
+}
+
 export type IndexRecord =
-  ObjectRecord | DeletingRecord | UploadRecord | PartRecord | QueueRecord | UfsPartRecord | StaleUploadRecord;
+  | ObjectRecord
+  | DeletingRecord
+  | UploadRecord
+  | PartRecord
+  | QueueRecord
+  | UfsPartRecord
+  | StaleUploadRecord
+  | UfsBaseRecord;
 
 /**
  * The record of a version. Field by field, because spreading the version behind two other fields takes ten times as long: the
@@ -132,6 +149,10 @@ const TWO_TO_32 = 2 ** 32;
 
 export function objectKey(bucket: string, key: string): string {
   return `o${bucket}${SEPARATOR}${toByteString(key)}`;
+}
+
+export function ufsBaseKey(bucket: string, key: string): string {
+  return `b${bucket}${SEPARATOR}${toByteString(key)}`;
 }
 
 export function uploadKey(bucket: string, key: string, uploadId: string): string {

@@ -26,6 +26,7 @@ import type {
   DiscardedPersist,
   PersistPage,
   PersistRetryRequest,
+  ResolvedPersist,
 } from '../engine/persist-service.js';
 import type { PathConfigDocument } from '../engine/path-config.js';
 import type { KeyPair } from '../engine/users-document.js';
@@ -138,6 +139,10 @@ export class AdminClient implements LogReader {
     readonly confirm: boolean;
   }): Promise<DiscardedPersist> {
     return this.#json('/api/v1/async-persist/discard', { method: 'POST', body: request });
+  }
+
+  async resolvePersist(path: string, keep: 'ours' | 'theirs'): Promise<ResolvedPersist> {
+    return this.#json('/api/v1/async-persist/resolve', { method: 'POST', body: { path, keep } });
   }
 
   /** What an un-persisted object is, and its bytes. */

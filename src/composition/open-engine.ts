@@ -209,5 +209,6 @@ function engineOptions(
     rangeCacheBytes: settings.ufsRangeCacheBytes,
     loadConcurrency: settings.loadConcurrency,
     checkpointChanges: settings.indexCheckpointChanges,
+    safePersist: settings.ufsSafePersist,
   };
 }

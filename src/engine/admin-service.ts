@@ -82,7 +82,7 @@ export interface EngineStatus {
   readonly log: readonly LogHead[];
 }
 
-export type PersistPhase = 'PENDING' | 'UPLOADING' | 'WAITING' | 'QUARANTINED';
+export type PersistPhase = 'PENDING' | 'UPLOADING' | 'WAITING' | 'QUARANTINED' | 'CONFLICT';
 
 export interface PersistEntry {
   readonly bucket: string;

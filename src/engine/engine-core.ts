@@ -10,7 +10,7 @@ import { objectKey } from '../../projections/records.js';
 import type { Admission } from './admission.js';
 import type { ControlPartition } from './control-partition.js';
 import type { KeyLocks } from './key-locks.js';
-import type { MountTable } from './mount-table.js';
+import type { MountTable, SafePersistMode } from './mount-table.js';
 import type { Partition } from './partition.js';
 import type { PathPolicies } from './path-policies.js';
 import type { Recency } from './recency.js';
@@ -49,6 +49,8 @@ export interface EngineOptions {
   /** Objects that one load job fetches at once. */
   readonly loadConcurrency: number;
   readonly checkpointChanges: number;
+  /** Of the root store; mounts say their own. Overwrite unless given. */
+  readonly safePersist?: SafePersistMode;
   readonly persist?: PersistTuning;
 }
 

@@ -117,6 +117,7 @@ export class Engine {
       uploads: new Uploads(core, { writer, writes, ufs }),
       tags: new TagPath(core, { writes, settler, ufs }),
       acks: new AckPath(core, this.barriers),
+      safe: this.persister.safe,
       status: (bucket, key, object) => objectStatus(core, bucket, key, object),
     });
     this.#jobs = new Jobs({
@@ -151,7 +152,12 @@ export class Engine {
     const users = new Users({ control, secrets, random: dependencies.random, logger });
     const policies = new PathPolicies({ writeCacheEnabled: options.writeCacheEnabled });
     if (control.state.pathConfig !== undefined) policies.use(parsePathConfigText(control.state.pathConfig));
-    const mounts = new MountTable(dependencies.root, dependencies.openMount, logger);
+    const mounts = new MountTable(
+      dependencies.root,
+      dependencies.openMount,
+      logger,
+      options.safePersist,
+    );
     for (const mount of control.state.mounts.values()) await mounts.add(mount);
     const removals = new RemovalJournal();
     const partitions = await openPartitions(dependencies, removals);

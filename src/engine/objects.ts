@@ -34,6 +34,7 @@ import type {
 } from './object-service.js';
 import type { ObjectStatus } from './object-status.js';
 import type { ReadPath } from './read-path.js';
+import type { SafePersist } from './safe-persist.js';
 import type { TagPath } from './tag-path.js';
 import type { Uploads } from './uploads.js';
 import type { WritePath } from './write-path.js';
@@ -47,6 +48,7 @@ export interface ObjectsParts {
   readonly uploads: Uploads;
   readonly tags: TagPath;
   readonly acks: AckPath;
+  readonly safe: SafePersist;
   readonly status: ObjectService['objectStatus'];
 }
 
@@ -88,7 +90,9 @@ export class Objects implements ObjectService {
     key: string,
     tags: Readonly<Record<string, string>>,
   ): Promise<{ offset?: string }> {
-    return this.#writing(bucket, () => this.#parts.tags.set(bucket, key, tags));
+    return this.#writing(bucket, () =>
+      this.#safely({ bucket, key }, () => this.#parts.tags.set(bucket, key, tags)),
+    );
   }
 
   async setObjectAcl(bucket: string, key: string, list: string): Promise<void> {
@@ -97,7 +101,7 @@ export class Objects implements ObjectService {
 
   putObject(request: PutObjectRequest): Promise<WriteReceipt> {
     return this.#parts.acks.run(request, () =>
-      this.#writing(request.bucket, () => this.#parts.writes.put(request)),
+      this.#writing(request.bucket, () => this.#safely(request, () => this.#parts.writes.put(request))),
     );
   }
 
@@ -123,7 +127,9 @@ export class Objects implements ObjectService {
     conditions?: WriteConditions,
   ): Promise<{ offset?: string }> {
     try {
-      return await this.#writing(bucket, () => this.#parts.deletes.delete(bucket, key, conditions));
+      return await this.#writing(bucket, () =>
+        this.#safely({ bucket, key }, () => this.#parts.deletes.delete(bucket, key, conditions)),
+      );
     } catch (error) {
       // Deleting what is not there succeeds, whatever it should have matched.
       if (conditions !== undefined && isErrorCode(error, 'NO_SUCH_KEY')) return {};
@@ -132,12 +138,16 @@ export class Objects implements ObjectService {
   }
 
   async deleteObjects(bucket: string, keys: readonly string[]): Promise<DeletedObjects> {
-    return this.#writing(bucket, () => this.#parts.deletes.deleteMany(bucket, keys));
+    return this.#writing(bucket, async () => {
+      const { safe } = this.#parts;
+      for (const key of keys) await safe.noteBase(bucket, key);
+      return this.#parts.deletes.deleteMany(bucket, keys);
+    });
   }
 
   copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
     return this.#parts.acks.run(request, () =>
-      this.#writing(request.bucket, () => this.#copyObject(request)),
+      this.#writing(request.bucket, () => this.#safely(request, () => this.#copyObject(request))),
     );
   }
 
@@ -199,7 +209,9 @@ export class Objects implements ObjectService {
 
   async #completeUpload(request: CompleteUploadRequest): Promise<WriteReceipt> {
     try {
-      return await this.#writing(request.bucket, () => this.#parts.uploads.complete(request));
+      return await this.#writing(request.bucket, () =>
+        this.#safely(request, () => this.#parts.uploads.complete(request)),
+      );
     } catch (error) {
       const done = isErrorCode(error, 'NO_SUCH_UPLOAD') ? await this.#completedBefore(request) : undefined;
       if (done === undefined) throw error;
@@ -224,6 +236,15 @@ export class Objects implements ObjectService {
     if (object?.etag !== expected) return undefined;
     const { etag, lastModifiedMs, size, checksum } = object;
     return { etag, lastModifiedMs, size, checksum };
+  }
+
+  /** Where persists are conditional, what the UFS holds is noted before the write. */
+  #safely<Result>(
+    { bucket, key }: { readonly bucket: string; readonly key: string },
+    write: () => Promise<Result>,
+  ): Promise<Result> {
+    const noted = this.#parts.safe.noteBase(bucket, key);
+    return noted === undefined ? write() : noted.then(write);
   }
 
   /** A copy's conditions fail as those of a write do: there is no 304 for them. */

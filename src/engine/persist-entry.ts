@@ -26,7 +26,8 @@ export function persistEntryOf(
   };
 }
 
-function phaseOf({ quarantined, attempt }: QueueRecord, uploading: boolean): PersistPhase {
+function phaseOf({ quarantined, attempt, cause }: QueueRecord, uploading: boolean): PersistPhase {
+  if (quarantined && cause === 'UFS_CONFLICT') return 'CONFLICT';
   if (quarantined) return 'QUARANTINED';
   if (uploading) return 'UPLOADING';
   return attempt > 0 ? 'WAITING' : 'PENDING';

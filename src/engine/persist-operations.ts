@@ -22,8 +22,10 @@ import type {
   PersistListRequest,
   PersistOpenRequest,
   PersistPage,
+  PersistResolveRequest,
   PersistRetryRequest,
   PersistService,
+  ResolvedPersist,
 } from './persist-service.js';
 import type { Persister } from './persister.js';
 import { ufsCall } from './ufs-calls.js';
@@ -43,9 +45,9 @@ interface Found {
 
 export class PersistOperations implements PersistService {
   readonly #core: EngineCore;
-  readonly #persister: Pick<Persister, 'isUploading'>;
+  readonly #persister: Pick<Persister, 'isUploading' | 'safe'>;
 
-  constructor(core: EngineCore, persister: Pick<Persister, 'isUploading'>) {
+  constructor(core: EngineCore, persister: Pick<Persister, 'isUploading' | 'safe'>) {
     this.#core = core;
     this.#persister = persister;
   }
@@ -120,6 +122,14 @@ export class PersistOperations implements PersistService {
     } finally {
       unlock();
     }
+  }
+
+  async resolve({ bucket, key, keep }: PersistResolveRequest): Promise<ResolvedPersist> {
+    const { safe } = this.#persister;
+    const version = safe.conflictOf(bucket, key);
+    if (keep === 'ours') await safe.keepOurs(bucket, key);
+    else await this.discard({ bucket, key, version, reason: 'a conflict was resolved: theirs is kept' });
+    return { bucket, key, version, keep };
   }
 
   async open(request: PersistOpenRequest): Promise<DirtyObject> {

@@ -15,6 +15,11 @@ export interface PersistService {
    * `NO_SUCH_KEY` when there is nothing, `PRECONDITION_FAILED` when it is another version.
    */
   discard(request: PersistDiscardRequest): Promise<DiscardedPersist>;
+  /**
+   * Decides a conflict with what somebody else put into the UFS. `ours`: our version takes the place of what is there now, unless that
+   * changes again. `theirs`: ours is given up, as by `discard`. `NO_SUCH_KEY` when there is no conflict about the object.
+   */
+  resolve(request: PersistResolveRequest): Promise<ResolvedPersist>;
   /** The un-persisted bytes of one object. Always consume or end `body`. `NO_SUCH_KEY`, `PRECONDITION_FAILED`, `CORRUPT_EXTENT` from the body. */
   open(request: PersistOpenRequest): Promise<DirtyObject>;
 }
@@ -55,6 +60,19 @@ export interface PersistOpenRequest {
 export interface PersistDiscardRequest extends PersistOpenRequest {
   /** For the log: why. */
   readonly reason: string;
+}
+
+export interface PersistResolveRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly keep: 'ours' | 'theirs';
+}
+
+export interface ResolvedPersist {
+  readonly bucket: string;
+  readonly key: string;
+  readonly version: number;
+  readonly keep: 'ours' | 'theirs';
 }
 
 export interface DiscardedPersist {

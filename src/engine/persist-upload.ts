@@ -6,7 +6,7 @@
  * what was sent.
  */
 import { HeadraceError } from '../core/errors.js';
-import type { StoredObject } from '../core/object-store.js';
+import type { StoreCondition, StoredObject } from '../core/object-store.js';
 import { MIB } from '../core/units.js';
 import type { ObjectRecord } from '../../projections/records.js';
 import type { PersistTarget } from './decide-persists.js';
@@ -16,6 +16,7 @@ import { holdExtents, readObject } from './object-bytes.js';
 import { SMALL_BODY_BYTES_MAX } from './object-service.js';
 import { PersistMultipart, type PartPlan } from './persist-multipart.js';
 import type { PersistRate } from './persist-rate.js';
+import type { SafePersist } from './safe-persist.js';
 import type { SegmentStore } from './segment-store.js';
 import { creatingBucket, ufsCall, ufsTimeoutMs, type CutOff } from './ufs-calls.js';
 
@@ -29,6 +30,7 @@ export interface PersistUploadParts {
   readonly core: EngineCore;
   readonly rate: PersistRate;
   readonly cutOff: CutOff;
+  readonly safe: SafePersist;
   /** An object that came in one piece goes in parts when it is larger. */
   readonly multipartThresholdBytes: number;
 }
@@ -48,10 +50,13 @@ export class PersistUpload {
     const release = holdExtents(core, record.extents);
     try {
       const plan = this.#planOf(record);
-      const { multipart } = located.store;
+      // A condition is of one request: an upload that must find what it expects is not resumed.
+      const multipart = located.conditional ? undefined : located.store.multipart;
       const stored =
         plan === undefined || multipart === undefined
-          ? await this.#putWhole(record, located)
+          ? await this.#parts.safe.put(target, record, located, (condition) =>
+              this.#putWhole(record, located, condition),
+            )
           : await this.#multipart.upload(target, { record, located, multipart, plan });
       refuseOther(record, stored, located);
       return stored.storeEtag;
@@ -71,7 +76,11 @@ export class PersistUpload {
     };
   }
 
-  async #putWhole(record: ObjectRecord, located: UfsLocation): Promise<StoredObject> {
+  async #putWhole(
+    record: ObjectRecord,
+    located: UfsLocation,
+    condition: StoreCondition | undefined,
+  ): Promise<StoredObject> {
     const { core, rate, cutOff } = this.#parts;
     let small: Awaited<ReturnType<SegmentStore['readSmall']>> | undefined;
     try {
@@ -90,6 +99,7 @@ export class PersistUpload {
             etag: record.etag,
             lastModifiedMs: record.lastModifiedMs,
             partSizes: record.parts?.map((part) => part.size),
+            condition,
           },
           signal,
         );

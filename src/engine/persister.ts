@@ -21,6 +21,7 @@ import { PersistQueue, type PersistTask } from './persist-queue.js';
 import { PersistRate } from './persist-rate.js';
 import { PersistStaleUploads } from './persist-stale-uploads.js';
 import { PersistUpload } from './persist-upload.js';
+import { SafePersist } from './safe-persist.js';
 import { StoreHealth } from './store-health.js';
 import { CutOff, ufsCall } from './ufs-calls.js';
 
@@ -39,6 +40,7 @@ export class Persister {
   readonly #queue: PersistQueue;
   readonly #pace: PersistPace;
   readonly #rate: PersistRate;
+  readonly safe: SafePersist;
   readonly #upload: PersistUpload;
   readonly #stale: PersistStaleUploads;
   readonly #cutOff = new CutOff();
@@ -68,8 +70,10 @@ export class Persister {
       ageLimitMs: tuning.ageLimitMs ?? AGE_LIMIT_MS,
     });
     this.#health = new StoreHealth(core, () => this.#wake());
+    this.safe = new SafePersist(core);
     this.#upload = new PersistUpload({
       core,
+      safe: this.safe,
       rate: this.#rate,
       cutOff: this.#cutOff,
       multipartThresholdBytes: tuning.multipartThresholdBytes ?? MULTIPART_THRESHOLD_BYTES,
@@ -256,9 +260,13 @@ export class Persister {
     const located = this.#core.mounts.locate(bucket, key);
     await this.settleUploads(bucket, key);
     try {
-      await ufsCall(this.#core, (signal) => located.store.delete(located.bucket, located.key, signal), {
-        cutOff: this.#cutOff,
-      });
+      await this.safe.delete({ bucket, key }, located, (condition) =>
+        ufsCall(
+          this.#core,
+          (signal) => located.store.delete(located.bucket, located.key, signal, condition),
+          { cutOff: this.#cutOff },
+        ),
+      );
     } catch (error) {
       if (!isErrorCode(error, 'NO_SUCH_BUCKET')) throw error;
     }

@@ -172,6 +172,7 @@ export const ARBITRARY_EVENTS: { readonly [Type in EventType]: Arbitrary<EventOf
     size: whole,
     ufsEtag: text,
   }),
+  UfsBaseNoted: event('UfsBaseNoted', { ...place, ufsEtag: maybe(text) }),
   UfsUploadEnded: event('UfsUploadEnded', { ...place, version: whole, ufsUpload: text }),
   BucketCreated: event('BucketCreated', { atMs, bucket: text, owner: maybe(fc.string({ minLength: 1, unit: 'grapheme' })) }),
   BucketDeleted: event('BucketDeleted', { atMs, bucket: text }),

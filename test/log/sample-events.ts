@@ -182,6 +182,7 @@ export const FULL_EVENTS: { readonly [Type in EventType]: Extract<Event, { type:
     size: 2 ** 33,
     ufsEtag: 'fedcba',
   },
+  UfsBaseNoted: { type: 'UfsBaseNoted', atMs: AT_MS, bucket, key, ufsEtag: 'ufs-etag' },
   UfsUploadEnded: { type: 'UfsUploadEnded', atMs: AT_MS, bucket, key, version: 42, ufsUpload: 'upload-7' },
   BucketCreated: { type: 'BucketCreated', atMs: AT_MS, bucket },
   BucketDeleted: { type: 'BucketDeleted', atMs: AT_MS, bucket },

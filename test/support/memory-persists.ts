@@ -9,13 +9,16 @@ import type {
   PersistListRequest,
   PersistOpenRequest,
   PersistPage,
+  PersistResolveRequest,
   PersistRetryRequest,
   PersistService,
+  ResolvedPersist,
 } from '../../src/engine/persist-service.js';
 
 export class MemoryPersists implements PersistService {
   readonly retries: PersistRetryRequest[] = [];
   readonly discards: PersistDiscardRequest[] = [];
+  readonly resolutions: PersistResolveRequest[] = [];
   /** Bytes of the entries, by path. */
   readonly bytes = new Map<string, Uint8Array>();
   readonly #entries: () => PersistEntry[];
@@ -38,6 +41,12 @@ export class MemoryPersists implements PersistService {
   async retry(request: PersistRetryRequest): Promise<{ retried: number }> {
     this.retries.push(request);
     return { retried: this.#fitting(request).length };
+  }
+
+  async resolve(request: PersistResolveRequest): Promise<ResolvedPersist> {
+    const { version } = this.#one(request);
+    this.resolutions.push(request);
+    return { ...request, version };
   }
 
   async discard(request: PersistDiscardRequest): Promise<DiscardedPersist> {

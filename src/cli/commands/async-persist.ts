@@ -1,6 +1,7 @@
 /** `headrace async-persist list|stat`: what still has to reach the UFS, and why it has not. The rest is in `async-persist-repair.ts`. */
 import { Option, type Command } from 'commander';
 import type { PersistEntry, PersistPhase } from '../../engine/admin-service.js';
+import { addResolveCommand } from './async-persist-resolve.js';
 import type { CliContext } from '../context.js';
 import { examples, integerOption, Invocation, pathArgument } from '../invocation.js';
 import { formatBytes, formatTime, type Printer } from '../printer.js';
@@ -15,7 +16,7 @@ interface ListOptions {
   readonly cause?: string;
 }
 
-export const PHASES: readonly PersistPhase[] = ['PENDING', 'UPLOADING', 'WAITING', 'QUARANTINED'];
+export const PHASES: readonly PersistPhase[] = ['PENDING', 'UPLOADING', 'WAITING', 'QUARANTINED', 'CONFLICT'];
 const HEAD = ['PHASE', 'KIND', 'SIZE', 'AGE', 'ATTEMPT', 'NEXT ATTEMPT (UTC)', 'OBJECT', 'LAST ERROR'];
 const PERCENT = 100;
 
@@ -52,6 +53,7 @@ export function addAsyncPersistCommand(program: Command, context: CliContext): v
       await printer.table(statRows({ ...stat, extents: [] }, printer));
     });
   addRetryCommand(persist, context);
+  addResolveCommand(persist, context);
   addDiscardCommand(persist, context);
   addExportCommand(persist, context);
 }

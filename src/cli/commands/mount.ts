@@ -1,5 +1,5 @@
 /** `headrace mount add|list|remove`: which part of the name space is kept in which UFS. */
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { MountRemoval } from '../../engine/admin-service.js';
 import { CliFailure, EXIT_USAGE, type CliContext } from '../context.js';
 import { durationOption, examples, Invocation, pathArgument } from '../invocation.js';
@@ -13,17 +13,24 @@ export function addMountCommand(program: Command, context: CliContext): void {
     .description('keep a bucket or a prefix in a UFS of its own')
     .argument('<path>', '/<bucket> or /<bucket>/<prefix>', pathArgument)
     .argument('<ufs>', 'a directory or s3://<bucket>[/<prefix>]')
+    .addOption(
+      new Option(
+        '--safe-persist <mode>',
+        'conditional: what somebody else changed in the UFS is not overwritten (default: overwrite)',
+      ).choices(['overwrite', 'conditional']),
+    )
     .option('--option <name=value>', 'option of the UFS, may be repeated', collectOption)
     .addHelpText('after', examples('mount add /archive s3://company-archive --option region=eu-west-1'))
     .action(
       async (
         path: string,
         ufs: string,
-        { option = {} }: { option?: Record<string, string> },
+        { option = {}, safePersist }: { option?: Record<string, string>; safePersist?: string },
         command: Command,
       ) => {
         const { client, printer } = new Invocation(context, command);
-        await client.addMount({ path, ufs, options: option });
+        const options = safePersist === undefined ? option : { ...option, 'safe.persist': safePersist };
+        await client.addMount({ path, ufs, options });
         if (printer.json) return printer.value({ path, ufs });
         await printer.table([[`mounted ${ufs} at ${path}`]]);
       },

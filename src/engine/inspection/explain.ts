@@ -188,6 +188,10 @@ function advise({ situation, failure }: Standing, nowMs: number): string[] {
         'nothing is tried until an operator decides: mend the cause, then headrace async-persist retry; or discard it, or export its bytes',
         'its bytes stay pinned meanwhile; other objects are not held up',
       ];
+    case 'CONFLICT':
+      return [
+        'the UFS holds what somebody else put there: headrace async-persist resolve --keep ours or theirs decides',
+      ];
     case 'WAITING':
     case 'DELETING': {
       if (failure === undefined) return [];

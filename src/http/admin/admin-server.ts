@@ -21,6 +21,7 @@ import { addObjectRoutes } from './object-routes.js';
 import { describeApi } from './openapi.js';
 import { addPersistRoutes } from './persist-routes.js';
 import type { AdminRouteContext, AdminServerOptions } from './route-context.js';
+import { addResolveRoutes } from './resolve-routes.js';
 import { addStopRoutes } from './stop-routes.js';
 import { addSystemRoutes } from './system-routes.js';
 import { addTreeRoutes } from './tree-routes.js';
@@ -98,6 +99,7 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
     addObjectRoutes(scope, context);
     addPersistRoutes(scope, context);
     addFlushRoutes(scope, context);
+    addResolveRoutes(scope, context);
     if (options.stop !== undefined) addStopRoutes(scope, context, options.stop);
     addJobRoutes(scope, context);
     addLogRoutes(scope, context);

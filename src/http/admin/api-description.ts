@@ -151,6 +151,11 @@ export const ROUTES: Readonly<Record<string, RouteText>> = {
       409: json('What is left is for an operator to decide about.', named('FlushResult')),
     },
   },
+  'POST /api/v1/async-persist/resolve': {
+    tag: 'Persisting',
+    summary: 'Decides a conflict with what somebody else put into the UFS',
+    answers: { 200: json('It is decided.', ANY_OBJECT) },
+  },
   'POST /api/v1/stop': {
     tag: 'Health',
     summary: 'Stops the server, and drains to the UFS before when that is wanted',
@@ -338,6 +343,7 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   grants: 'RIGHTS:BUCKET[/PREFIX]; rights are read, write, list, admin.',
   id: 'The id of a job.',
   kind: 'What the job does.',
+  keep: 'Whose version stays.',
   limit: 'Entries of a page.',
   name: 'The name of a user.',
   options: 'Settings of the connector, by name.',

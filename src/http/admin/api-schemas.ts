@@ -39,7 +39,7 @@ const PERSIST_ENTRY = record({
   kind: choice('put', 'delete'),
   version: offset,
   size: bytes,
-  phase: choice('PENDING', 'UPLOADING', 'WAITING', 'QUARANTINED'),
+  phase: choice('PENDING', 'UPLOADING', 'WAITING', 'QUARANTINED', 'CONFLICT'),
   sinceMs: timeMs,
   attempt: { ...count, description: 'Attempts that failed.' },
   'nextAttemptAtMs?': timeMs,

@@ -1,0 +1,146 @@
+/** Conditional persists: what somebody else changed in the UFS is never overwritten silently. */
+import t from 'tap';
+import { KIB, SECOND_MS } from '../../src/core/units.js';
+import { BUCKET, EngineWorld, type EngineWorldOptions } from '../support/engine-world.js';
+import { makeBody } from '../support/object-model.js';
+
+const body = (seed: number, size = 3 * KIB): Buffer => makeBody(seed, size);
+const THEIRS = Buffer.from('put there by somebody else');
+
+function open(options: EngineWorldOptions = {}): Promise<EngineWorld> {
+  return EngineWorld.open({ ...options, engine: { safePersist: 'conditional', ...options.engine } });
+}
+
+async function phaseOf(world: EngineWorld, key: string): Promise<string | undefined> {
+  return (await world.run(world.admin.persistStat(BUCKET, key)))?.persist?.phase;
+}
+
+void t.test('safe persist: own versions follow each other without a conflict', async (t) => {
+  const world = await open();
+  for (let at = 1; at <= 5; at++) {
+    await world.put('key', body(at));
+    await world.drained();
+    t.same(world.inUfs('key'), body(at));
+  }
+  await world.delete('key');
+  await world.drained();
+  t.equal(world.inUfs('key'), undefined);
+  await world.put('key', body(6));
+  await world.drained();
+  t.same(world.inUfs('key'), body(6), 'also after a delete');
+  await world.run(world.admin.free({}));
+  await world.put('key', body(7));
+  await world.drained();
+  t.same(world.inUfs('key'), body(7), 'and after an eviction');
+  t.equal(world.state.uploads.quarantined, 0);
+});
+
+void t.test('safe persist: without it the last writer wins', async (t) => {
+  const world = await EngineWorld.open();
+  world.ufs.setFaults({ unavailable: 1 });
+  await world.put('key', body(1));
+  world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+  world.ufs.setFaults({});
+  await world.drained();
+  t.same(world.inUfs('key'), body(1));
+});
+
+void t.test('safe persist: an object that appears in the UFS meanwhile is not overwritten', async (t) => {
+  const world = await open();
+  world.ufs.arm('throttled', { operation: 'put', times: 3 });
+  await world.put('key', body(1));
+  world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+  await world.drained();
+  t.same(world.inUfs('key'), THEIRS);
+  t.equal(await phaseOf(world, 'key'), 'CONFLICT');
+  t.same(await world.read('key'), body(1), 'ours is kept and served');
+  const stat = await world.run(world.admin.persistStat(BUCKET, 'key'));
+  t.match(stat?.persist?.message, /had no such object .* and now has one with ETag "sim-version-\d+"/);
+  await world.restart();
+  t.equal(await phaseOf(world, 'key'), 'CONFLICT', 'also after a restart');
+});
+
+void t.test('safe persist: an object that changes in the UFS meanwhile is not overwritten', async (t) => {
+  const world = await open();
+  await world.put('key', body(1));
+  await world.drained();
+  world.ufs.arm('throttled', { operation: 'put', times: 3 });
+  await world.put('key', body(2));
+  world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+  await world.drained();
+  t.same(world.inUfs('key'), THEIRS);
+  t.equal(await phaseOf(world, 'key'), 'CONFLICT');
+});
+
+void t.test('safe persist: an object that changed in the UFS is not deleted', async (t) => {
+  const world = await open();
+  await world.put('key', body(1));
+  await world.drained();
+  world.ufs.arm('throttled', { operation: 'head', times: 3 });
+  await world.delete('key');
+  world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+  await world.drained();
+  t.same(world.inUfs('key'), THEIRS);
+  t.equal(await phaseOf(world, 'key'), 'CONFLICT');
+});
+
+void t.test('safe persist: keeping ours writes it over what is there, once', async (t) => {
+  const world = await open();
+  world.ufs.arm('throttled', { operation: 'put', times: 3 });
+  await world.put('key', body(1));
+  world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+  await world.drained();
+  await world.run(world.admin.persists.resolve({ bucket: BUCKET, key: 'key', keep: 'ours' }));
+  await world.drained();
+  t.same(world.inUfs('key'), body(1));
+  t.equal(world.state.uploads.quarantined, 0);
+});
+
+void t.test('safe persist: keeping theirs gives ours up', async (t) => {
+  const world = await open();
+  world.ufs.arm('throttled', { operation: 'put', times: 3 });
+  await world.put('key', body(1));
+  world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+  await world.drained();
+  await world.run(world.admin.persists.resolve({ bucket: BUCKET, key: 'key', keep: 'theirs' }));
+  t.same(await world.read('key'), THEIRS);
+  t.equal(world.state.uploads.pending, 0);
+  await t.rejects(
+    world.run(world.admin.persists.resolve({ bucket: BUCKET, key: 'key', keep: 'ours' })),
+    { code: 'NO_SUCH_KEY' },
+    'there is nothing to resolve any more',
+  );
+});
+
+void t.test(
+  'safe persist: lost answers, crashes and overtaken uploads make no false conflicts',
+  async (t) => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const world = await open({
+        seed,
+        ufs: { faults: { lostAnswer: 0.2, unavailable: 0.1 }, latencyMs: { min: 1, max: 200 } },
+      });
+      const { random } = world;
+      const newest = new Map<string, Buffer | undefined>();
+      for (let round = 0; round < 40; round++) {
+        const key = `key-${random.between(0, 4)}`;
+        if (random.between(0, 5) === 0) {
+          await world.delete(key);
+          newest.set(key, undefined);
+        } else {
+          const bytes = body(random.between(1, 1_000_000), random.between(1, 6000));
+          await world.put(key, bytes);
+          newest.set(key, bytes);
+        }
+        if (random.between(0, 3) === 0) await world.sleep(random.between(0, 2) * SECOND_MS);
+        if (round === 20) {
+          world.crash();
+          await world.start();
+        }
+      }
+      await world.drained();
+      t.equal(world.state.uploads.quarantined, 0, `seed ${seed}`);
+      for (const [key, bytes] of newest) t.same(world.inUfs(key), bytes, `seed ${seed}: ${key}`);
+    }
+  },
+);
