@@ -17,8 +17,9 @@
  */
 import { HeadraceError } from '../../../core/errors.js';
 import { createMd5, hexOf } from '../../../core/hashing.js';
-import type { StoredObject, StorePutRequest } from '../../../core/object-store.js';
+import type { StoreCondition, StoredObject, StorePutRequest } from '../../../core/object-store.js';
 import type { Clock } from '../../../core/ports.js';
+import { checkStoreCondition } from '../../../core/store-condition.js';
 import { MINUTE_MS } from '../../../core/units.js';
 import type { AbortGate } from '../abortable.js';
 import { KeyLocks } from '../key-locks.js';
@@ -28,7 +29,14 @@ import type { HdfsPaths, HdfsPlace } from './hdfs-paths.js';
 import type { Namenode } from './namenode.js';
 import { encodeRecord, type HdfsStatus, isFields, storedObject } from './object-record.js';
 import type { TemporaryNames } from './temporary-names.js';
-import { isAbsent, isNotConnected, isRefusal, WebHdfsRefusal } from './webhdfs-errors.js';
+import {
+  cannotOverwrite,
+  isAbsent,
+  isNotConnected,
+  isRefusal,
+  noSuchBucket,
+  WebHdfsRefusal,
+} from './webhdfs-errors.js';
 
 /** A file or a directory is in the way. */
 const BLOCKED = ['ParentNotDirectoryException', 'FileAlreadyExistsException'] as const;
@@ -65,14 +73,19 @@ export class HdfsWriter {
   }
 
   async put(request: StorePutRequest, call: Call): Promise<StoredObject> {
+    const { bucket, key, condition } = request;
     const temporary = this.#parts.temporary.next();
     let placed = false;
     try {
       const etag = await this.#writeBody(temporary, request, call);
       const stored = await this.#describe(temporary, request, etag, call);
-      await this.#locks.hold(`${request.bucket}/${request.key}`, () =>
-        this.#commit(request, temporary, call),
-      );
+      await this.#locks.hold(`${bucket}/${key}`, async () => {
+        if (condition !== undefined) {
+          const found = await this.#parts.files.head(bucket, key, call.signal);
+          checkStoreCondition(condition, found, `${bucket}/${key}`);
+        }
+        await this.#commit(request, temporary, call);
+      });
       placed = true;
       return stored;
     } finally {
@@ -81,8 +94,11 @@ export class HdfsWriter {
     }
   }
 
-  async delete(bucket: string, key: string, call: Call): Promise<void> {
+  async delete(bucket: string, key: string, call: Call, condition?: StoreCondition): Promise<void> {
     await this.#locks.hold(`${bucket}/${key}`, async () => {
+      const found =
+        condition === undefined ? undefined : await this.#parts.files.head(bucket, key, call.signal);
+      if (found !== undefined) checkStoreCondition(condition, found, `${bucket}/${key}`);
       call.gate.beginChange();
       const natural = this.#parts.paths.natural(bucket, key);
       // First what a file hides: it must not come to light when the file goes.
@@ -178,7 +194,7 @@ export class HdfsWriter {
       onChange(place.directory);
       try {
         const answer = await namenode.call('PUT', temporary, 'RENAME', parameters, call.signal);
-        if (isFields(answer) && answer['boolean'] === false) throw cannotOverwrite(place);
+        if (isFields(answer) && answer['boolean'] === false) throw cannotOverwrite(place.path);
         return true;
       } catch (error) {
         if (isLost(error) && call.signal?.aborted !== true) {
@@ -285,15 +301,4 @@ function isLost(error: unknown): boolean {
   if (error instanceof HeadraceError) return false;
   if (error instanceof WebHdfsRefusal) return error.status === 502 || error.status === 504;
   return !isNotConnected(error);
-}
-
-function cannotOverwrite(place: HdfsPlace): HeadraceError {
-  return new HeadraceError(
-    'UFS_REJECTED',
-    `the server does not rename over ${place.path}: use the WebHDFS of a namenode, HttpFS does not know the option OVERWRITE`,
-  );
-}
-
-export function noSuchBucket(bucket: string): HeadraceError {
-  return new HeadraceError('NO_SUCH_BUCKET', `there is no bucket "${bucket}"`);
 }

@@ -150,3 +150,15 @@ function remoteException(text: string): { exception: string; message: string } |
     message: typeof message === 'string' ? message : '',
   };
 }
+
+/** The server's WebHDFS is not that of a namenode. */
+export function cannotOverwrite(path: string): HeadraceError {
+  return new HeadraceError(
+    'UFS_REJECTED',
+    `the server does not rename over ${path}: use the WebHDFS of a namenode, HttpFS does not know the option OVERWRITE`,
+  );
+}
+
+export function noSuchBucket(bucket: string): HeadraceError {
+  return new HeadraceError('NO_SUCH_BUCKET', `there is no bucket "${bucket}"`);
+}

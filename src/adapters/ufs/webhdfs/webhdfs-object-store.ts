@@ -12,6 +12,7 @@ import { byteLength } from '../../../core/key.js';
 import type {
   ByteRange,
   ObjectStore,
+  StoreCondition,
   StoredBucket,
   StoredObject,
   StoreGetResult,
@@ -29,11 +30,11 @@ import { TreeLister } from '../tree-lister.js';
 import { HdfsFiles } from './hdfs-files.js';
 import { HdfsPaths, isBucketName, RESERVED_NAME } from './hdfs-paths.js';
 import { HdfsTree } from './hdfs-tree.js';
-import { HdfsWriter, noSuchBucket } from './hdfs-writer.js';
+import { HdfsWriter } from './hdfs-writer.js';
 import { Namenode, type NamenodeOptions } from './namenode.js';
 import { removeEmptyTree } from './remove-tree.js';
 import { TemporaryNames } from './temporary-names.js';
-import { isRefusal, webHdfsError } from './webhdfs-errors.js';
+import { isRefusal, noSuchBucket, webHdfsError } from './webhdfs-errors.js';
 
 export interface WebHdfsObjectStoreOptions extends NamenodeOptions {
   /** Where the buckets are, absolute; made when it is missing. */
@@ -48,6 +49,7 @@ export interface WebHdfsObjectStoreOptions extends NamenodeOptions {
 
 export class WebHdfsObjectStore implements ObjectStore {
   readonly description: string;
+  readonly conditions = 'compared';
   readonly #namenode: Namenode;
   readonly #paths: HdfsPaths;
   readonly #files: HdfsFiles;
@@ -188,9 +190,10 @@ export class WebHdfsObjectStore implements ObjectStore {
     });
   }
 
-  delete(bucket: string, key: string, signal?: AbortSignal): Promise<void> {
+  delete(bucket: string, key: string, signal?: AbortSignal, condition?: StoreCondition): Promise<void> {
     return this.#run(`delete ${bucket}/${key}`, signal, async (gate) => {
-      if (isBucketName(bucket) && key !== '') await this.#writer.delete(bucket, key, { gate, signal });
+      if (!isBucketName(bucket) || key === '') return;
+      await this.#writer.delete(bucket, key, { gate, signal }, condition);
     });
   }
 

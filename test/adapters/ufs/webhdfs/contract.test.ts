@@ -13,17 +13,22 @@ if ('skip' in server) {
   void t.test('webhdfs: an object store on a real HDFS', { skip: server.skip }, async () => {});
 } else {
   t.teardown(() => server.close());
+  const storeOn = (namenode: string): WebHdfsObjectStore => {
+    const { user } = server;
+    const [clock, random] = [new SystemClock(), new SystemRandom()];
+    return new WebHdfsObjectStore({
+      secure: false,
+      namenodes: [namenode],
+      user,
+      base: '/ufs',
+      clock,
+      random,
+    });
+  };
   objectStoreContract(
     'webhdfs (hdfs)',
     async (t) => {
-      const store = new WebHdfsObjectStore({
-        secure: false,
-        namenodes: [server.namenode],
-        user: server.user,
-        base: '/ufs',
-        clock: new SystemClock(),
-        random: new SystemRandom(),
-      });
+      const store = storeOn(server.namenode);
       t.teardown(() => store.close());
       return { store, run: (work) => work() };
     },
