@@ -4,6 +4,7 @@
 import type { PersistState, PolicyMode } from '../core/object.js';
 import type { LogInspection } from './inspection/log-inspection.js';
 import type { PathConfigDocument, PathRule } from './path-config.js';
+import type { AckLevel } from './object-service.js';
 import type { FlushRequest } from './persist-barrier.js';
 import type { PersistService } from './persist-service.js';
 import type { JobService } from './job-service.js';
@@ -111,6 +112,18 @@ export interface ObjectStat {
   readonly state: PersistState | 'DELETING';
   readonly persist?: PersistEntry;
   readonly ufsEtag?: string;
+  /** The receipt of the version: where its event stands in the log. */
+  readonly offset?: string;
+  /** What is certain of it now. */
+  readonly ack?: AckLevel;
+  /** Where it is, or will be, in the UFS. */
+  readonly ufs?: {
+    readonly mount: string;
+    readonly store: string;
+    readonly bucket: string;
+    readonly key: string;
+    readonly present: boolean;
+  };
   readonly extents: readonly { segment: number; position: number; size: number; checksum: string }[];
 }
 

@@ -36,6 +36,7 @@ import type { LogInspection } from './inspection/log-inspection.js';
 import type { JobService } from './job-service.js';
 import type { ListPath } from './list-path.js';
 import { Mounts, type RemoveMountRequest } from './mounts.js';
+import { ackOf } from './object-status.js';
 import type { Partition } from './partition.js';
 import { parsePathConfig, parsePathConfigText } from './path-config-document.js';
 import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
@@ -200,7 +201,28 @@ export class Admin implements AdminService {
       ...extent,
       checksum: checksum.toString(16).padStart(16, '0'),
     }));
-    return { bucket, key, version, size, etag, lastModifiedMs, policy, state, persist, ufsEtag, extents };
+    return {
+      bucket,
+      key,
+      version,
+      size,
+      etag,
+      lastModifiedMs,
+      policy,
+      state,
+      persist,
+      ufsEtag,
+      offset: `${partition.number}:${version}`,
+      ack: ackOf(state),
+      ...(state === 'TRANSIENT' ? {} : { ufs: this.#placeInUfs(bucket, key, state === 'PERSISTED') }),
+      extents,
+    };
+  }
+
+  #placeInUfs(bucket: string, key: string, present: boolean): ObjectStat['ufs'] {
+    const located = this.#core.mounts.locate(bucket, key);
+    const { mount, store } = located;
+    return { mount, store: store.description, bucket: located.bucket, key: located.key, present };
   }
 
   flush(request: FlushRequest): Promise<FlushResult> {

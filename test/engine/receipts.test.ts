@@ -65,3 +65,22 @@ void t.test('status: follows a version from the disk to the UFS and out of the c
   await world.run(world.admin.free({}));
   t.match(await status(), { state: 'PERSISTED', ack: 'persisted', extents: [], inUfs: true });
 });
+
+void t.test('stat: tells the receipt, the level and the place in the UFS', async (t) => {
+  const world = await EngineWorld.open();
+  world.ufs.setFaults({ throttled: 1 });
+  const { offset } = await world.put('key', body(1));
+  const place = { mount: '/', store: 'simulated', bucket: BUCKET, key: 'key' };
+  t.match(await world.run(world.admin.persistStat(BUCKET, 'key')), {
+    offset,
+    ack: 'fsynced',
+    ufs: { ...place, present: false },
+  });
+  world.ufs.setFaults({});
+  await world.drained();
+  t.match(await world.run(world.admin.persistStat(BUCKET, 'key')), {
+    offset,
+    ack: 'persisted',
+    ufs: { ...place, present: true },
+  });
+});

@@ -60,11 +60,18 @@ export function statRows(stat: ObjectStat, printer: Printer): string[][] {
     ['path', `/${stat.bucket}/${stat.key}`],
     ['state', stat.state],
     ['policy', stat.policy],
+    ...(stat.ack === undefined ? [] : [['ack', stat.ack]]),
+    ...(stat.offset === undefined ? [] : [['offset', stat.offset]]),
     ['version', `${stat.version}`],
     ['size', `${formatBytes(stat.size)} (${stat.size} bytes)`],
     ['etag', stat.etag],
     ['modified', `${formatTime(stat.lastModifiedMs)} UTC`],
   ];
+  if (stat.ufs !== undefined)
+    rows.push([
+      stat.ufs.present ? 'in the ufs' : 'goes to',
+      `${stat.ufs.store}, ${stat.ufs.bucket}/${stat.ufs.key} (mount ${stat.ufs.mount})`,
+    ]);
   if (stat.ufsEtag !== undefined) rows.push(['ufs etag', stat.ufsEtag]);
   if (persist !== undefined) {
     rows.push(['persist', `${persist.phase} since ${printer.age(persist.sinceMs)}`]);

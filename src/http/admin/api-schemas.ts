@@ -168,6 +168,9 @@ export const ANSWERS = {
     state: { ...text, description: 'PENDING, PERSISTED, TRANSIENT, QUARANTINED or DELETING.' },
     'persist?': PERSIST_ENTRY,
     'ufsEtag?': text,
+    'offset?': text,
+    'ack?': choice('fsynced', 'persisted'),
+    'ufs?': record({ mount: text, store: text, bucket: text, key: text, present: { type: 'boolean' } }),
     extents: listOf(record({ segment: count, position: count, size: bytes, checksum: text })),
   }),
   DiscardedPersist: record({
