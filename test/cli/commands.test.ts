@@ -43,6 +43,15 @@ void t.test('cli: every example in the help can be parsed', async (t) => {
   }
 });
 
+void t.test(
+  'cli: no command has an option of the name of a global one, which would take its place',
+  async (t) => {
+    const names = new Set(buildProgram(createCliContext().context).options.map(({ long }) => long));
+    for (const { path, command } of COMMANDS)
+      for (const { long } of command.options) t.notOk(names.has(long), `${path} ${long}`);
+  },
+);
+
 void t.test('cli: docs/cli.md names every command, option and exit code', async (t) => {
   const page = readFileSync('docs/cli.md', 'utf8');
   for (const { path, command } of COMMANDS) {
