@@ -25,6 +25,7 @@ import {
 } from './object-service.js';
 import { checkReadConditions, resolvePart, resolveRange } from './read-conditions.js';
 import type { RangeReads } from './range-reads.js';
+import { Revalidator } from './revalidator.js';
 import { changedMeanwhile, discard, fromStored, noSuchKey } from './stored-objects.js';
 import { ufsGet, type UfsKnowledge } from './ufs-calls.js';
 
@@ -42,17 +43,20 @@ export class ReadPath {
   readonly #ufs: UfsKnowledge;
   readonly #flights: FillFlights;
   readonly #ranges: RangeReads;
+  readonly #revalidator: Revalidator;
 
   constructor(core: EngineCore, parts: { ufs: UfsKnowledge; flights: FillFlights; ranges: RangeReads }) {
     this.#core = core;
     this.#ufs = parts.ufs;
     this.#flights = parts.flights;
     this.#ranges = parts.ranges;
+    this.#revalidator = new Revalidator(core, parts.ufs);
   }
 
   /** As `ObjectService.headObject`. */
   async head(request: GetObjectRequest): Promise<ObjectVersion> {
     const record = this.#cached(request);
+    if (record !== undefined) this.#revalidator.hit(request.bucket, request.key, record);
     const object = record ?? fromStored(await this.#headUfs(request));
     checkReadConditions(request.conditions, object);
     return object;
@@ -81,6 +85,7 @@ export class ReadPath {
     if (read === undefined) return undefined;
     this.#core.counters.cacheHits++;
     this.#core.recency.touch(only);
+    this.#revalidator.hit(request.bucket, request.key, record);
     const { bytes, release } = read;
     const served = range === undefined ? bytes : bytes.subarray(range.first, range.last + 1);
     return { object: record, range, body: { kind: 'bytes', bytes: served, release } };
@@ -93,6 +98,7 @@ export class ReadPath {
       return this.#getFromUfs(request);
     }
     this.#core.counters.cacheHits++;
+    this.#revalidator.hit(request.bucket, request.key, record);
     checkReadConditions(request.conditions, record);
     const range = rangeOf(request, record);
     try {

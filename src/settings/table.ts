@@ -177,7 +177,7 @@ const PLACES = {
   }),
   drainTimeoutMs: optional(duration(1, 30 * DAY_MS), {
     key: 'shutdown.drain.timeout',
-    flag: '--drain',
+    flag: '--drain-on-stop',
     description:
       'How long a stop waits for everything to be in the UFS; none: not at all, what is left goes on after the next start.',
   }),

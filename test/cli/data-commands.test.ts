@@ -81,6 +81,28 @@ void t.test('job free: reports what was freed, with progress on a terminal', asy
   });
 });
 
+void t.test('job load: follows the job, detaches from it, lists and cancels', async (t) => {
+  const fixture = await CliFixture.open(t);
+  t.same(await fixture.run(['job', 'list']), { exitCode: 0, stdout: 'there are no jobs\n', stderr: '' });
+  const plain = await fixture.run(['job', 'load', 's3://b/train/']);
+  t.same(plain, {
+    exitCode: 0,
+    stdout: 'loaded 3 KiB of 3 objects; 1 were there already\n',
+    stderr: 'job 1 runs; Ctrl-C ends the wait, not the job\n',
+  });
+  const terminal = await fixture.run(['job', 'load', '/b/train/'], { terminal: true });
+  t.match(terminal.stderr, /of 4 objects/, 'a bar on a terminal only');
+  const json = await fixture.run(['job', 'load', '/b/x', '--detach', '--concurrency', '3', '--json']);
+  t.match(JSON.parse(json.stdout), { id: '3', state: 'RUNNING', concurrency: 3, path: '/b/x' });
+  const failed = await fixture.run(['job', 'load', '/b/bad/']);
+  t.equal(failed.exitCode, 1);
+  t.match(failed.stderr, /job 4 is FAILED: the store answers 503/);
+  t.match((await fixture.run(['job', 'list'])).stdout, /^ID .*\n4 +load +FAILED .*503\n3 +load +RUNNING /);
+  t.match((await fixture.run(['job', 'cancel', '3'])).stdout, /^job 3 is CANCELLED/);
+  t.match((await fixture.run(['job', 'cancel', '9'])).stderr, /no job "9"/);
+  t.equal((await fixture.run(['job', 'cancel', 'x'])).exitCode, 2);
+});
+
 void t.test('mount: add, list, remove', async (t) => {
   const fixture = await CliFixture.open(t);
   t.match((await fixture.run(['mount', 'list'])).stdout, /^nothing is mounted/);
@@ -88,7 +110,16 @@ void t.test('mount: add, list, remove', async (t) => {
   t.equal((await fixture.run(add)).stdout, 'mounted s3://company at /archive\n');
   t.match((await fixture.run(add)).stderr, /mounted already/);
   t.match((await fixture.run(['mount', 'list'])).stdout, /\n\/archive +s3:\/\/company +region=x a=b=c\n/);
-  t.equal((await fixture.run(['mount', 'remove', '/archive'])).exitCode, 0);
+  const wrong = await fixture.run(['mount', 'remove', '/archive', '--timeout', '5s']);
+  t.same([wrong.exitCode, wrong.stdout], [2, '']);
+  const removed = await fixture.run(['mount', 'remove', '/archive', '--force']);
+  t.same(
+    removed.stdout,
+    'removed the mount at /archive\nlost: 3 objects (3 KiB) and 0 deletes that the UFS had yet to learn\n',
+  );
+  await fixture.run(add);
+  const drained = await fixture.run(['mount', 'remove', '/archive', '--drain']);
+  t.same(drained, { exitCode: 0, stdout: 'removed the mount at /archive\n', stderr: '' });
   t.equal((await fixture.run(['mount', 'remove', '/archive'])).exitCode, 1);
 });
 

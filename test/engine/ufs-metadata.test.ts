@@ -138,3 +138,41 @@ void t.test('what is known takes bounded memory', async (t) => {
   }
   t.ok(world.engine.core.known.bytes <= 64 * KIB, `${world.engine.core.known.bytes} bytes`);
 });
+
+void t.test(
+  'a cached object that somebody else changed or deleted in the UFS is noticed by reads',
+  async (t) => {
+    const world = await open({ engine: { ufsRevalidateMs: 60 * SECOND_MS } });
+    for (const key of ['changed', 'deleted', 'same']) await world.put(key, bytes(1));
+    await world.drained();
+    const keys = ['changed', 'deleted', 'same'];
+    for (const key of keys) t.same(await world.read(key), bytes(1));
+    world.ufs.putOutOfBand(BUCKET, 'changed', bytes(2));
+    world.ufs.deleteOutOfBand(BUCKET, 'deleted');
+    for (const key of keys) t.same(await world.read(key), bytes(1), 'hits do not ask');
+    t.equal(world.ufs.calls('head'), 0);
+    await world.sleep(60 * SECOND_MS);
+    world.ufs.arm('unavailable', { operation: 'head', times: 3 });
+    for (const key of keys) t.same(await world.read(key), bytes(1), 'the read that is due does not wait');
+    await world.sleep(60 * SECOND_MS);
+    for (const key of keys) t.same(await world.read(key), bytes(1), 'a UFS that is away proves nothing');
+    await world.sleep(SECOND_MS);
+    t.same(await world.read('changed'), bytes(2));
+    t.equal(await world.read('deleted'), undefined);
+    t.same(await world.read('same'), bytes(1));
+    t.equal(world.ufs.calls('head'), 6);
+  },
+);
+
+void t.test('a version that is written while the old one is compared stays', async (t) => {
+  const world = await open({ engine: { ufsRevalidateMs: SECOND_MS } });
+  await world.put('key', bytes(1));
+  await world.drained();
+  await world.read('key');
+  world.ufs.putOutOfBand(BUCKET, 'key', bytes(2));
+  await world.sleep(SECOND_MS);
+  await world.read('key');
+  await world.put('key', bytes(3));
+  await world.sleep(10 * SECOND_MS);
+  t.same(await world.read('key'), bytes(3));
+});
