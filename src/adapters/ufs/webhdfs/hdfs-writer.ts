@@ -27,7 +27,7 @@ import { bodyOf, bytesOf } from '../put-body.js';
 import type { HdfsFiles } from './hdfs-files.js';
 import type { HdfsPaths, HdfsPlace } from './hdfs-paths.js';
 import type { Namenode } from './namenode.js';
-import { encodeRecord, type HdfsStatus, isFields, storedObject } from './object-record.js';
+import { encodeRecord, isFields, storedObject } from './object-record.js';
 import type { TemporaryNames } from './temporary-names.js';
 import {
   cannotOverwrite,
@@ -153,8 +153,7 @@ export class HdfsWriter {
         `${request.bucket}/${key} arrived damaged: HDFS holds ${status?.length ?? 'none'} of its ${size} bytes`,
       );
     }
-    const now: HdfsStatus = { ...status, mtimeMs };
-    return storedObject(now, record);
+    return storedObject({ ...status, mtimeMs }, record);
   }
 
   async #commit(request: StorePutRequest, temporary: string, call: Call): Promise<void> {
@@ -276,13 +275,10 @@ export class HdfsWriter {
     } catch (error) {
       if (isAbsent(error) || isRefusal(error, 'PathIsNotEmptyDirectoryException', ...BLOCKED)) return false;
       // HDFS denies access to what would be below a file.
-      if (isRefusal(error, 'AccessControlException') && !(await this.#exists(path, signal))) return false;
+      const isDenied = isRefusal(error, 'AccessControlException');
+      if (isDenied && (await this.#parts.files.status(path, signal)) === undefined) return false;
       throw error;
     }
-  }
-
-  async #exists(path: string, signal: AbortSignal | undefined): Promise<boolean> {
-    return (await this.#parts.files.status(path, signal)) !== undefined;
   }
 }
 
