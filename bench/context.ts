@@ -24,6 +24,10 @@ export interface BenchScale {
   readonly hugeObjectBytes: number;
   readonly mixedLoadMs: number;
   readonly amplificationObjects: number;
+  /** Small objects that are persisted in one go, objects that are read back, and the size of a large one. */
+  readonly persistObjects: number;
+  readonly missedObjects: number;
+  readonly persistBytes: number;
 }
 
 export const FULL_SCALE: BenchScale = {
@@ -38,6 +42,9 @@ export const FULL_SCALE: BenchScale = {
   hugeObjectBytes: 10 * 1024 ** 3,
   mixedLoadMs: 10 * 60_000,
   amplificationObjects: 200_000,
+  persistObjects: 10_000,
+  missedObjects: 100,
+  persistBytes: 1024 ** 3,
 };
 
 /** Small enough for the tests, which only ask whether a suite still works. */
@@ -52,6 +59,9 @@ export const TINY_SCALE: BenchScale = {
   hugeObjectBytes: 32 * 1024 ** 2,
   mixedLoadMs: 500,
   amplificationObjects: 200,
+  persistObjects: 200,
+  missedObjects: 5,
+  persistBytes: 16 * 1024 ** 2,
 };
 
 export interface BenchContext {
@@ -149,23 +159,24 @@ function appendMeasurement(reply: AppendFloorReply): Measurement {
 
 /**
  * A Headrace server with a bucket, WRITE_BACK everywhere but below `/bench/transient/`. `held` gives it an under-store that
- * never finishes an upload; `directory` one that it uploads to as fast as it can.
+ * never finishes an upload; `directory` one that it uploads to as fast as it can; a port, an S3 store on it.
  */
 export async function startHeadrace(
   context: BenchContext,
   cleanup: Cleanup,
   name: string,
-  ufs: 'held' | 'directory',
+  ufs: 'held' | 'directory' | { readonly port: number },
 ): Promise<HeadraceProcess> {
   const root = join(context.directory, name);
   mkdirSync(join(root, 'ufs'), { recursive: true });
   cleanup.add(async () => rmSync(root, { recursive: true, force: true }));
   const held = ufs === 'held' ? await HeldUfs.start() : undefined;
   if (held !== undefined) cleanup.add(() => held.stop());
+  const endpoint = typeof ufs === 'string' ? held?.endpoint : `http://127.0.0.1:${ufs.port}`;
   const server = await HeadraceProcess.start({
     dataDirectory: join(root, 'data'),
-    ufs: held === undefined ? join(root, 'ufs') : 's3://',
-    environment: { ...roomyEnvironment(), ...(held === undefined ? {} : heldEnvironment(held.endpoint)) },
+    ufs: endpoint === undefined ? join(root, 'ufs') : 's3://',
+    environment: { ...roomyEnvironment(), ...(endpoint === undefined ? {} : storeEnvironment(endpoint)) },
   });
   cleanup.add(() => server.kill());
   await server.s3('PUT', `/${BUCKET}`);
@@ -182,7 +193,7 @@ function roomyEnvironment(): Record<string, string> {
   };
 }
 
-function heldEnvironment(endpoint: string): Record<string, string> {
+function storeEnvironment(endpoint: string): Record<string, string> {
   return {
     HEADRACE_UFS_S3_ENDPOINT: endpoint,
     HEADRACE_UFS_S3_PATH_STYLE: 'true',

@@ -95,6 +95,7 @@ export class LoadConnection {
   }
 
   #send(): void {
+    if (this.#socket.destroyed) return;
     const number = this.#run.next();
     if (number === undefined) {
       this.#run.idle();
@@ -168,7 +169,9 @@ export class LoadConnection {
     }
     const etag = this.#plan.collectEtags ? this.#parser.header('etag') : undefined;
     this.#run.finished(this.#number, latencyMs, etag, this.#verify);
-    this.#send();
+    const restMs = (this.#plan.intervalMs ?? 0) - latencyMs;
+    if (restMs > 0) setTimeout(() => this.#send(), restMs);
+    else this.#send();
   }
 
   #problem(): string | undefined {

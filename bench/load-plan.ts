@@ -10,6 +10,8 @@ export interface LoadPlan {
   readonly bodyBytes: number;
   /** Requests in flight: one connection each, the next request when the answer to the last is complete. */
   readonly concurrency: number;
+  /** How often a connection sends, unless the answer to its last request takes longer; at once after it without. */
+  readonly intervalMs?: number;
   /** Stops when either is reached; at least one is given. */
   readonly durationMs?: number;
   readonly operationsMax?: number;

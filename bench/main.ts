@@ -12,6 +12,7 @@ import { countChecks, renderTable, type SuiteReport } from './report.js';
 import { benchGet } from './suites/get.js';
 import { benchGrowth } from './suites/growth.js';
 import { benchMemory } from './suites/memory.js';
+import { benchPersist } from './suites/persist.js';
 import { benchPut } from './suites/put.js';
 import { benchS3 } from './suites/s3.js';
 import { benchWriteAmplification } from './suites/write-amplification.js';
@@ -22,6 +23,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   growth: benchGrowth,
   memory: benchMemory,
   s3: benchS3,
+  persist: benchPersist,
   'write-amplification': benchWriteAmplification,
 };
 const DEFAULT_SUITES = ['put', 'get'];

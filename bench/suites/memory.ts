@@ -2,7 +2,6 @@
  * `memory`: the resident memory of the server while one huge object passes through it (multipart upload, persist to a
  * directory, read back), and over minutes of a mixed load on a fixed set of keys.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   BUCKET,
   SMALL_BYTES,
@@ -12,7 +11,7 @@ import {
   type BenchContext,
 } from '../context.js';
 import type { HeadraceProcess } from '../headrace-process.js';
-import { BLOCK_BYTES_MAX } from '../load-plan.js';
+import { uploadParts, untilPersisted } from '../large-object.js';
 import type { LoadGenerator } from '../measurement.js';
 import { median } from '../measurement.js';
 import { readProcessUsage, resetResidentPeak } from '../process-usage.js';
@@ -21,9 +20,6 @@ import { atMost, atMostTimes, information, sizeName, type Check, type Row } from
 const MIB = 1024 ** 2;
 const RESIDENT_MIB_MAX = 300;
 const PART_BYTES_MAX = 128 * MIB;
-const PART_CONCURRENCY = 4;
-const PERSIST_MS_MAX = 10 * 60_000;
-const PERSIST_POLL_MS = 250;
 /** A heap breathes: growth below this share of the middle of the run is not a leak. */
 const GROWTH_MAX = 1.15;
 const MIXED_KEYS = 2000;
@@ -54,7 +50,9 @@ async function hugeObject(
     const peakMib = readProcessUsage(server.pid).residentPeakBytes / MIB;
     checks.push(atMost(`${name} (${seconds.toFixed(0)} s)`, peakMib, RESIDENT_MIB_MAX, 'MiB'));
   };
-  await phase('PUT', () => uploadParts(server, generator, hugeObjectBytes, partBytes));
+  await phase('PUT', () =>
+    uploadParts(server, generator, { key: 'huge', objectBytes: hugeObjectBytes, partBytes }),
+  );
   await phase('persist', () => untilPersisted(server));
   await phase('GET', () =>
     generator.ask({
@@ -67,54 +65,6 @@ async function hugeObject(
     }),
   );
   return { scenario, side: 'headrace', checks };
-}
-
-/** A multipart upload whose parts all have the first body variant, so that the whole is that block, repeated. */
-async function uploadParts(
-  server: HeadraceProcess,
-  generator: LoadGenerator,
-  objectBytes: number,
-  partBytes: number,
-): Promise<void> {
-  if (partBytes % BLOCK_BYTES_MAX !== 0) throw new Error(`parts of ${partBytes} bytes are not whole blocks`);
-  const target = `/${BUCKET}/huge`;
-  const created = await server.s3('POST', `${target}?uploads`);
-  const uploadId = /<UploadId>([^<]+)<\/UploadId>/.exec(created)?.[1] ?? '';
-  const parts = Array.from({ length: objectBytes / partBytes }, (_, i) => i + 1);
-  const result = await generator.ask({
-    port: server.s3Port,
-    method: 'PUT',
-    targets: {
-      kind: 'listed',
-      targets: parts.map(
-        (number) => `${target}?partNumber=${number}&uploadId=${encodeURIComponent(uploadId)}`,
-      ),
-    },
-    bodyBytes: partBytes,
-    variant: 0,
-    concurrency: PART_CONCURRENCY,
-    verifyEvery: 1,
-    collectEtags: true,
-  });
-  const list = result.etags.map(
-    (etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag}</ETag></Part>`,
-  );
-  await server.s3(
-    'POST',
-    `${target}?uploadId=${encodeURIComponent(uploadId)}`,
-    `<CompleteMultipartUpload>${list.join('')}</CompleteMultipartUpload>`,
-  );
-}
-
-async function untilPersisted(server: HeadraceProcess): Promise<void> {
-  const deadlineMs = performance.now() + PERSIST_MS_MAX;
-  for (;;) {
-    const response = await server.admin('GET', '/api/v1/status');
-    const status = JSON.parse(response.text) as { pendingObjects: number };
-    if (status.pendingObjects === 0) return;
-    if (performance.now() > deadlineMs) throw new Error(`still ${status.pendingObjects} objects to persist`);
-    await delay(PERSIST_POLL_MS);
-  }
 }
 
 /** Writes, overwrites, reads and deletes a fixed set of keys, and asks whether memory grew between the middle and the end. */

@@ -5,6 +5,7 @@ import { renderTable, type Row } from '../../bench/report.js';
 import { benchGet } from '../../bench/suites/get.js';
 import { benchGrowth } from '../../bench/suites/growth.js';
 import { benchMemory } from '../../bench/suites/memory.js';
+import { benchPersist } from '../../bench/suites/persist.js';
 import { benchPut } from '../../bench/suites/put.js';
 import { benchS3 } from '../../bench/suites/s3.js';
 import { benchWriteAmplification } from '../../bench/suites/write-amplification.js';
@@ -15,6 +16,11 @@ const SUITES: readonly (readonly [name: string, suite: Suite, scenarios: readonl
   ['get', benchGet, ['GET 10 KiB', 'GET 1 MiB']],
   ['growth', benchGrowth, ['PUT 10 KiB as the cache grows', 'Restart after kill -9']],
   ['memory', benchMemory, ['Peak RSS', 'RSS over']],
+  [
+    'persist',
+    benchPersist,
+    ['Persist 10 KiB objects', 'PUT 10 KiB in front', 'Persist 16 MiB', 'GET 256 KiB', '64 readers'],
+  ],
   [
     's3',
     benchS3,
