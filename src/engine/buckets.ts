@@ -65,6 +65,7 @@ export class Buckets {
       // Listing may not be allowed, or the UFS may be away: what was created here is still there.
       this.#core.logger.warn({ error, ufs: root.description }, 'the buckets of the UFS cannot be listed');
     }
+    for (const name of this.#core.mounts.mountedBuckets()) byName.set(name, { name, createdMs: 0 });
     for (const { name, createdMs } of controlState(this.#core).buckets.values())
       byName.set(name, { name, createdMs });
     return [...byName.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
