@@ -15,6 +15,17 @@ export async function* bodyOf(request: StorePutRequest): AsyncGenerator<Uint8Arr
   if (size !== request.size) throw wrongSize(request, `${size}`);
 }
 
+/** The same, each chunk past `onChunk`. */
+export async function* watched(
+  request: StorePutRequest,
+  onChunk: (chunk: Uint8Array) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of bodyOf(request)) {
+    onChunk(chunk);
+    yield chunk;
+  }
+}
+
 /** The bytes of a small body, if they were given. `UFS_REJECTED` when they are not as many as it claims. */
 export function bytesOf(request: StorePutRequest): Uint8Array | undefined {
   if (request.bytes !== undefined && request.bytes.length !== request.size) {

@@ -12,8 +12,7 @@
  * The answer to a rename that is lost is made up for: the temporary file is deleted. If it was there, the rename did not
  * happen and never will, however late it arrives; if it was gone, the rename did happen.
  *
- * Puts and deletes of one key come one after the other; a directory that a delete removes as empty is made again by
- * the put that needs it.
+ * Puts and deletes of one key come one after the other; a directory removed as empty is made again by the put that needs it.
  */
 import { HeadraceError } from '../../../core/errors.js';
 import { createMd5, hexOf } from '../../../core/hashing.js';
@@ -23,7 +22,7 @@ import { checkStoreCondition } from '../../../core/store-condition.js';
 import { MINUTE_MS } from '../../../core/units.js';
 import type { AbortGate } from '../abortable.js';
 import { KeyLocks } from '../key-locks.js';
-import { bodyOf, bytesOf } from '../put-body.js';
+import { bytesOf, watched } from '../put-body.js';
 import type { HdfsFiles } from './hdfs-files.js';
 import type { HdfsPaths, HdfsPlace } from './hdfs-paths.js';
 import type { Namenode } from './namenode.js';
@@ -56,7 +55,6 @@ interface WriterParts {
   readonly onChange: (directory: string) => void;
 }
 
-/** One call, with what can end it. */
 interface Call {
   readonly gate: AbortGate;
   readonly signal: AbortSignal | undefined;
@@ -65,6 +63,8 @@ interface Call {
 export class HdfsWriter {
   readonly #parts: WriterParts;
   readonly #locks = new KeyLocks();
+  /** Of temporary files of puts that failed. */
+  readonly #removals = new Set<Promise<unknown>>();
   /** When a bucket was last seen to have no overflow area, on the monotonic clock. */
   readonly #noOverflowMs = new Map<string, number>();
 
@@ -90,8 +90,18 @@ export class HdfsWriter {
       return stored;
     } finally {
       // Not waited for: the caller's time may be over, and a leftover is found by its name.
-      if (!placed) this.#remove(temporary, undefined).catch(() => {});
+      if (!placed) {
+        const removal = this.#remove(temporary, undefined)
+          .catch(() => {})
+          .finally(() => this.#removals.delete(removal));
+        this.#removals.add(removal);
+      }
     }
+  }
+
+  /** Resolves when nothing goes on behind calls that ended. */
+  idle(): Promise<unknown> {
+    return Promise.all(this.#removals);
   }
 
   async delete(bucket: string, key: string, call: Call, condition?: StoreCondition): Promise<void> {
@@ -113,7 +123,7 @@ export class HdfsWriter {
     const md5 = request.etag === undefined ? createMd5() : undefined;
     const bytes = bytesOf(request);
     if (bytes !== undefined) md5?.update(bytes);
-    const body = bytes ?? hashed(request, (chunk) => md5?.update(chunk));
+    const body = bytes ?? watched(request, (chunk) => md5?.update(chunk));
     await this.#parts.namenode.create(temporary, parameters, request.size, body, signal);
     gate.check();
     return request.etag ?? (md5 === undefined ? '' : hexOf(md5.digest()));
@@ -134,10 +144,12 @@ export class HdfsWriter {
       ['modificationtime', String(mtimeMs)],
       ['accesstime', '-1'],
     ] as const;
+    // Before anything is under way: it may refuse.
+    const attributes = encodeRecord(record);
     const [status] = await Promise.all([
       files.status(temporary, signal),
       namenode.call('PUT', temporary, 'SETTIMES', times, signal),
-      ...encodeRecord(record).map(([name, value]) => {
+      ...attributes.map(([name, value]) => {
         const attribute = [
           ['xattr.name', name],
           ['xattr.value', value],
@@ -279,16 +291,6 @@ export class HdfsWriter {
       if (isDenied && (await this.#parts.files.status(path, signal)) === undefined) return false;
       throw error;
     }
-  }
-}
-
-async function* hashed(
-  request: StorePutRequest,
-  onChunk: (chunk: Uint8Array) => void,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of bodyOf(request)) {
-    onChunk(chunk);
-    yield chunk;
   }
 }
 

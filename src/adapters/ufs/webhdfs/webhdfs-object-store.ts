@@ -208,6 +208,7 @@ export class WebHdfsObjectStore implements ObjectStore {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#inFlight);
+    await this.#writer.idle();
     this.#namenode.close();
   }
 
