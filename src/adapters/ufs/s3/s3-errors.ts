@@ -12,7 +12,7 @@
  * | NoSuchBucket                                               | NO_SUCH_BUCKET                                  |
  * | BucketNotEmpty                                             | BUCKET_NOT_EMPTY                                |
  * | 429, SlowDown and its relatives                            | UFS_THROTTLED                                   |
- * | 412, ConditionalRequestConflict                            | UFS_CONFLICT                                    |
+ * | 412, ConditionalRequestConflict, NoSuchKey                 | UFS_CONFLICT                                    |
  * | bytes damaged on the way, upload gone, clock corrected     | UFS_UNAVAILABLE                                 |
  * | 401, 403, expired or invalid credentials                   | UFS_DENIED                                      |
  * | 502, 504 (a gateway lost the answer)                       | UFS_UNKNOWN_OUTCOME for a write, else UFS_UNAVAILABLE |
@@ -60,7 +60,8 @@ const PASSING = new Set([
   // The store's answer has corrected the clock.
   'RequestTimeTooSkewed',
 ]);
-const CONFLICT = new Set(['PreconditionFailed', 'ConditionalRequestConflict']);
+/** A write meets no such key only when it expects one (S3 API reference, PutObject, `If-Match`); a read looks for it before. */
+const CONFLICT = new Set(['PreconditionFailed', 'ConditionalRequestConflict', 'NoSuchKey']);
 /** Permanent, although S3 answers 403. */
 const REJECTED = new Set(['InvalidObjectState']);
 /** The request never left. */
