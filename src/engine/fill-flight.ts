@@ -9,12 +9,13 @@
  * The fetch ends when nobody reads any more, unless little is left of it that is being cached. Invariant: no reader gets a byte of
  * another version, nor an end before the last byte.
  */
-import { HeadraceError, isErrorCode } from '../core/errors.js';
+import { HeadraceError } from '../core/errors.js';
 import type { ByteRange } from '../core/object-store.js';
 import type { ObjectVersion } from '../core/object.js';
 import { KIB, MIB, SECOND_MS } from '../core/units.js';
 import type { EngineCore } from './engine-core.js';
 import { FillReader } from './fill-reader.js';
+import { FillSource } from './fill-source.js';
 import { FillWindow } from './fill-window.js';
 import { FillWriter, type FilledBody, type FillWriterParts } from './fill-writer.js';
 import { holdExtents, readObject } from './object-bytes.js';
@@ -25,8 +26,6 @@ const STALL_MS = SECOND_MS;
 const FINISH_BYTES_MAX = 64 * MIB;
 /** Whatever has come. */
 const FINISH_BYTES_MIN = 256 * KIB;
-/** How often a body that breaks off is fetched on. */
-const RESUMES_MAX = 3;
 
 export interface FillFlightParts {
   readonly bucket: string;
@@ -50,10 +49,9 @@ export class FillFlight implements FilledBody {
   readonly #readers = new Set<FillReader>();
   /** Who wants the fetch to go on without reading it. */
   #keepers = 0;
-  #source: AsyncIterator<Uint8Array>;
+  readonly #source: FillSource;
   #phase: FilledBody['phase'] = 'open';
   #failure: unknown;
-  #resumes = 0;
   #waiting: (() => void)[] = [];
   #running: Promise<void> | undefined;
   #isEnded = false;
@@ -65,7 +63,7 @@ export class FillFlight implements FilledBody {
     this.#core = core;
     this.#parts = parts;
     this.object = parts.object;
-    this.#source = parts.body[Symbol.asyncIterator]();
+    this.#source = new FillSource(parts.body, parts.object.size, parts.fetch);
     const { bucket, key, object, caching } = parts;
     if (caching !== undefined)
       this.#writer = new FillWriter(core, { bucket, key, object, body: this, ...caching });
@@ -227,53 +225,25 @@ export class FillFlight implements FilledBody {
   #break(error: unknown): void {
     this.#phase = 'broken';
     this.#failure = error;
-    // Not waited for: it may end only behind a piece that does not come.
-    this.#source.return?.(undefined).catch(() => undefined);
+    this.#source.end();
     this.wake();
   }
 
   async #pump(): Promise<void> {
-    const { size } = this.object;
     try {
       while (this.#phase === 'open') {
         await this.#room();
         if (this.#phase !== 'open') return;
-        const bytes = await this.#next();
+        const bytes = await this.#source.next();
         if (this.#phase !== 'open') return;
         if (bytes === undefined) break;
         this.#window.add(bytes);
         this.wake();
       }
-      if (this.received !== size)
-        throw new HeadraceError('UFS_UNAVAILABLE', `the UFS sent ${this.received} of ${size} bytes`);
       this.#phase = 'whole';
       this.wake();
     } catch (error) {
       if (this.#phase === 'open') this.#break(error);
-    }
-  }
-
-  /** The next piece; undefined at the end. */
-  async #next(): Promise<Uint8Array | undefined> {
-    for (;;) {
-      try {
-        const step = await this.#source.next();
-        const missing = this.object.size - this.received;
-        if (step.done !== true) {
-          if (step.value.length <= missing) return step.value;
-          throw new HeadraceError('UFS_REJECTED', `the UFS sent more than ${this.object.size} bytes`);
-        }
-        if (missing === 0) return undefined;
-        throw new HeadraceError('UFS_UNAVAILABLE', `the body broke off ${missing} bytes before its end`);
-      } catch (error) {
-        if (this.#phase !== 'open' || !isErrorCode(error, 'UFS_UNAVAILABLE', 'UFS_THROTTLED')) throw error;
-        // A UFS that fell silent has used up the time that the reader has.
-        const isLate = error.details['outcomeUnknown'] === true;
-        if (isLate || this.#resumes === RESUMES_MAX || this.received === 0) throw error;
-        this.#resumes += 1;
-        const rest = await this.#parts.fetch({ first: this.received, last: this.object.size - 1 });
-        this.#source = rest[Symbol.asyncIterator]();
-      }
     }
   }
 
