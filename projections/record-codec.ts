@@ -17,7 +17,16 @@ import { headrace } from '../log/events.generated.js';
 import { NumberReader, NumberWriter } from '../log/protobuf-scalars.js';
 import { objectRecord, type IndexRecord, type ObjectRecord, type QueueRecord } from './records.js';
 
-const KINDS = ['object', 'deleting', 'upload', 'part', 'queued', 'ufsPart', 'staleUpload', 'ufsBase'] as const;
+const KINDS = [
+  'object',
+  'deleting',
+  'upload',
+  'part',
+  'queued',
+  'ufsPart',
+  'staleUpload',
+  'ufsBase',
+] as const;
 const OBJECT_KIND = 1;
 const QUEUED_KIND = 5;
 const QUEUED_PREFIX = `${String.fromCharCode(QUEUED_KIND)}[`;

@@ -32,7 +32,7 @@ import type { PathConfigDocument } from '../engine/path-config.js';
 import type { KeyPair } from '../engine/users-document.js';
 import type { RemoveProgress, RemoveReport, TreeUsage, UsageReport } from '../engine/tree-service.js';
 import type { NewAccessKey, UserInfo } from '../engine/users-service.js';
-import type { StopReport, StopRequest } from '../http/admin/stop-routes.js';
+import type { StopReport, StopRequest } from '../engine/stop-service.js';
 import type { SettingDescription } from '../settings/settings.js';
 import { CliFailure, type LogReader } from './context.js';
 import { readLines } from './json-lines.js';

@@ -10,7 +10,8 @@ import type { Clock } from '../core/ports.js';
 import { SECOND_MS } from '../core/units.js';
 import type { FlushProgress, FlushResult } from '../engine/admin-service.js';
 import type { PersistBarriers } from '../engine/persist-barrier.js';
-import type { ServerStop, StopReport, StopRequest } from '../http/admin/stop-routes.js';
+import type { StopReport, StopRequest } from '../engine/stop-service.js';
+import type { ServerStop } from '../http/admin/stop-routes.js';
 
 /** How often a drain says how far it is. */
 const NOTE_INTERVAL_MS = 2 * SECOND_MS;

@@ -152,12 +152,7 @@ export class Engine {
     const users = new Users({ control, secrets, random: dependencies.random, logger });
     const policies = new PathPolicies({ writeCacheEnabled: options.writeCacheEnabled });
     if (control.state.pathConfig !== undefined) policies.use(parsePathConfigText(control.state.pathConfig));
-    const mounts = new MountTable(
-      dependencies.root,
-      dependencies.openMount,
-      logger,
-      options.safePersist,
-    );
+    const mounts = new MountTable(dependencies.root, dependencies.openMount, logger, options.safePersist);
     for (const mount of control.state.mounts.values()) await mounts.add(mount);
     const removals = new RemovalJournal();
     const partitions = await openPartitions(dependencies, removals);

@@ -149,7 +149,7 @@ void t.test('a budget: the objects of one rule are limited, the others are not',
   const used = (): number | undefined => world.engine.core.budgets.all[0]?.usedBytes;
   t.equal(used(), MIB, 'an overwritten version counts no longer');
 
-  await world.kill();
+  world.kill();
   await world.start();
   await world.sleep(SECOND_MS);
   t.equal(used(), MIB, 'the same after a restart');

@@ -174,7 +174,11 @@ export const ARBITRARY_EVENTS: { readonly [Type in EventType]: Arbitrary<EventOf
   }),
   UfsBaseNoted: event('UfsBaseNoted', { ...place, ufsEtag: maybe(text) }),
   UfsUploadEnded: event('UfsUploadEnded', { ...place, version: whole, ufsUpload: text }),
-  BucketCreated: event('BucketCreated', { atMs, bucket: text, owner: maybe(fc.string({ minLength: 1, unit: 'grapheme' })) }),
+  BucketCreated: event('BucketCreated', {
+    atMs,
+    bucket: text,
+    owner: maybe(fc.string({ minLength: 1, unit: 'grapheme' })),
+  }),
   BucketDeleted: event('BucketDeleted', { atMs, bucket: text }),
   BucketConfigured: event('BucketConfigured', { atMs, bucket: text, name: text, document: text }),
   PathConfigChanged: event('PathConfigChanged', { atMs, document: text }),

@@ -7,13 +7,7 @@ import { query, type AdminRouteContext } from './route-context.js';
 
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1000;
-const PHASES: readonly PersistPhase[] = [
-  'PENDING',
-  'UPLOADING',
-  'WAITING',
-  'QUARANTINED',
-  'CONFLICT',
-];
+const PHASES: readonly PersistPhase[] = ['PENDING', 'UPLOADING', 'WAITING', 'QUARANTINED', 'CONFLICT'];
 const limit = { type: 'integer', minimum: 1, maximum: PAGE_MAX, default: PAGE_DEFAULT };
 const path = { type: 'string', maxLength: 4096 };
 

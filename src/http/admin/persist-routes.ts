@@ -13,13 +13,7 @@ import { query, type AdminRouteContext } from './route-context.js';
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1000;
 const REASON_CHARACTERS_MAX = 1024;
-const PHASES: readonly PersistPhase[] = [
-  'PENDING',
-  'UPLOADING',
-  'WAITING',
-  'QUARANTINED',
-  'CONFLICT',
-];
+const PHASES: readonly PersistPhase[] = ['PENDING', 'UPLOADING', 'WAITING', 'QUARANTINED', 'CONFLICT'];
 const path = { type: 'string', minLength: 1, maxLength: 4096 };
 const version = { type: 'integer', minimum: 0 };
 const cause = { type: 'string', pattern: '^[A-Z_]{1,64}$' };

@@ -7,18 +7,9 @@
 import type { FastifyInstance } from 'fastify';
 import { DAY_MS } from '../../core/units.js';
 import type { FlushProgress, FlushResult } from '../../engine/admin-service.js';
+import type { StopReport, StopRequest } from '../../engine/stop-service.js';
 import { wantsLines } from './line-stream.js';
 import type { AdminRouteContext } from './route-context.js';
-
-export interface StopRequest {
-  /** How long to wait for everything to be in the UFS; undefined leaves it to the setting `shutdown.drain.timeout`. */
-  readonly drainTimeoutMs?: number;
-}
-
-export interface StopReport {
-  /** Absent when nothing was drained, or the drain was given up. */
-  readonly drain?: FlushResult;
-}
 
 export interface ServerStop {
   /** Resolves before the admin API itself closes. */

@@ -57,8 +57,7 @@ export function addUserRoutes(server: FastifyInstance, { admin: { users } }: Adm
   server.post<{ Params: OfUser; Body: { accessKey?: KeyPair } }>(
     '/api/v1/users/:name/rotate',
     { schema: { params: PARAMETERS, body: object({ accessKey }) } },
-    async ({ params, body }, reply) =>
-      reply.code(201).send(await users.rotate(params.name, body.accessKey)),
+    async ({ params, body }, reply) => reply.code(201).send(await users.rotate(params.name, body.accessKey)),
   );
   for (const change of ['grant', 'revoke'] as const)
     server.post<{ Params: OfUser; Body: { grants: string[] } }>(
