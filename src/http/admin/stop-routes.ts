@@ -6,7 +6,6 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { DAY_MS } from '../../core/units.js';
-import type { FlushProgress, FlushResult } from '../../engine/admin-service.js';
 import type { StopReport, StopRequest } from '../../engine/stop-service.js';
 import { wantsLines } from './line-stream.js';
 import type { AdminRouteContext } from './route-context.js';
