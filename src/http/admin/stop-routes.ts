@@ -6,6 +6,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { DAY_MS } from '../../core/units.js';
+import type { FlushProgress } from '../../engine/admin-service.js';
 import type { StopReport, StopRequest } from '../../engine/stop-service.js';
 import { wantsLines } from './line-stream.js';
 import type { AdminRouteContext } from './route-context.js';
