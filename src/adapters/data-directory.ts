@@ -7,6 +7,7 @@
  * | `headrace.pid`  | the lock (`process-lock.ts`)                                                              |
  * | `secrets.key`   | the key that access keys are encrypted with (`src/engine/users-secret-box.ts`)             |
  * | `log`, `segments`, `index` | the store's own directories; may be mount points                               |
+ * | `ufs-roots.json` | directories that served as under-stores (`known-roots.ts`)                                 |
  * | `ufs`           | a directory that serves as under-store; belongs to the user                               |
  *
  * Invariants: nothing is written into a directory that somebody else filled; the marker is durable before anything

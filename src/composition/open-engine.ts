@@ -5,6 +5,7 @@
 import path from 'node:path';
 import { openDataDirectory, type DataDirectory } from '../adapters/data-directory.js';
 import { openIndexStore } from '../adapters/index-store/open-index-store.js';
+import { openKnownRoots } from '../adapters/known-roots.js';
 import { NodeDisk } from '../adapters/node-disk.js';
 import { SystemClock } from '../adapters/system-clock.js';
 import { SystemRandom } from '../adapters/system-random.js';
@@ -104,7 +105,7 @@ async function openOn(
     indexes.push(store);
   }
   const stores = storeOptions(settings);
-  const connecting = { clock, random, logger };
+  const connecting = { clock, random, logger, knownRoots: await openKnownRoots(data.path) };
   const root = measurements.ufs.measure(await openObjectStore(settings.ufs, stores, connecting), clock);
   const engine = await Engine.open({
     options: engineOptions(settings, version, data.path, capacityBytes),

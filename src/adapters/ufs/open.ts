@@ -15,6 +15,7 @@ import type { Logger } from '../../core/logger.js';
 import type { ObjectStore } from '../../core/object-store.js';
 import type { Clock, Random } from '../../core/ports.js';
 import { DirectoryObjectStore } from './directory/directory-object-store.js';
+import type { KnownRoots } from './directory/root-guard.js';
 import { WebHdfsObjectStore } from './webhdfs/webhdfs-object-store.js';
 import { mountedWebHdfsUri, WEBHDFS_SCHEMES, webHdfsOptionsOf } from './webhdfs/webhdfs-uri.js';
 import { S3ObjectStore, type S3ObjectStoreOptions } from './s3/s3-object-store.js';
@@ -42,6 +43,8 @@ export interface ObjectStoreDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Directories that were used before; absent where nothing is remembered. */
+  readonly knownRoots?: KnownRoots;
 }
 
 /** A store, with the bucket and the prefix in it that a mount stands for. */

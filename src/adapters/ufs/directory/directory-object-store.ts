@@ -7,7 +7,7 @@
  * Symbolic links, pipes and sockets are not objects. One process writes a key at a time (its partition's owner); readers and
  * other tools may be anywhere.
  */
-import { HeadraceError } from '../../../core/errors.js';
+import { HeadraceError, isErrorCode } from '../../../core/errors.js';
 import { byteLength, fromByteString } from '../../../core/key.js';
 import type { Logger } from '../../../core/logger.js';
 import type {
@@ -29,7 +29,7 @@ import { runAbortable, type AbortGate } from '../abortable.js';
 import { TreeLister } from '../tree-lister.js';
 import { DirectoryNames } from '../directory-names.js';
 import { DirectorySync } from './directory-sync.js';
-import { FileBody } from './file-body.js';
+import { FileBody, rangeWithin } from './file-body.js';
 import { closeFile, makeDirectory, readNames, statPath } from './file-calls.js';
 import { ObjectFiles } from './object-files.js';
 import { noSuchBucket, ObjectWriter } from './object-writer.js';
@@ -37,12 +37,15 @@ import { DirectoryTree, FILE_NAMES } from './directory-tree.js';
 import { absoluteRoot, isBucketName, type Place, Places, RESERVED_NAME } from './places.js';
 import { prepareRoot } from './prepare-root.js';
 import { removeAside, removeEmptyTree } from './remove-tree.js';
+import { RootGuard, type KnownRoots } from './root-guard.js';
 import { storeError } from './system-errors.js';
 import { TemporaryFiles } from './temporary-files.js';
 
 export interface DirectoryObjectStoreOptions {
-  /** Where the buckets are; made when it is missing. A relative path starts at the working directory. */
+  /** Where the buckets are; made when it is missing and was never used. A relative path starts at the working directory. */
   readonly root: string;
+  /** What was used before this start; absent where nothing is remembered. */
+  readonly knownRoots?: KnownRoots | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -52,6 +55,7 @@ export class DirectoryObjectStore implements ObjectStore {
   readonly description: string;
   readonly conditions = 'compared';
   readonly #places: Places;
+  readonly #guard: RootGuard;
   readonly #temporary: TemporaryFiles;
   readonly #sync = new DirectorySync();
   readonly #names: DirectoryNames;
@@ -69,6 +73,7 @@ export class DirectoryObjectStore implements ObjectStore {
     const root = absoluteRoot(options.root);
     this.description = `directory ${root === '' ? '/' : root}`;
     this.#places = new Places(root);
+    this.#guard = new RootGuard(root, options.knownRoots);
     this.#temporary = new TemporaryFiles(this.#places.temporaryDirectory, options);
     this.#logger = options.logger;
     this.#names = new DirectoryNames(options.clock, FILE_NAMES);
@@ -87,7 +92,9 @@ export class DirectoryObjectStore implements ObjectStore {
 
   check(signal?: AbortSignal): Promise<void> {
     return this.#run('check the store', signal, async () => {
-      if ((await statPath(this.#places.root))?.isDirectory() !== true) {
+      await this.#confirmRoot();
+      // The root itself may be a symbolic link.
+      if ((await statPath(`${this.#places.root}/.`))?.isDirectory() !== true) {
         throw new HeadraceError('UFS_UNAVAILABLE', `${this.description} is not a directory, or not there`);
       }
     });
@@ -103,17 +110,23 @@ export class DirectoryObjectStore implements ObjectStore {
         const stats = isBucketName(name) ? await statPath(this.#places.bucket(name)) : undefined;
         if (stats !== undefined) buckets.push({ name, createdMs: Math.floor(stats.birthtimeMs) });
       }
+      await this.#confirmRoot();
       return buckets;
     });
   }
 
   bucketExists(bucket: string, signal?: AbortSignal): Promise<boolean> {
-    return this.#run(`look for the bucket ${bucket}`, signal, () => this.#exists(bucket));
+    return this.#run(`look for the bucket ${bucket}`, signal, async () => {
+      const exists = await this.#exists(bucket);
+      if (!exists) await this.#confirmRoot();
+      return exists;
+    });
   }
 
   createBucket(bucket: string, signal?: AbortSignal): Promise<void> {
     return this.#run(`create the bucket ${bucket}`, signal, async (gate) => {
       if (!isBucketName(bucket)) throw new HeadraceError('UFS_REJECTED', notABucketName(bucket));
+      await this.#confirmRoot();
       gate.beginChange();
       try {
         await makeDirectory(this.#places.bucket(bucket));
@@ -132,7 +145,7 @@ export class DirectoryObjectStore implements ObjectStore {
 
   deleteBucket(bucket: string, signal?: AbortSignal): Promise<void> {
     return this.#run(`delete the bucket ${bucket}`, signal, async (gate) => {
-      if (!(await this.#exists(bucket))) return;
+      if (!(await this.#exists(bucket))) return this.#confirmRoot();
       if (!(await this.#lister.isEmpty(bucket, gate))) throw notEmpty(bucket);
       gate.beginChange();
       if (!(await removeEmptyTree(this.#places.bucket(bucket), (directory) => this.#names.forget(directory))))
@@ -160,9 +173,11 @@ export class DirectoryObjectStore implements ObjectStore {
   }
 
   head(bucket: string, key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
-    return this.#run(`head ${bucket}/${key}`, signal, async () =>
-      isBucketName(bucket) && key !== '' ? this.#files.head(bucket, key) : undefined,
-    );
+    return this.#run(`head ${bucket}/${key}`, signal, async () => {
+      const found = isBucketName(bucket) && key !== '' ? await this.#files.head(bucket, key) : undefined;
+      if (found === undefined) await this.#confirmRoot();
+      return found;
+    });
   }
 
   get(
@@ -173,7 +188,10 @@ export class DirectoryObjectStore implements ObjectStore {
   ): Promise<StoreGetResult | undefined> {
     return this.#run(`get ${bucket}/${key}`, signal, async (gate) => {
       const opened = isBucketName(bucket) && key !== '' ? await this.#files.open(bucket, key) : undefined;
-      if (opened === undefined) return undefined;
+      if (opened === undefined) {
+        await this.#confirmRoot();
+        return undefined;
+      }
       const { descriptor, object } = opened;
       try {
         gate.check();
@@ -195,13 +213,17 @@ export class DirectoryObjectStore implements ObjectStore {
         const found = condition === undefined ? undefined : await this.#files.head(bucket, key);
         if (found !== undefined) checkStoreCondition(condition, found, `${bucket}/${key}`);
       });
+      // It may not have been there because nothing is.
+      await this.#confirmRoot();
     });
   }
 
   list(request: StoreListRequest, signal?: AbortSignal): Promise<StoreListPage> {
     return this.#run(`list ${request.bucket}`, signal, async (gate) => {
       if (!(await this.#exists(request.bucket))) throw noSuchBucket(request.bucket);
-      return this.#lister.list(request, gate);
+      const page = await this.#lister.list(request, gate);
+      await this.#confirmRoot();
+      return page;
     });
   }
 
@@ -244,12 +266,25 @@ export class DirectoryObjectStore implements ObjectStore {
     } catch (error) {
       // Somebody may have removed the directory of temporary files, or the root's file system may be gone.
       if (isSystemError(error, 'ENOENT')) this.#ready = undefined;
+      if (isSystemError(error, 'ENOENT') || isErrorCode(error, 'NO_SUCH_BUCKET')) await this.#confirmRoot();
       throw storeError(what, error);
     }
   }
 
+  /** Before it is said that something is not there. `UFS_UNAVAILABLE` when it is the root that is gone. */
+  async #confirmRoot(): Promise<void> {
+    try {
+      await this.#guard.check();
+    } catch (error) {
+      this.#ready = undefined;
+      throw error;
+    }
+  }
+
   async #prepare(): Promise<void> {
+    await this.#guard.check();
     await prepareRoot(this.#places, this.#temporary, this.#sync);
+    await this.#guard.remember();
     if (!this.#places.rules.foldsNames) return;
     this.#logger.warn(
       { ufs: this.description },
@@ -260,19 +295,6 @@ export class DirectoryObjectStore implements ObjectStore {
   async #exists(bucket: string): Promise<boolean> {
     return isBucketName(bucket) && (await statPath(this.#places.bucket(bucket)))?.isDirectory() === true;
   }
-}
-
-/** The bytes to read, as first and last. `UFS_REJECTED` when the range starts behind the end. */
-function rangeWithin(range: ByteRange | undefined, size: number, what: string): ByteRange {
-  if (range === undefined) return { first: 0, last: size - 1 };
-  if (range.first < 0 || range.first >= size || range.last < range.first) {
-    throw new HeadraceError(
-      'UFS_REJECTED',
-      `${what} has ${size} bytes: there are no bytes ${range.first} to ${range.last}`,
-      { details: { s3Code: 'InvalidRange' } },
-    );
-  }
-  return { first: range.first, last: Math.min(range.last, size - 1) };
 }
 
 function notEmpty(bucket: string): HeadraceError {

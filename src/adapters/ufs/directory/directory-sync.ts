@@ -85,7 +85,8 @@ export class DirectorySync {
 async function syncDirectory(directory: string): Promise<void> {
   let descriptor: number;
   try {
-    descriptor = await openToRead(directory);
+    // The root itself may be a symbolic link, which is not followed as a last component.
+    descriptor = await openToRead(`${directory}/.`);
   } catch (error) {
     // Whoever removed the directory has removed what was in it as well.
     if (isSystemError(error, 'ENOENT')) return;

@@ -88,3 +88,16 @@ export class FileBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8A
     );
   }
 }
+
+/** The bytes to read, as first and last. `UFS_REJECTED` when the range starts behind the end. */
+export function rangeWithin(range: ByteRange | undefined, size: number, what: string): ByteRange {
+  if (range === undefined) return { first: 0, last: size - 1 };
+  if (range.first < 0 || range.first >= size || range.last < range.first) {
+    throw new HeadraceError(
+      'UFS_REJECTED',
+      `${what} has ${size} bytes: there are no bytes ${range.first} to ${range.last}`,
+      { details: { s3Code: 'InvalidRange' } },
+    );
+  }
+  return { first: range.first, last: Math.min(range.last, size - 1) };
+}
