@@ -34,12 +34,19 @@ export interface DatabaseTransaction {
   get(key: Buffer): Promise<Buffer | undefined>;
   /** As `get`, without a conflict when it is written meanwhile. */
   peek(key: Buffer): Promise<Buffer | undefined>;
-  /** In order; without conflicts. May return fewer than there are, but none only when there are none. */
+  /**
+   * In order; without conflicts. May return fewer than there are, but none only when there are none. Not to be relied on for what this
+   * transaction wrote itself.
+   */
   range(request: RangeRequest): Promise<KeyValue[]>;
+  /** A key or value that is too large is refused here or by the commit. Both may change once this has returned. */
   set(key: Buffer, value: Buffer): void;
   clear(key: Buffer): void;
   clearRange(begin: Buffer, end: Buffer): void;
-  /** The commit fails if the key was written after the read version. */
+  /**
+   * The commit fails if the key was written after the read version. To be called before this transaction writes the key: FoundationDB
+   * takes a conflict on what a transaction has written itself for one that it need not check.
+   */
   addReadConflict(key: Buffer): void;
   /** Reads as of a version that another transaction committed, which spares asking for one. */
   useReadVersion(version: Buffer): void;
@@ -69,6 +76,8 @@ export const DATABASE_ERRORS = {
   grvProxyMemoryLimit: 1078,
   blobGranuleRequestFailed: 1079,
   tagThrottled: 1213,
+  hotShardThrottled: 1235,
+  rangeLocked: 1242,
   transactionTooLarge: 2101,
   keyTooLarge: 2102,
   valueTooLarge: 2103,

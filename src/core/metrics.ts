@@ -89,6 +89,16 @@ export class LogMetrics {
   frameBytes = 0;
 }
 
+/** Of one database that the log is in. */
+export class DatabaseMetrics {
+  /** Seconds that a read takes, failed ones too; the first of a transaction also asks for a version. */
+  readonly readSeconds = new Histogram(LATENCY_BOUNDS);
+  /** Seconds that a commit takes, failed ones too. */
+  readonly commitSeconds = new Histogram(LATENCY_BOUNDS);
+  /** Reads and commits that failed, by the database's code. */
+  readonly errors = new CounterFamily();
+}
+
 /** Of one disk. */
 export class DiskMetrics {
   /** Seconds that a sync takes. */
