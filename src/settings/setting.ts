@@ -1,6 +1,6 @@
 /**
  * What a setting is, and the kinds there are. A kind knows how to read a text, how to write the value, and how to say
- * what is allowed; the table of settings (`table.ts`) only combines them.
+ * what is allowed; the tables of settings (`table.ts` joins them) only combine them.
  */
 import { formatDuration, formatSize, parseDuration, parseSize } from '../core/quantities.js';
 
@@ -22,6 +22,9 @@ export interface Setting<Value> {
   /** A flag of its own on the command line, such as `--s3-port`. */
   readonly flag?: string;
 }
+
+/** The settings whose values are `Values`, by the same names. */
+export type SettingsOf<Values> = { readonly [Name in keyof Values]: Setting<Values[Name]> };
 
 interface Common {
   readonly key: string;

@@ -3,7 +3,7 @@ import { environmentName, SETTING_GROUPS, SETTING_NAMES, SETTINGS } from './tabl
 
 const INTRODUCTION = `# Settings
 
-<!-- Made by \`headrace conf list --markdown\` from src/settings/table.ts. Change it there. -->
+<!-- Made by \`headrace conf list --markdown\` from the tables in src/settings. Change it there. -->
 
 A flag beats the environment, the environment beats the file, the file beats the default. \`headrace conf list\` shows
 every value with its source, \`headrace conf get KEY\` one value.
