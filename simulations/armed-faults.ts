@@ -1,7 +1,7 @@
-/** Faults that the simulated ports do not have, around them: for the one call that a test wants to fail in one way. */
-import { HeadraceError } from '../../src/core/errors.js';
-import type { ObjectStore } from '../../src/core/object-store.js';
-import type { Disk, DiskFile, OpenOptions } from '../../src/core/ports.js';
+/** Faults that the simulated ports do not have, around them: for the one call that is to fail in one way. */
+import { HeadraceError } from '../src/core/errors.js';
+import type { ObjectStore } from '../src/core/object-store.js';
+import type { Disk, DiskFile, OpenOptions } from '../src/core/ports.js';
 
 /** What is armed, and outlives the process. */
 export class ArmedFaults {
@@ -57,7 +57,7 @@ export function faultyDisk(disk: Disk, faults: ArmedFaults): Disk {
       write: async (position, bytes) => {
         const lies = faults.takeLie(file.path);
         await file.write(position, bytes);
-        if (lies) throw new HeadraceError('IO_FAILED', `the test makes a write of ${file.path} fail`);
+        if (lies) throw new HeadraceError('IO_FAILED', `the simulation makes a write of ${file.path} fail`);
       },
     });
   return replaced(disk, {
@@ -67,7 +67,7 @@ export function faultyDisk(disk: Disk, faults: ArmedFaults): Disk {
 }
 
 /** `target` with some of its methods replaced. */
-function replaced<Port extends object>(target: Port, methods: Partial<Port>): Port {
+export function replaced<Port extends object>(target: Port, methods: Partial<Port>): Port {
   return new Proxy(target, {
     get: (object, name: string & keyof Port) => {
       const member: unknown = methods[name] ?? object[name];
