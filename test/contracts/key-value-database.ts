@@ -18,7 +18,7 @@ export interface DatabaseSubject {
   readonly prefix: Buffer;
   readonly clock: Clock;
   /** Lets `work` come to its end: in virtual time where the database lives in it. */
-  run<Value>(work: () => Promise<Value>): Promise<Value>;
+  readonly run: <Value>(work: () => Promise<Value>) => Promise<Value>;
 }
 
 interface Store {
@@ -44,7 +44,18 @@ export function keyValueDatabaseContract(name: string, makeSubject: (t: Test) =>
   const claim: Claim = (what, work) => {
     void t.test(`${name}: ${what}`, async (t) => {
       const subject = makeSubject(t);
-      await subject.run(() => work(t, storeOf(subject), subject));
+      const opened: KeyValueDatabase[] = [];
+      const connect = (): KeyValueDatabase => {
+        const database = subject.connect();
+        opened.push(database);
+        return database;
+      };
+      const recorded = { ...subject, connect };
+      try {
+        await subject.run(() => work(t, storeOf(recorded), recorded));
+      } finally {
+        for (const database of opened) database.close();
+      }
     });
   };
   readClaims(claim);

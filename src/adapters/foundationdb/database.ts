@@ -19,6 +19,7 @@ import {
 } from '../../core/key-value-database.js';
 import type { DatabaseMetrics, Histogram } from '../../core/metrics.js';
 import type { Clock } from '../../core/ports.js';
+import { DAY_MS } from '../../core/units.js';
 import { codeOf, messageOf, type Binding, type BindingDatabase, type BindingTransaction } from './binding.js';
 
 export interface FoundationDatabaseOptions {
@@ -34,12 +35,15 @@ export class FoundationDatabase implements KeyValueDatabase {
   readonly #native: BindingDatabase;
   /** Those with an operation under way. */
   readonly #busy = new Set<FoundationTransaction>();
+  /** Keeps the process alive like an open connection, which the package does only while it waits for an answer. */
+  readonly #alive: NodeJS.Timeout;
   #closed = false;
 
   /** Connects in the background: operations wait for it. */
   constructor(options: FoundationDatabaseOptions) {
     this.#options = options;
     this.#native = options.binding.open(options.clusterFile);
+    this.#alive = setInterval(nothing, DAY_MS);
   }
 
   begin(): FoundationTransaction {
@@ -57,6 +61,7 @@ export class FoundationDatabase implements KeyValueDatabase {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearInterval(this.#alive);
     for (const transaction of this.#busy) transaction.cancel();
     this.#native.close();
   }

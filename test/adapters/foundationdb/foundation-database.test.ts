@@ -46,7 +46,10 @@ async function subject(t: Test, options: FakeBindingOptions = {}): Promise<Subje
   const asModule: ImportModule = async () => ({ default: binding });
   const open = (importModule = asModule): Promise<FoundationDatabase> => {
     const connection = { clusterFile, connectTimeoutMs: CONNECT_TIMEOUT_MS, clock, metrics, importModule };
-    const opening = openFoundationDatabase(connection);
+    const opening = openFoundationDatabase(connection).then((database) => {
+      t.teardown(() => database.close());
+      return database;
+    });
     return inBothTimes(world, opening);
   };
   return { world, binding, clusterFile, metrics, open };
