@@ -1,15 +1,6 @@
 /** `AdminService`: what operators see and steer. Reads folded state; every change is an event. */
 import { HeadraceError } from '../core/errors.js';
-import { afterPrefix, byteLength } from '../core/key.js';
-import { eventToJson } from '../../log/event-json.js';
-import type { PartitionLog } from '../../log/log-store.js';
-import {
-  objectKey,
-  parseObjectKey,
-  queueKey,
-  queueVersion,
-  type QueueRecord,
-} from '../../projections/records.js';
+import { queueKey, queueVersion, type QueueRecord } from '../../projections/records.js';
 import type {
   AdminService,
   EngineStatus,
@@ -27,20 +18,22 @@ import type {
   VerifyReport,
 } from './admin-service.js';
 import type { Buckets } from './buckets.js';
-import { decideEvict } from './decide.js';
-import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
-import { appendBatches, type EvictionTarget } from './append-batches.js';
-import { tailLog } from './log-tail.js';
+import type { EngineCore } from './engine-core.js';
+import { freeSpace, type FreeRequest } from './free-space.js';
+import { listFs } from './fs-listing.js';
 import { inspectEngine } from './inspection/inspect-engine.js';
 import type { LogInspection } from './inspection/log-inspection.js';
 import type { JobService } from './job-service.js';
 import type { ListPath } from './list-path.js';
+import { logHeads, logOf, readLog } from './log-reads.js';
+import { tailLog } from './log-tail.js';
 import { Mounts, type RemoveMountRequest } from './mounts.js';
-import { ackOf } from './object-status.js';
+import { splitPath } from './object-path.js';
+import { objectStat } from './object-stat.js';
+import { oldestPendingMs } from './oldest-pending.js';
 import type { Partition } from './partition.js';
 import { parsePathConfig, parsePathConfigText } from './path-config-document.js';
 import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
-import { listFs } from './fs-listing.js';
 import type { FlushRequest, PersistBarriers } from './persist-barrier.js';
 import { persistEntryOf } from './persist-entry.js';
 import { PersistOperations } from './persist-operations.js';
@@ -53,7 +46,6 @@ import { TreeTools, type TreeParts } from './tree-tools.js';
 import type { UserService } from './users-service.js';
 import { verifyStore } from './verify.js';
 
-const FREE_BATCH = 256;
 /** Queue entries that are looked at in one turn of the event loop. */
 const QUEUE_PAGE = 1024;
 
@@ -117,9 +109,9 @@ export class Admin implements AdminService {
       objects: sum(({ state }) => state.cache.objects),
       pendingObjects: sum(({ state }) => state.uploads.pending - state.uploads.quarantined),
       quarantinedObjects: sum(({ state }) => state.uploads.quarantined),
-      oldestPendingMs: this.#oldestPendingMs(),
+      oldestPendingMs: oldestPendingMs(partitions),
       openWrites: sum(({ state }) => state.orphans.size),
-      log: await this.logHead(),
+      log: logHeads(this.#core),
     };
   }
 
@@ -176,80 +168,15 @@ export class Admin implements AdminService {
   }
 
   async persistStat(bucket: string, key: string): Promise<ObjectStat | undefined> {
-    const record = durableRecord(this.#core, bucket, key);
-    if (record?.kind !== 'object' && record?.kind !== 'deleting') return undefined;
-    const partition = partitionOf(this.#core, bucket, key);
-    const queued = partition.index.get(queueKey(record.version));
-    const persist =
-      queued?.kind === 'queued' ? this.#persistEntry(partition, record.version, queued) : undefined;
-    if (record.kind === 'deleting') {
-      return {
-        bucket,
-        key,
-        version: record.version,
-        size: 0,
-        etag: '',
-        lastModifiedMs: record.atMs,
-        policy: this.#core.policies.modeOf(bucket, key),
-        state: 'DELETING',
-        persist,
-        extents: [],
-      };
-    }
-    const { version, size, etag, lastModifiedMs, policy, state, ufsEtag } = record;
-    const extents = record.extents.map(({ checksum, ...extent }) => ({
-      ...extent,
-      checksum: checksum.toString(16).padStart(16, '0'),
-    }));
-    return {
-      bucket,
-      key,
-      version,
-      size,
-      etag,
-      lastModifiedMs,
-      policy,
-      state,
-      persist,
-      ufsEtag,
-      offset: `${partition.number}:${version}`,
-      ack: ackOf(state),
-      ...(state === 'TRANSIENT' ? {} : { ufs: this.#placeInUfs(bucket, key, state === 'PERSISTED') }),
-      extents,
-    };
-  }
-
-  #placeInUfs(bucket: string, key: string, present: boolean): ObjectStat['ufs'] {
-    const located = this.#core.mounts.locate(bucket, key);
-    const { mount, store } = located;
-    return { mount, store: store.description, bucket: located.bucket, key: located.key, present };
+    return objectStat(this.#core, this.#parts.persister, bucket, key);
   }
 
   flush(request: FlushRequest): Promise<FlushResult> {
     return this.#parts.barriers.flush(request);
   }
 
-  async free(request: { path?: string; onProgress?: (freed: FreeResult) => void }): Promise<FreeResult> {
-    const reaped = await this.#parts.reaper.reap();
-    let freed: FreeResult = { objects: 0, bytes: reaped.bytes, abandonedWrites: reaped.writes };
-    const { bucket, key } = splitPath(request.path ?? '/');
-    const from = bucket === '' ? 'o' : objectKey(bucket, key);
-    const to = bucket === '' ? 'p' : (afterPrefix(from) ?? 'p');
-    for (const partition of this.#core.partitions) {
-      let next = from;
-      for (;;) {
-        const batch = evictablePage(partition, next, to);
-        if (batch.last === undefined) break;
-        next = `${batch.last}\0`;
-        for (const targets of appendBatches(batch.targets)) {
-          const { result } = await partition.submit((view) => decideEvict(view, targets, 'REQUEST'));
-          freed = { ...freed, objects: freed.objects + result.objects, bytes: freed.bytes + result.bytes };
-        }
-        request.onProgress?.(freed);
-      }
-    }
-    await this.#parts.reclaimer.compact();
-    return freed;
+  free(request: FreeRequest): Promise<FreeResult> {
+    return freeSpace(this.#core, this.#parts, request);
   }
 
   async list(request: {
@@ -265,40 +192,15 @@ export class Admin implements AdminService {
   }
 
   async logHead(): Promise<LogHead[]> {
-    const { control, partitions } = this.#core;
-    const head = (
-      { partition, epoch, oldestOffset, durableOffset }: PartitionLog,
-      checkpointOffset: number,
-    ): LogHead => ({
-      partition,
-      epoch,
-      oldestOffset,
-      durableOffset,
-      checkpointOffset,
-    });
-    return [
-      head(control.log, 0),
-      ...partitions.map(({ log, checkpointOffset }) => head(log, checkpointOffset)),
-    ];
+    return logHeads(this.#core);
   }
 
-  async logRead(request: { partition: number; from: number; limit: number }): Promise<LoggedEvent[]> {
-    const log = this.#log(request.partition);
-    const events: LoggedEvent[] = [];
-    if (request.limit === 0 || request.from >= log.durableOffset) return events;
-    for await (const batch of log.read(request.from)) {
-      for (const [at, event] of batch.events.entries()) {
-        const offset = batch.firstOffset + at;
-        if (offset < request.from) continue;
-        events.push({ partition: log.partition, offset, epoch: batch.epoch, event: eventToJson(event) });
-        if (events.length >= request.limit) return events;
-      }
-    }
-    return events;
+  logRead(request: { partition: number; from: number; limit: number }): Promise<LoggedEvent[]> {
+    return readLog(this.#core, request);
   }
 
   logTail(request: { partition: number; from: number; signal: AbortSignal }): AsyncIterable<LoggedEvent> {
-    return tailLog(this.#log(request.partition), request.from, request.signal);
+    return tailLog(logOf(this.#core, request.partition), request.from, request.signal);
   }
 
   verify(request: {
@@ -320,31 +222,6 @@ export class Admin implements AdminService {
     return this.#mounts.remove(request);
   }
 
-  #log(partition: number): PartitionLog {
-    const { control, partitions } = this.#core;
-    if (partition === control.log.partition) return control.log;
-    const found = partitions.find(({ number }) => number === partition);
-    if (found === undefined) {
-      throw new HeadraceError(
-        'INVALID_ARGUMENT',
-        `there is no partition ${partition}: there are ${control.log.partition} to ${partitions.length}`,
-      );
-    }
-    return found.log;
-  }
-
-  #oldestPendingMs(): number | undefined {
-    let oldest: number | undefined;
-    for (const partition of this.#core.partitions) {
-      for (const [, record] of partition.index.scan('q', 'r')) {
-        if (record.kind !== 'queued' || record.quarantined) continue;
-        oldest = Math.min(oldest ?? Number.POSITIVE_INFINITY, record.sinceMs);
-        break;
-      }
-    }
-    return oldest;
-  }
-
   #persistEntry(partition: Partition, version: number, record: QueueRecord): PersistEntry {
     const uploading = this.#parts.persister.isUploading(partition.number, version);
     return persistEntryOf(partition, version, record, uploading);
@@ -358,35 +235,4 @@ function queuePage(partition: Partition, from: string): [key: string, record: Qu
     if (page.length >= QUEUE_PAGE) break;
   }
   return page;
-}
-
-function evictablePage(
-  partition: Partition,
-  from: string,
-  to: string,
-): { targets: EvictionTarget[]; last: string | undefined } {
-  const targets: EvictionTarget[] = [];
-  let last: string | undefined;
-  let looked = 0;
-  for (const [indexKey, record] of partition.index.scan(from, to)) {
-    last = indexKey;
-    if (record.kind === 'object' && record.state === 'PERSISTED') {
-      const { version, extents } = record;
-      targets.push({ ...parseObjectKey(indexKey), version, extentCount: extents.length });
-    }
-    looked += 1;
-    if (looked >= FREE_BATCH) break;
-  }
-  return { targets, last };
-}
-
-/** `/bucket/key` taken apart. `INVALID_ARGUMENT` unless it starts with a slash. */
-function splitPath(path: string): { bucket: string; key: string } {
-  if (!path.startsWith('/') || byteLength(path) > 4096) {
-    throw new HeadraceError('INVALID_ARGUMENT', `the path "${path}" is not of the form /<bucket>/<key>`);
-  }
-  const end = path.indexOf('/', 1);
-  return end < 0
-    ? { bucket: path.slice(1), key: '' }
-    : { bucket: path.slice(1, end), key: path.slice(end + 1) };
 }

@@ -36,14 +36,14 @@ export async function* tailLog(
       if (batches === undefined && next < log.durableOffset) {
         queue = [];
         for await (const batch of log.read(next)) {
-          yield* eventsOf(log, batch, next);
+          yield* loggedEvents(log, batch, next);
           next = Math.max(next, batch.firstOffset + batch.events.length);
           if (signal.aborted) return;
         }
         continue;
       }
       for (const batch of batches ?? []) {
-        yield* eventsOf(log, batch, next);
+        yield* loggedEvents(log, batch, next);
         next = Math.max(next, batch.firstOffset + batch.events.length);
       }
       if (signal.aborted || closed) return;
@@ -60,7 +60,8 @@ export async function* tailLog(
   }
 }
 
-function* eventsOf(log: PartitionLog, batch: DurableBatch, from: number): Generator<LoggedEvent> {
+/** The events of a batch from an offset on, as plain values. */
+export function* loggedEvents(log: PartitionLog, batch: DurableBatch, from: number): Generator<LoggedEvent> {
   for (const [at, event] of batch.events.entries()) {
     const offset = batch.firstOffset + at;
     if (offset >= from) {
