@@ -2,9 +2,15 @@
  * An HTTP proxy in front of a store, which fails as networks and stores do: on purpose, once per fault that was asked for.
  *
  * Requests are forwarded as they come. Redirects are rewritten so that the request they cause (to a datanode) passes here
- * too. A fault is taken by the first request that it `matches`.
+ * too. A fault is taken by the first request that it `matches`; without one, the weather decides.
  */
-import { createServer, request as forward, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  request as forward,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export type FaultKind =
@@ -25,6 +31,19 @@ export type FaultKind =
 
 export type Fault = FaultKind & { readonly matches?: (method: string, url: string) => boolean };
 
+/** A request that came here, and what became of it. */
+export interface Exchange {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  /** What the store answered; undefined as long as it has not, or was not asked. */
+  status: number | undefined;
+  /** Bytes of the answer's body that were passed on. */
+  answeredBytes: number;
+  /** Whether the answer was passed on to its end. */
+  delivered: boolean;
+}
+
 const VIA = '/__via/';
 
 export class FaultProxy {
@@ -33,8 +52,13 @@ export class FaultProxy {
   #faults: Fault[] = [];
   #prepared: { readonly skipped: number; readonly fault: Fault } | undefined;
   #happened = false;
+  #pausedPort: number | undefined;
   /** Methods and URLs, as they came. */
   readonly asked: string[] = [];
+  /** In the order in which they came. */
+  readonly exchanges: Exchange[] = [];
+  /** Decides about each request for which no fault was asked; undefined lets it pass. */
+  weather: (method: string, url: string) => FaultKind | undefined = () => undefined;
   /** Called when a request hangs. */
   onHang: () => void = () => {};
 
@@ -55,6 +79,17 @@ export class FaultProxy {
   close(): Promise<void> {
     this.#server.closeAllConnections();
     return new Promise((resolve) => void this.#server.close(() => resolve()));
+  }
+
+  /** Nobody listens at the address, and connections are cut: a total outage, until `resume`. */
+  async pause(): Promise<void> {
+    this.#pausedPort = (this.#server.address() as AddressInfo).port;
+    await this.close();
+  }
+
+  async resume(): Promise<void> {
+    const port = this.#pausedPort;
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
   }
 
   /** One after the other, each once. */
@@ -102,9 +137,19 @@ export class FaultProxy {
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { method = '', url = '' } = request;
     this.asked.push(`${method} ${url}`);
+    const { headers } = request;
+    const exchange: Exchange = {
+      method,
+      url,
+      headers,
+      status: undefined,
+      answeredBytes: 0,
+      delivered: false,
+    };
+    this.exchanges.push(exchange);
     const index = this.#faults.findIndex(({ matches }) => matches?.(method, url) ?? true);
-    const [fault] = index < 0 ? [] : this.#faults.splice(index, 1);
-    if (fault === undefined) return this.#forward(request, response, undefined);
+    const [fault] = index < 0 ? [this.weather(method, url)] : this.#faults.splice(index, 1);
+    if (fault === undefined) return this.#forward(request, response, undefined, exchange);
     if (fault.kind === 'hang') {
       request.resume();
       return this.onHang();
@@ -114,21 +159,29 @@ export class FaultProxy {
       return;
     }
     if (fault.kind === 'delay') {
-      void fault.until.then(() => this.#forward(request, response, undefined));
+      void fault.until.then(() => this.#forward(request, response, undefined, exchange));
       return;
     }
     if (fault.kind === 'cutRequest') return cutAfter(request, fault.bodyBytes);
-    this.#forward(request, response, fault);
+    this.#forward(request, response, fault, exchange);
   }
 
-  #forward(request: IncomingMessage, response: ServerResponse, fault: Fault | undefined): void {
+  #forward(
+    request: IncomingMessage,
+    response: ServerResponse,
+    fault: FaultKind | undefined,
+    exchange: Exchange,
+  ): void {
     const { method, url = '' } = request;
     const via = url.startsWith(VIA) ? url.slice(VIA.length) : undefined;
     const [hostname, port] = (via === undefined ? this.#upstream : via.slice(0, via.indexOf('/'))).split(':');
     const path = via === undefined ? url : via.slice(via.indexOf('/'));
     const sent = forward({ hostname, port, method, path, headers: request.headers, agent: false });
     sent.on('error', () => response.destroy());
+    // Paused while it waited.
+    if (request.destroyed) return void sent.destroy();
     sent.on('response', (answer) => {
+      exchange.status = answer.statusCode;
       if (fault?.kind === 'hangAfterEffect') {
         answer.resume().on('end', () => this.onHang());
         return;
@@ -144,7 +197,11 @@ export class FaultProxy {
       }
       response.writeHead(answer.statusCode ?? 502, headers);
       if (fault?.kind === 'cutAnswer') cutAnswer(answer, response, fault.bodyBytes);
-      else answer.pipe(response);
+      else {
+        answer.on('data', (chunk: Buffer) => (exchange.answeredBytes += chunk.length));
+        answer.on('end', () => (exchange.delivered = true));
+        answer.pipe(response);
+      }
       answer.on('error', () => response.destroy());
     });
     request.pipe(sent);
