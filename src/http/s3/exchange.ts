@@ -11,23 +11,20 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { AssertionError } from '../../core/assert.js';
-import { KIB, MIB, SECOND_MS } from '../../core/units.js';
-import type { Cancel } from '../../core/ports.js';
+import { KIB } from '../../core/units.js';
 import type { Identity } from '../auth/authenticator.js';
 import { withoutSecrets } from './authorize.js';
 import type { BodyReader } from './body-reader.js';
 import type { S3Context } from './context.js';
-import { toS3Error } from './error-mapper.js';
-import type { RequestTarget } from './request-target.js';
-import { logRequest, offsetIn } from './request-log.js';
-import { S3Error } from './s3-error.js';
+import { dropRest } from './drop-rest.js';
 import { errorDocument } from './error-document.js';
+import { toS3Error } from './error-mapper.js';
+import { logFailure, logRequest, offsetIn } from './request-log.js';
+import type { RequestTarget } from './request-target.js';
+import { S3Error } from './s3-error.js';
 
 /** A rest of a body that is read after the answer to keep the connection. */
 const DRAIN_BYTES_MAX = 256 * KIB;
-/** What is read of a longer one, and for how long, before the connection is closed. */
-const LINGER_BYTES_MAX = 16 * MIB;
-const LINGER_MS = 2 * SECOND_MS;
 
 const NOWHERE: RequestTarget = { rawPath: '', rawQuery: '', bucket: '', key: '', query: new Map() };
 const NO_HEADERS: readonly string[] = [];
@@ -236,7 +233,7 @@ export class Exchange {
     }
     const failure = withoutSecrets(this, toS3Error(this.#bodyError ?? error));
     this.#code = failure.s3Code;
-    if (failure.status >= 500 && failure.s3Code !== 'NotImplemented') this.#log(failure, error);
+    if (failure.status >= 500 && failure.s3Code !== 'NotImplemented') logFailure(this, failure, error);
     if (this.#answered) {
       this.request.socket.destroy();
       this.finish();
@@ -245,21 +242,6 @@ export class Exchange {
     const headers = this.startHeaders();
     headers.push(...failure.headers);
     this.replyXml(failure.status, errorDocument(failure, this), headers);
-  }
-
-  #log(failure: S3Error, error: unknown): void {
-    const { bucket, key } = this.target;
-    const fields = {
-      error,
-      code: failure.s3Code,
-      requestId: this.requestId,
-      operation: this.operation,
-      bucket,
-      key,
-    };
-    // Under pressure this is the answer to most requests, and the engine says why, once.
-    if (failure.status === 503) this.context.logger.debug(fields, 'a request was turned away');
-    else this.context.logger.error(fields, 'a request failed');
   }
 
   #begin(status: number, headers: readonly string[]): boolean {
@@ -284,27 +266,13 @@ export class Exchange {
 
   /** The whole answer is out but for its formal end, which waits for the client to stop sending. */
   #linger(): void {
-    const { request, response, context } = this;
-    let bytes = 0;
-    let cancel: Cancel | undefined = undefined;
-    const end = (): void => {
+    const end = dropRest(this.request, this.context.clock, () => {
       this.#endLinger = undefined;
-      request.off('data', onData);
-      request.off('end', end);
-      cancel?.();
-      if (!this.#gone) response.end();
+      if (!this.#gone) this.response.end();
       this.finish();
-    };
-    const onData = (chunk: Uint8Array): void => {
-      bytes += chunk.length;
-      if (bytes > LINGER_BYTES_MAX) end();
-    };
-    cancel = context.clock.schedule(LINGER_MS, end);
+    });
     this.#onGone = end;
     this.#endLinger = end;
-    request.on('data', onData);
-    request.on('end', end);
-    request.resume();
   }
 
   /** Gives back what the request held and lets the next one of the connection begin. */
@@ -314,25 +282,10 @@ export class Exchange {
     this.#onGone = undefined;
     if (this.#heldBytes > 0) this.context.bodies.release(this.#heldBytes);
     const { observer, clock, options } = this.context;
-    observer?.(this.operation, this.#status, clock.monotonicTimeMs() - this.#startedMs);
-    if (options.accessLog) this.#logAnswer();
+    const durationMs = clock.monotonicTimeMs() - this.#startedMs;
+    observer?.(this.operation, this.#status, durationMs);
+    if (options.accessLog)
+      logRequest(this, { status: this.#status, code: this.#code, offset: this.#offset, durationMs });
     this.#onDone();
-  }
-
-  #logAnswer(): void {
-    const { context, target, requestId, operation, method, identity, request } = this;
-    logRequest(context.logger, {
-      requestId,
-      operation,
-      method,
-      bucket: target.bucket,
-      key: target.key,
-      status: this.#status,
-      code: this.#code,
-      durationMs: context.clock.monotonicTimeMs() - this.#startedMs,
-      offset: this.#offset,
-      user: identity.user,
-      remoteAddress: request.socket.remoteAddress,
-    });
   }
 }
