@@ -7,7 +7,8 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
 import { ANSWERS, named, type Schema } from './api-schemas.js';
-import { PARAMETERS, ROUTES, type RouteText } from './api-description.js';
+import { PARAMETERS, ROUTES } from './api-description.js';
+import type { RouteText } from './api-text.js';
 
 const INFO = {
   title: 'Headrace admin API',
