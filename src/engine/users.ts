@@ -23,16 +23,11 @@ import {
   type StoredAccessKey,
   type StoredUser,
 } from './users-document.js';
+import { newKeyPair } from './users-key-pair.js';
 import type { SecretBox } from './users-secret-box.js';
 import type { NewAccessKey, UserInfo, UserService } from './users-service.js';
 
 const USERS_MAX = 10_000;
-const ID_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-const ID_START = 'HR';
-const ID_CHARACTERS = 20;
-const SECRET_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-/** Over 230 bits, in the form that clients know from elsewhere. */
-const SECRET_CHARACTERS = 40;
 
 /** What a signature is checked with. */
 export interface KnownKey {
@@ -187,7 +182,7 @@ export class Users implements UserService {
   ): Promise<NewAccessKey> {
     const { control, secrets } = this.#parts;
     if (pair !== undefined) checkKeyPair(pair);
-    const { accessKeyId: id, secretAccessKey } = pair ?? this.#newPair();
+    const { accessKeyId: id, secretAccessKey } = pair ?? newKeyPair(this.#parts.random);
     const seal = await secrets.sealer();
     await control.submit(({ users }, atMs) => {
       const user = decide(users, atMs);
@@ -206,14 +201,6 @@ export class Users implements UserService {
       return { type: 'UserChanged', atMs, name, document };
     });
     return { user: infoOf(this.#stored(name)), accessKeyId: id, secretAccessKey };
-  }
-
-  #newPair(): KeyPair {
-    const { random } = this.#parts;
-    return {
-      accessKeyId: ID_START + letters(random, ID_LETTERS, ID_CHARACTERS - ID_START.length),
-      secretAccessKey: letters(random, SECRET_LETTERS, SECRET_CHARACTERS),
-    };
   }
 
   /** Also of a key whose secret cannot be read. */
@@ -288,15 +275,4 @@ function checkKey({ name, keys }: StoredUser, accessKeyId: string): void {
 
 function noSuchUser(name: string): HeadraceError {
   return new HeadraceError('NO_SUCH_USER', `there is no user "${name}"`);
-}
-
-/** Letters that nobody can guess, each as likely as the others: an alphabet has at most 64. */
-function letters(random: Random, alphabet: string, length: number): string {
-  let text = '';
-  while (text.length < length)
-    for (const byte of random.bytes(length)) {
-      const letter = alphabet[byte & 0x3f];
-      if (letter !== undefined && text.length < length) text += letter;
-    }
-  return text;
 }
