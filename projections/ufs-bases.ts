@@ -7,7 +7,7 @@
  * one, is in the UFS without an event that says so. Objects of other mounts cost one comparison per event.
  */
 import type { DataEvent } from '../log/events.js';
-import { ufsBaseKey, type RecordMap, type UfsBaseRecord } from './records.js';
+import { objectKey, ufsBaseKey, type RecordMap, type UfsBaseRecord } from './records.js';
 
 /** Versions that may have got to the UFS unnoticed; older ones are forgotten, and taken for somebody else's if they did. */
 const OURS_MAX = 16;
@@ -20,12 +20,15 @@ export function emptyUfsBases(): UfsBases {
   return { count: 0 };
 }
 
-/** Folds one event into the bases, in place. */
+/** Folds one event into the bases, in place; before the object index, whose record of the object tells what the event is about. */
 export function foldUfsBases(index: RecordMap, bases: UfsBases, event: DataEvent): void {
   if (event.type === 'UfsBaseNoted') {
     const key = ufsBaseKey(event.bucket, event.key);
-    if (index.get(key) === undefined) bases.count += 1;
-    index.set(key, baseOf(event.ufsEtag));
+    const known = index.get(key);
+    if (known === undefined) bases.count += 1;
+    // What was written here before may still be on its way there.
+    const ours = known?.kind === 'ufsBase' ? known.ours : [];
+    index.set(key, { ...baseOf(event.ufsEtag), ours });
     return;
   }
   if (bases.count === 0) return;
@@ -37,17 +40,36 @@ export function foldUfsBases(index: RecordMap, bases: UfsBases, event: DataEvent
       change(index, event, () => baseOf(event.ufsEtag));
       return;
     case 'DeletePersisted':
-    case 'PersistDiscarded':
-    case 'ObjectEvicted': {
-      const key = ufsBaseKey(event.bucket, event.key);
-      if (index.get(key) === undefined) return;
-      index.delete(key);
-      bases.count -= 1;
+      // A version that was written meanwhile finds no object there.
+      if (isOvertaken(index, event)) change(index, event, ({ ours }) => ({ kind: 'ufsBase', ours }));
+      else remove(index, bases, event);
       return;
-    }
+    case 'PersistDiscarded':
+    case 'ObjectEvicted':
+      remove(index, bases, event);
+      return;
     default:
       return;
   }
+}
+
+function isOvertaken(
+  index: RecordMap,
+  { bucket, key, version }: Extract<DataEvent, { type: 'DeletePersisted' }>,
+): boolean {
+  const current = index.get(objectKey(bucket, key));
+  return (current?.kind === 'object' || current?.kind === 'deleting') && current.version !== version;
+}
+
+function remove(
+  index: RecordMap,
+  bases: UfsBases,
+  { bucket, key }: { readonly bucket: string; readonly key: string },
+): void {
+  const baseKey = ufsBaseKey(bucket, key);
+  if (index.get(baseKey) === undefined) return;
+  index.delete(baseKey);
+  bases.count -= 1;
 }
 
 function committed(

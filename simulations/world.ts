@@ -74,6 +74,8 @@ export interface WorldOptions {
   readonly log?: Partial<EmbeddedLogOptions>;
   /** Policies by path pattern; `default` for the rest. WRITE_BACK everywhere unless given. */
   readonly policies?: Readonly<Record<string, PolicyMode>>;
+  /** How long it takes to open what a mount points at. */
+  readonly mountDelayMs?: number;
   readonly observer?: WorldObserver;
 }
 
@@ -231,11 +233,13 @@ export class SimWorld {
       indexes: [index],
       root: store,
       // `sim://<bucket>/<prefix>`: a part of the one simulated store.
-      openMount: ({ ufs }) => {
+      openMount: async ({ ufs }) => {
+        const { mountDelayMs } = this.#options;
+        if (mountDelayMs !== undefined) await this.clock.sleep(mountDelayMs);
         const [, bucket, prefix = ''] = /^sim:\/\/([^/]+)\/?(.*)$/.exec(ufs) ?? [];
-        return bucket === undefined
-          ? Promise.reject(new HeadraceError('INVALID_SETTING', `"${ufs}" is no part of the simulated store`))
-          : Promise.resolve({ store: unclosable(this.#store()), bucket, prefix });
+        if (bucket === undefined)
+          throw new HeadraceError('INVALID_SETTING', `"${ufs}" is no part of the simulated store`);
+        return { store: unclosable(this.#store()), bucket, prefix };
       },
     });
   }

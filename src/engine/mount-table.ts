@@ -89,11 +89,18 @@ export class MountTable {
     ];
   }
 
-  async add(mount: Mount): Promise<void> {
+  /** `accept` is called in the turn in which the mount takes effect; what it throws is thrown, and nothing is mounted. */
+  async add(mount: Mount, accept: () => void = () => undefined): Promise<void> {
     const { bucket, prefix } = parseMountPath(mount.path);
     const conditional = isConditional(mount);
     const opened = await this.#open(mount);
-    if (conditional) await refuseOrClose(opened.store);
+    try {
+      if (conditional) refuseUnconditional(opened.store);
+      accept();
+    } catch (error) {
+      await opened.store.close();
+      throw error;
+    }
     this.#entries = [
       ...this.#entries.filter(([path]) => path !== mount.path),
       [mount.path, { ...opened, path: mount.path, bucketName: bucket, keyPrefix: prefix, conditional }] as [
@@ -176,15 +183,6 @@ function refuseUnconditional(store: ObjectStore): void {
     'INVALID_SETTING',
     `${store.description} has no conditional writes: ${SAFE_PERSIST_OPTION} must be overwrite`,
   );
-}
-
-async function refuseOrClose(store: ObjectStore): Promise<void> {
-  try {
-    refuseUnconditional(store);
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
 }
 
 /** `INVALID_ARGUMENT` unless it is `/<bucket>` or `/<bucket>/<prefix>`; a prefix ends with a slash. */

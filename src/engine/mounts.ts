@@ -79,12 +79,15 @@ export class Mounts {
     const before = this.#core.control.state.mounts.get(path);
     if (before !== undefined)
       throw new HeadraceError('INVALID_ARGUMENT', `${before.ufs} is mounted at "${path}": remove it first`);
-    this.#refuseDirty(
-      path,
-      (dirty) =>
-        `"${path}" has data that is not persisted yet, ${dirty}: wait for it (headrace flush ${path})`,
-    );
-    await this.#core.mounts.add(mount);
+    const refuseDirty = (): void =>
+      this.#refuseDirty(
+        path,
+        (dirty) =>
+          `"${path}" has data that is not persisted yet, ${dirty}: wait for it (headrace flush ${path})`,
+      );
+    refuseDirty();
+    // Again when it is open, because clients went on writing.
+    await this.#core.mounts.add(mount, refuseDirty);
     try {
       await this.#core.control.submit((_state, atMs) => ({ type: 'MountAdded', atMs, ...mount }));
     } catch (error) {

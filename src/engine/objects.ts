@@ -96,7 +96,9 @@ export class Objects implements ObjectService {
   }
 
   async setObjectAcl(bucket: string, key: string, list: string): Promise<void> {
-    return this.#writing(bucket, () => this.#parts.tags.setAcl(bucket, key, list));
+    return this.#writing(bucket, () =>
+      this.#safely({ bucket, key }, () => this.#parts.tags.setAcl(bucket, key, list)),
+    );
   }
 
   putObject(request: PutObjectRequest): Promise<WriteReceipt> {

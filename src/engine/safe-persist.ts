@@ -3,8 +3,8 @@
  * object was first written here, or one of our own versions. Anything else was put there by somebody else: the version is parked with
  * `UFS_CONFLICT` and both ETags, and an operator says which one to keep.
  *
- * The base is noted, as an event, before the first write of an object that the cache knows no base of. When the UFS does not
- * answer then, the write is not held up: its base is that there is no object, and what is found there later is a conflict.
+ * The base is noted, as an event, before the first write of an object that the cache does not hold, and again when an upload was
+ * overtaken by a newer version while it was on its way. When the UFS does not answer then, the write is not held up: its base is that there is no object, and what is found there later is a conflict.
  */
 import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { StoreCondition, StoredObject } from '../core/object-store.js';
@@ -15,7 +15,8 @@ import {
   type ObjectRecord,
   type UfsBaseRecord,
 } from '../../projections/records.js';
-import { decideRetry } from './decide-persists.js';
+import { decidePersisted } from './decide.js';
+import { decideRetry, type PersistTarget } from './decide-persists.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { UfsLocation } from './mount-table.js';
 import type { Decision, DecisionView } from './partition.js';
@@ -38,7 +39,10 @@ export class SafePersist {
 
   /** To be called before a write. Nothing to wait for where persists are not conditional, or the base is known. */
   noteBase(bucket: string, key: string): Promise<void> | undefined {
-    if (!this.isConditional(bucket, key) || this.#baseOf(bucket, key) !== undefined) return undefined;
+    if (!this.isConditional(bucket, key)) return undefined;
+    // A base without an object is of a write that failed: the UFS may hold something else by now.
+    const isHeld = durableRecord(this.#core, bucket, key) !== undefined;
+    if (isHeld && this.#baseOf(bucket, key) !== undefined) return undefined;
     if (this.#core.policies.modeOf(bucket, key) !== 'WRITE_BACK') return undefined;
     return this.#note(bucket, key);
   }
@@ -49,8 +53,9 @@ export class SafePersist {
     if (record?.kind === 'deleting' || (record?.kind === 'object' && record.state !== 'PERSISTED')) return;
     const ufsEtag = record?.kind === 'object' ? record.ufsEtag : await this.#etagThere(bucket, key);
     await partitionOf(this.#core, bucket, key).submit((view) => {
+      const isHeld = view.records.get(objectKey(bucket, key)) !== undefined;
       const known = view.records.get(ufsBaseKey(bucket, key)) !== undefined;
-      return known ? { events: [], result: undefined } : decideBase(view, { bucket, key }, ufsEtag);
+      return isHeld && known ? { events: [], result: undefined } : decideBase(view, { bucket, key }, ufsEtag);
     });
   }
 
@@ -83,13 +88,30 @@ export class SafePersist {
       } catch (error) {
         if (!isErrorCode(error, 'UFS_CONFLICT')) throw error;
         const found = await this.#head(located);
-        // The answer of an earlier attempt was lost.
-        if (found !== undefined && isSame(found, record)) return found;
-        if (attempt > OWN_VERSIONS_MAX || found === undefined || !base.ours.includes(found.etag))
+        if (found === undefined || !(base.ours.includes(found.etag) || isSame(found, record)))
           throw conflict(located, base.ufsEtag, found, error);
+        if (attempt > OWN_VERSIONS_MAX) throw changing(located, error);
+        // Also when it has the same bytes: its tags may be those of an older version.
         expected = found.storeEtag;
       }
     }
+  }
+
+  /**
+   * The UFS holds a version, which is current or was overtaken while it was on its way: then it is what the next version takes the
+   * place of. The caller holds the object's lock.
+   */
+  decideUploaded(
+    view: DecisionView,
+    target: PersistTarget,
+    ufsEtag: string,
+    { conditional }: Pick<UfsLocation, 'conditional'>,
+  ): Decision<void> {
+    const persisted = decidePersisted(view, { ...target, ufsEtag });
+    const { bucket, key } = target;
+    const isNews =
+      conditional && persisted.events.length === 0 && view.records.get(ufsBaseKey(bucket, key)) !== undefined;
+    return isNews ? decideBase(view, target, ufsEtag) : persisted;
   }
 
   /** As `put`, for a delete. */
@@ -167,6 +189,12 @@ function isSame(found: StoredObject, record: ObjectRecord): boolean {
   return (
     found.etag === record.etag && found.size === record.size && found.lastModifiedMs === record.lastModifiedMs
   );
+}
+
+/** One of our own versions was there each time, and then another: late effects of calls that were given up. */
+function changing({ store, bucket, key }: UfsLocation, cause: unknown): HeadraceError {
+  const message = `${bucket}/${key} in ${store.description} is still changing by earlier calls of this server`;
+  return new HeadraceError('UFS_UNKNOWN_OUTCOME', message, { cause });
 }
 
 function conflict(

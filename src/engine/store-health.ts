@@ -36,11 +36,10 @@ export class StoreHealth {
     return !this.#suspects.has(store);
   }
 
-  /** Stores that did not answer their last probe. */
-  get downStores(): number {
-    let down = 0;
-    for (const { isDown } of this.#suspects.values()) if (isDown) down++;
-    return down;
+  /** Whether no store that is in use answered its last probe. */
+  get areAllDown(): boolean {
+    if (this.#suspects.size === 0) return false;
+    return this.#core.mounts.stores().every(({ store }) => this.#suspects.get(store)?.isDown === true);
   }
 
   succeeded(store: ObjectStore): void {
@@ -82,6 +81,11 @@ export class StoreHealth {
 
   #probeLater(store: ObjectStore, suspicion: Suspicion, delayMs: number, error: unknown): void {
     if (this.#stopped || this.#suspects.get(store) !== suspicion) return;
+    if (!this.#core.mounts.stores().some((inUse) => inUse.store === store)) {
+      // Its mount is gone, and its return means nothing to anybody.
+      this.#suspects.delete(store);
+      return;
+    }
     if (!suspicion.isDown) {
       const message = error instanceof Error ? error.message : String(error);
       this.#core.logger.warn(

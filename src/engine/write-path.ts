@@ -76,8 +76,10 @@ export class WritePath {
 
   /** Too much waits for the UFS, and the path's rule would rather have its client wait for the UFS than for room. */
   #isDegraded({ bucket, key, body }: PutObjectRequest): boolean {
-    const { policies, admission, budgets } = this.#core;
+    const { policies, admission, budgets, mounts } = this.#core;
     if (!policies.hasDegrading || body.size === undefined) return false;
+    // Straight to the UFS nothing is asked of what is there.
+    if (mounts.hasConditional && mounts.locate(bucket, key).conditional) return false;
     return (
       policies.matcher.match(bucket, key).degrades && admission.isStrained(body.size, budgets.of(bucket, key))
     );
@@ -222,7 +224,7 @@ export class WritePath {
           lastModifiedMs: this.#core.clock.wallTimeMs(),
         }),
       );
-      await this.#dropTransient(bucket, key);
+      await this.#dropCopy(bucket, key);
       const { etag, lastModifiedMs } = held;
       return { etag, lastModifiedMs, size, checksum: request.checksum?.() };
     } finally {
@@ -273,13 +275,17 @@ export class WritePath {
     this.#ufs.forgetFills(bucket, key);
   }
 
-  /** A TRANSIENT version from before the path's rule changed no longer counts once the UFS has a newer one. */
-  async #dropTransient(bucket: string, key: string): Promise<void> {
+  /** A version that is TRANSIENT from before the path's rule changed, or was quarantined, no longer counts once the UFS has a newer one. */
+  async #dropCopy(bucket: string, key: string): Promise<void> {
     const record = durableRecord(this.#core, bucket, key);
-    if (record?.kind !== 'object' || record.state !== 'TRANSIENT') return;
-    await partitionOf(this.#core, bucket, key).submit((view) =>
-      decideDelete(view, { bucket, key, ufsDelete: false }),
-    );
+    if (record?.kind !== 'object' || record.state === 'PERSISTED') return;
+    await partitionOf(this.#core, bucket, key).submit((view) => {
+      const current = view.records.get(objectKey(bucket, key));
+      const isLeft = current?.kind === 'object' && current.version === record.version;
+      return isLeft && (current.state === 'TRANSIENT' || current.state === 'QUARANTINED')
+        ? decideDelete(view, { bucket, key, ufsDelete: false })
+        : { events: [], result: undefined };
+    });
   }
 
   #store(request: PutObjectRequest): Promise<StoredBody> {

@@ -155,3 +155,35 @@ void t.test(
     t.same(await world.read('m/key'), bytes(1), 'and back again');
   },
 );
+
+void t.test('a mount that was removed while its store was away does not count as away', async (t) => {
+  const world = await EngineWorld.open();
+  world.ufs.putOutOfBand('other', 'x', bytes(1));
+  const path = `/${BUCKET}/m`;
+  await world.run(world.admin.addMount({ path, ufs: 'sim://other', options: {} }));
+  world.ufs.arm('unavailable', { operation: 'put', bucket: 'other', times: 100 });
+  world.ufs.arm('unavailable', { operation: 'check', times: 1000 });
+  await world.put('m/x', bytes(2));
+  await world.until(() => !world.engine.persister.storesAnswer || world.state.uploads.pending === 1);
+  await world.sleep(3 * SECOND_MS);
+  await world.run(world.admin.removeMount({ path, force: true }));
+  await world.put('y', bytes(3));
+  await world.drained();
+  t.ok(world.engine.persister.storesAnswer, 'the root answers');
+});
+
+void t.test('what is written while a mount is opened is not taken to the wrong store', async (t) => {
+  const world = await EngineWorld.open({ mountDelayMs: SECOND_MS });
+  world.ufs.putOutOfBand('other', 'x', bytes(1));
+  world.ufs.putOutOfBand(BUCKET, 'm/x', bytes(2));
+  world.ufs.setFaults({ unavailable: 1 });
+  const adding = codeOf(world.admin.addMount({ path: `/${BUCKET}/m`, ufs: 'sim://other', options: {} }));
+  await world.sleep(SECOND_MS / 2);
+  await world.delete('m/x');
+  const code = await world.run(adding);
+  world.ufs.setFaults({});
+  await world.drained();
+  t.ok(world.ufs.contents('other').has('x'), 'the delete was of another object');
+  t.equal(code, 'INVALID_ARGUMENT');
+  t.same(await world.run(world.admin.mounts()), [], 'it is not mounted');
+});

@@ -1,6 +1,7 @@
 /** Conditional persists: what somebody else changed in the UFS is never overwritten silently. */
 import t from 'tap';
-import { KIB, SECOND_MS } from '../../src/core/units.js';
+import { KIB, MIB, SECOND_MS } from '../../src/core/units.js';
+import { DEFAULT_PATH_CONFIG } from '../../src/engine/path-config.js';
 import { BUCKET, EngineWorld, type EngineWorldOptions } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
 
@@ -144,3 +145,98 @@ void t.test(
     }
   },
 );
+
+void t.test(
+  'safe persist: a key that is overwritten often during one upload makes no conflict',
+  async (t) => {
+    const world = await open({ ufs: { latencyMs: { min: 400, max: 500 } } });
+    await world.put('key', body(0));
+    await world.sleep(450);
+    for (let at = 1; at <= 40; at++) await world.put('key', body(at));
+    await world.drained();
+    t.equal(world.state.uploads.quarantined, 0);
+    t.same(world.inUfs('key'), body(40));
+  },
+);
+
+void t.test('safe persist: what appears behind a delete that was overtaken is not overwritten', async (t) => {
+  const world = await open({ ufs: { latencyMs: { min: 400, max: 500 } } });
+  await world.put('key', body(1));
+  await world.drained();
+  await world.delete('key');
+  // The delete has taken effect in the UFS, and its answer is on its way.
+  await world.until(() => world.inUfs('key') === undefined);
+  await world.put('key', body(2));
+  await world.until(() => world.ufs.calls('delete') === 1);
+  world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+  await world.drained();
+  t.same(world.inUfs('key'), THEIRS);
+  t.equal(await phaseOf(world, 'key'), 'CONFLICT');
+});
+
+void t.test('safe persist: a write that failed leaves nothing that a later one is measured by', async (t) => {
+  const world = await open();
+  world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+  const failed = world.objects.putObject({
+    bucket: BUCKET,
+    key: 'key',
+    body: { kind: 'chunks', chunks: [body(1)], size: body(1).length },
+    headers: { system: {}, user: {} },
+    md5: new Uint8Array(16),
+  });
+  await t.rejects(world.run(failed), { code: 'BAD_DIGEST' });
+  world.ufs.putOutOfBand(BUCKET, 'key', body(2));
+  await world.put('key', body(3));
+  await world.drained();
+  t.equal(world.state.uploads.quarantined, 0);
+  t.same(world.inUfs('key'), body(3));
+});
+
+void t.test('safe persist: tags get there although the upload before lost its answer', async (t) => {
+  const world = await open();
+  world.ufs.arm('lostAnswer', { operation: 'put' });
+  await world.put('key', body(1));
+  await world.until(() => world.inUfs('key') !== undefined);
+  await world.run(world.objects.setObjectTags(BUCKET, 'key', { colour: 'red' }));
+  await world.drained();
+  t.same(world.ufs.contents(BUCKET).get('key')?.headers.tags, { colour: 'red' });
+});
+
+void t.test(
+  'safe persist: an access list does not carry an object over what changed in the UFS',
+  async (t) => {
+    const world = await open();
+    world.ufs.putOutOfBand(BUCKET, 'key', body(1));
+    t.same(await world.read('key'), body(1));
+    world.ufs.arm('throttled', { operation: 'put', times: 3 });
+    await world.run(world.objects.setObjectAcl(BUCKET, 'key', 'public-read'));
+    world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+    await world.drained();
+    t.same(world.inUfs('key'), THEIRS);
+    t.equal(await phaseOf(world, 'key'), 'CONFLICT');
+  },
+);
+
+void t.test('safe persist: pressure does not make a write go past the condition', async (t) => {
+  const world = await open({
+    engine: { pinnedSoftRatio: 0.1, pressureDelayMaxMs: SECOND_MS },
+  });
+  await world.run(
+    world.admin.setPathConfig({
+      ...DEFAULT_PATH_CONFIG,
+      defaultRule: { policyMode: 'WRITE_BACK', properties: { onPressure: 'writeThrough' } },
+    }),
+  );
+  await world.put('key', body(1));
+  await world.drained();
+  await world.run(world.admin.free({}));
+  world.ufs.arm('throttled', { operation: 'put', times: 20 });
+  for (let at = 0; at < 6; at++) await world.put(`held-${at}`, body(at, MIB));
+  world.ufs.setFaults({});
+  await world.put('key', body(2));
+  await world.drained();
+  await world.put('key', body(3));
+  await world.drained();
+  t.equal(world.state.uploads.quarantined, 0, 'no conflict with ourselves');
+  t.same(world.inUfs('key'), body(3));
+});
