@@ -6,7 +6,8 @@
  * because a crash ends the writes they are for.
  *
  * Above the soft limit writers are held up, the longer the closer the limit is, so that they come down to the speed of the uploads;
- * at the limit they wait, in order, for as long as the uploads may still make room for them (docs/space.md).
+ * at the limit they wait, in order, for as long as the uploads may still make room for them (docs/space.md). Who waits for the room of
+ * a budget holds up nobody else.
  */
 import { HeadraceError } from '../core/errors.js';
 import type { Clock } from '../core/ports.js';
@@ -82,7 +83,8 @@ interface Claim {
 
 /** A write at its limit. */
 interface Waiting extends Claim {
-  readonly go: () => void;
+  /** `granted`: room was made for it, which it takes in its turn. */
+  readonly go: (granted: boolean) => void;
 }
 
 export class Admission {
@@ -92,6 +94,8 @@ export class Admission {
   /** What callers of `take` wait for. */
   #takenBytes = 0;
   readonly #waiting: Waiting[] = [];
+  /** Room was made for one that waits, which has yet to take it. */
+  #isGranting = false;
 
   constructor(sources: AdmissionSources) {
     this.#sources = sources;
@@ -126,7 +130,7 @@ export class Admission {
 
   /** Reserves at once, without waiting for room; undefined when that is not possible or not wise. */
   tryReserve(bytes: number, budget?: Budget): Reservation | undefined {
-    if (this.#waiting.length > 0 || this.#strain(bytes, budget) > 0 || this.#missingBytes(bytes) > 0)
+    if (this.#isBehind(budget) || this.#strain(bytes, budget) > 0 || this.#missingBytes(bytes) > 0)
       return undefined;
     return this.#reserved(bytes, budget);
   }
@@ -148,7 +152,11 @@ export class Admission {
 
   /** The part of `reserve` that `Reservation.grow` shares. */
   async take(claim: Claim): Promise<void> {
-    if (this.#waiting.length > 0 || this.#strain(claim.bytes, claim.budget) > 0) await this.#holdUp(claim);
+    const { bytes, budget } = claim;
+    if (this.#isBehind(budget) || this.#strain(bytes, budget) > 0) {
+      const granted = await this.#holdUp(claim);
+      if (granted) this.#isGranting = false;
+    }
     await this.#take(claim);
   }
 
@@ -178,10 +186,33 @@ export class Admission {
     this.madeRoom();
   }
 
-  /** Something may be pinned no longer: the write that has waited longest goes on if it fits now. */
+  /**
+   * Something may be pinned no longer: the write that has waited longest goes on if it fits now, one at a time, because it takes its
+   * room only when it gets its turn. Those behind it that wait for another budget do not wait for it.
+   */
   madeRoom(): void {
-    const [first] = this.#waiting;
-    if (first !== undefined && this.#fitsPinned(first.bytes, first.budget)) first.go();
+    if (this.#waiting.length === 0 || this.#isGranting) return;
+    const full = new Set<Budget | undefined>();
+    for (const waiting of this.#waiting) {
+      const { bytes, budget } = waiting;
+      if (!this.#fitsLimit(this.#takenBytes + bytes)) return;
+      if (full.has(budget)) continue;
+      if (fitsBudget(bytes, budget)) {
+        this.#isGranting = true;
+        waiting.go(true);
+        return;
+      }
+      full.add(budget);
+    }
+  }
+
+  /** Whether a claim would overtake one that waits for the same room. */
+  #isBehind(budget: Budget | undefined): boolean {
+    if (this.#waiting.length === 0) return this.#isGranting;
+    return (
+      this.#isGranting ||
+      this.#waiting.some((waiting) => waiting.budget === budget || !this.#fitsLimit(waiting.bytes))
+    );
   }
 
   #reserved(bytes: number, budget: Budget | undefined): Reservation {
@@ -190,25 +221,25 @@ export class Admission {
     return new Reservation(this, bytes, budget);
   }
 
-  /** At most `delayMaxMs`. What is then still too much is refused by the caller. */
-  async #holdUp(claim: Claim): Promise<void> {
+  /** At most `delayMaxMs`; true when room was made for it. What is then still too much is refused by the caller. */
+  async #holdUp(claim: Claim): Promise<boolean> {
     const { clock, delayMaxMs } = this.#sources;
     const { bytes, budget } = claim;
-    if (delayMaxMs === 0 || !this.#mayFit(claim)) return;
+    if (delayMaxMs === 0 || !this.#mayFit(claim)) return false;
     const delayMs = Math.min(1, this.#strain(bytes, budget)) * delayMaxMs;
-    if (this.#waiting.length === 0 && delayMs < delayMaxMs) {
+    if (!this.#isBehind(budget) && delayMs < delayMaxMs) {
       await clock.sleep(delayMs);
-      if (this.#fitsPinned(bytes, budget)) return;
+      if (this.#fitsPinned(bytes, budget)) return false;
     }
-    if (this.#waiting.length >= WAITING_MAX) return;
-    await new Promise<void>((resolve) => {
-      const go = (): void => {
+    if (this.#waiting.length >= WAITING_MAX) return false;
+    return new Promise<boolean>((resolve) => {
+      const go = (granted: boolean): void => {
         cancel();
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-        resolve();
+        resolve(granted);
       };
       const waiting = { ...claim, go };
-      const cancel = clock.schedule(delayMaxMs, go);
+      const cancel = clock.schedule(delayMaxMs, () => go(false));
       this.#waiting.push(waiting);
     });
   }
@@ -230,7 +261,11 @@ export class Admission {
   }
 
   #fitsPinned(bytes: number, budget: Budget | undefined): boolean {
-    return this.pinnedBytes + bytes <= this.#sources.pinnedLimitBytes && fitsBudget(bytes, budget);
+    return this.#fitsLimit(bytes) && fitsBudget(bytes, budget);
+  }
+
+  #fitsLimit(bytes: number): boolean {
+    return this.pinnedBytes + bytes <= this.#sources.pinnedLimitBytes;
   }
 
   /** Whether a claim will fit once uploads have made room, of what is pinned or of what other writers are about to pin. */

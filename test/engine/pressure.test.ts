@@ -1,7 +1,10 @@
 /** Pressure: what writers meet when more is written than the UFS takes, from a short delay to a refusal that says why. */
 import t from 'tap';
-import { HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from '../../src/core/units.js';
+import { GIB, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from '../../src/core/units.js';
 import { DEFAULT_PATH_CONFIG, type PathRuleProperties } from '../../src/engine/path-config.js';
+import { Admission } from '../../src/engine/admission.js';
+import { Scheduler } from '../../simulations/scheduler.js';
+import { SimClock } from '../../simulations/sim-clock.js';
 import { BUCKET, EngineWorld, codeOf } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
 
@@ -177,4 +180,63 @@ void t.test('a budget is a size, and only of WRITE_BACK paths', async (t) => {
   t.equal(await set('TRANSIENT', { pinnedBudget: '1GiB' }), 'INVALID_ARGUMENT');
   t.equal(await set('TRANSIENT', { onPressure: 'writeThrough' }), 'INVALID_ARGUMENT');
   t.equal(await set('WRITE_BACK', { pinnedBudget: '1GiB', onPressure: 'delay' }), 'success');
+});
+
+void t.test('a path at its budget does not hold up writes elsewhere', async (t) => {
+  const world = await EngineWorld.open({ engine: { ...PRESSURE, ufsTimeoutMs: HOUR_MS } });
+  world.ufs.setFaults({ hang: 1 });
+  await setRules(world, { [`/${BUCKET}/small/**`]: { pinnedBudget: '1MiB' } });
+  await world.put('small/0', makeBody(1, MIB));
+  const waiting = codeOf(world.beginPut('small/1', makeBody(2, 100 * KIB)));
+  await world.sleep(10);
+  t.ok((await timeOf(world, () => world.put('other', makeBody(3, 100 * KIB)))) < 50);
+  t.equal(await world.run(waiting), 'SLOW_DOWN');
+});
+
+void t.test('a write straight to the UFS takes the place of a version that was quarantined', async (t) => {
+  const world = await EngineWorld.open();
+  world.ufs.arm('denied', { operation: 'put' });
+  await world.put('key', makeBody(1, KIB));
+  await world.until(() => world.state.uploads.quarantined === 1);
+  await world.setPolicies({ default: 'NO_CACHE' });
+  await world.put('key', makeBody(2, KIB));
+  t.same(await world.read('key'), makeBody(2, KIB));
+  await world.run(world.admin.persists.retry({}));
+  await world.drained();
+  t.same(world.inUfs('key'), makeBody(2, KIB), 'and nothing older comes after it');
+  t.equal(world.state.uploads.pending, 0);
+});
+
+void t.test('two that wait do not both go on with the room of one', async (t) => {
+  let pinnedBytes = 100;
+  const scheduler = new Scheduler();
+  const admission = new Admission({
+    clock: new SimClock(scheduler),
+    capacityBytes: 1000,
+    pinnedLimitBytes: 100,
+    softRatio: 1,
+    delayMaxMs: SECOND_MS,
+    unpersistedBytes: () => pinnedBytes,
+    storesAnswer: () => true,
+    uploadsWait: () => true,
+    usedBytes: () => 0,
+    diskFreeBytes: () => GIB,
+    makeRoom: () => Promise.resolve(true),
+  });
+  const first = admission.reserve(20);
+  const second = admission.reserve(20);
+  await scheduler.run(10);
+  // Two events of one batch.
+  for (const freedBytes of [20, 5]) {
+    pinnedBytes -= freedBytes;
+    admission.madeRoom();
+  }
+  const reservation = await scheduler.complete(first);
+  t.equal(admission.pinnedBytes, 95);
+  await scheduler.run(20);
+  pinnedBytes -= 15;
+  admission.madeRoom();
+  (await scheduler.complete(second)).release();
+  reservation.release();
+  t.equal(admission.reservedBytes, 0);
 });
