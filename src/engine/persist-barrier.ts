@@ -190,6 +190,9 @@ export class VersionWatch {
   readonly #outcomes = new Map<number, VersionOutcome | { readonly successor: number }>();
   #version: number | undefined;
   #settle: ((outcome: VersionOutcome) => void) | undefined;
+  /** Versions up to this one may have left the stream without a trace in `#outcomes`. */
+  #forgottenUpTo = -1;
+  #stopped = false;
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
@@ -197,12 +200,17 @@ export class VersionWatch {
 
   /** Whether a version is on its way to the UFS, or was since the watch began. */
   knows(version: number): boolean {
-    return this.#outcomes.has(version) || this.#parts.partition.index.get(queueKey(version)) !== undefined;
+    return (
+      version <= this.#forgottenUpTo ||
+      this.#outcomes.has(version) ||
+      this.#parts.partition.index.get(queueKey(version)) !== undefined
+    );
   }
 
   /** Resolves with what became of a version that was committed since the watch began. Once. */
   wait(version: number, timeoutMs: number): Promise<VersionOutcome> {
     const { clock, expedite, partition } = this.#parts;
+    if (this.#stopped) return Promise.resolve('STOPPED');
     return new Promise((resolve) => {
       const cancel = clock.schedule(timeoutMs, () => this.#settle?.('TIMEOUT'));
       this.#settle = (outcome) => {
@@ -222,6 +230,7 @@ export class VersionWatch {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#settle?.('STOPPED');
   }
 
@@ -235,7 +244,10 @@ export class VersionWatch {
   #note(version: number, outcome: VersionOutcome | { readonly successor: number }): void {
     this.#outcomes.set(version, outcome);
     const [first] = this.#outcomes.keys();
-    if (this.#outcomes.size > WATCHED_OUTCOMES_MAX && first !== undefined) this.#outcomes.delete(first);
+    if (this.#outcomes.size > WATCHED_OUTCOMES_MAX && first !== undefined) {
+      this.#outcomes.delete(first);
+      this.#forgottenUpTo = Math.max(this.#forgottenUpTo, first);
+    }
     if (this.#version === version) this.#follow(version);
   }
 
@@ -244,13 +256,19 @@ export class VersionWatch {
     let version = from;
     for (;;) {
       this.#version = version;
-      const outcome = this.#outcomes.get(version);
+      const outcome = this.#outcomes.get(version) ?? this.#forgotten(version);
       if (typeof outcome === 'object') version = outcome.successor;
       else {
         if (outcome !== undefined) this.#settle?.(outcome);
         return;
       }
     }
+  }
+
+  /** So many versions came after it that nobody knows whether it got to the UFS: not surely. */
+  #forgotten(version: number): VersionOutcome | undefined {
+    const isQueued = this.#parts.partition.index.get(queueKey(version)) !== undefined;
+    return version <= this.#forgottenUpTo && !isQueued ? 'SUPERSEDED' : undefined;
   }
 
   #isQuarantined(version: number): boolean {

@@ -118,3 +118,25 @@ void t.test('ack: nothing is watched any more when all were answered', async (t)
   await world.run(Promise.all([1, 2, 3].map((at) => put(world, `key-${at}`, body(at)))));
   t.equal(world.engine.barriers.watches, 0);
 });
+
+void t.test('ack: a write that ends while the engine stops is not waited for', async (t) => {
+  const world = await EngineWorld.open();
+  world.ufs.setFaults({ hang: 1 });
+  const startedMs = world.clock.monotonicTimeMs();
+  const written = put(world, 'key', body(1), 600 * SECOND_MS);
+  world.engine.barriers.stop();
+  t.match((await world.run(written)).ack, { level: 'fsynced', state: 'PENDING' });
+  t.ok(world.clock.monotonicTimeMs() - startedMs < SECOND_MS);
+});
+
+void t.test('ack: among many versions of one key none is called persisted that is not', async (t) => {
+  const world = await EngineWorld.open();
+  world.ufs.setFaults({ unavailable: 1 });
+  const receipts = await world.run(
+    Promise.all(Array.from({ length: 200 }, (_, at) => put(world, 'key', body(at), 5 * SECOND_MS))),
+  );
+  t.same(
+    receipts.filter(({ ack }) => ack?.level === 'persisted'),
+    [],
+  );
+});
