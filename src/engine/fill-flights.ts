@@ -10,7 +10,7 @@ import { MIB } from '../core/units.js';
 import { objectKey } from '../../projections/records.js';
 import { durableRecord, type EngineCore } from './engine-core.js';
 import { FillFlight } from './fill-flight.js';
-import { changedMeanwhile, discard, fromStored, noSuchKey } from './stored-objects.js';
+import { changedMeanwhile, fromStored, noSuchKey, sameOrNone } from './stored-objects.js';
 import { ufsGet, type Fill, type UfsKnowledge } from './ufs-calls.js';
 
 /** Memory of all windows together, and of one. A few fetches may get the larger window. */
@@ -173,11 +173,10 @@ export class FillFlights {
     storeEtag: string,
   ): Promise<AsyncIterable<Uint8Array>> {
     const located = this.#core.mounts.locate(bucket, key);
-    const result: StoreGetResult | undefined = await ufsGet(this.#core, (signal) =>
-      located.store.get(located.bucket, located.key, range, signal),
-    );
-    if (result?.object.storeEtag === storeEtag) return result.body;
-    if (result !== undefined) await discard(result.body);
+    const get = (): Promise<StoreGetResult | undefined> =>
+      ufsGet(this.#core, (signal) => located.store.get(located.bucket, located.key, range, signal));
+    const result = await sameOrNone(get, { storeEtag });
+    if (result !== undefined) return result.body;
     throw changedMeanwhile(key);
   }
 }

@@ -15,6 +15,8 @@ export class FillSource {
   #received = 0;
   #resumes = 0;
   #isEnded = false;
+  /** Ends the wait for a piece. */
+  #giveUp: (error: HeadraceError) => void = () => undefined;
 
   constructor(
     body: AsyncIterable<Uint8Array>,
@@ -47,11 +49,15 @@ export class FillSource {
   /** Nothing more is wanted. Not waited for: it may end only behind a piece that does not come. */
   end(): void {
     this.#isEnded = true;
+    this.#giveUp(new HeadraceError('CLOSED', 'the fetch from the UFS was ended'));
     this.#body.return?.(undefined).catch(() => undefined);
   }
 
   async #read(): Promise<Uint8Array | undefined> {
-    const step = await this.#body.next();
+    const step = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+      this.#giveUp = reject;
+      this.#body.next().then(resolve, reject);
+    });
     const missing = this.#size - this.#received;
     if (step.done === true) {
       if (missing === 0) return undefined;

@@ -11,8 +11,8 @@ import { objectKey } from '../../projections/records.js';
 import type { EngineCore } from './engine-core.js';
 import { BLOCK_BYTES, FillBlocks, type FillBlock } from './fill-blocks.js';
 import { AHEAD_BYTES_MAX, ReadAhead } from './read-ahead.js';
-import { changedMeanwhile, discard } from './stored-objects.js';
-import type { UfsKnowledge } from './ufs-calls.js';
+import { changedMeanwhile, discard, sameOrNone } from './stored-objects.js';
+import type { Fill, UfsKnowledge } from './ufs-calls.js';
 
 /** Blocks of one request. */
 const RUN_BLOCKS_MAX = AHEAD_BYTES_MAX / BLOCK_BYTES;
@@ -36,7 +36,7 @@ export class RangeReads {
   readonly #blocks: FillBlocks;
   readonly #ahead = new ReadAhead();
   /** First reads of objects that nothing is known of, by index key. */
-  readonly #opening = new Map<string, Promise<StoredObject | undefined>>();
+  readonly #opening = new Map<string, { fill: Fill; asked: Promise<StoredObject | undefined> }>();
   /** Requests to the UFS, for metrics. */
   fetches = 0;
 
@@ -63,13 +63,18 @@ export class RangeReads {
     if (known !== undefined) return known.object;
     const indexKey = objectKey(bucket, key);
     const opening = this.#opening.get(indexKey);
-    if (opening !== undefined) return opening;
+    // Whatever is changed here spoils the answer for those who ask later.
+    if (opening !== undefined && !opening.fill.stale) return opening.asked;
+    const begun = this.#ufs.beginFill(bucket, key);
     const asked = this.#open(target, range);
-    this.#opening.set(indexKey, asked);
+    if (begun === undefined) return asked;
+    const entry = { fill: begun.fill, asked };
+    this.#opening.set(indexKey, entry);
     try {
       return await asked;
     } finally {
-      this.#opening.delete(indexKey);
+      begun.end();
+      if (this.#opening.get(indexKey) === entry) this.#opening.delete(indexKey);
     }
   }
 
@@ -184,9 +189,8 @@ export class RangeReads {
 
   async #fetch(read: RangeRead, range: ByteRange): Promise<StoreGetResult> {
     const { bucket, key, stored } = read;
-    const result = await this.#ufs.get(bucket, key, range);
-    if (result?.object.storeEtag === stored.storeEtag) return result;
-    if (result !== undefined) await discard(result.body);
+    const result = await sameOrNone(() => this.#ufs.get(bucket, key, range), stored);
+    if (result !== undefined) return result;
     this.#core.known.forget(bucket, key);
     throw changedMeanwhile(key);
   }

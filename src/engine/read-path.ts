@@ -26,7 +26,7 @@ import {
 import { checkReadConditions, resolvePart, resolveRange } from './read-conditions.js';
 import type { RangeReads } from './range-reads.js';
 import { Revalidator } from './revalidator.js';
-import { changedMeanwhile, discard, fromStored, noSuchKey } from './stored-objects.js';
+import { changedMeanwhile, discard, fromStored, isNoSuchRange, noSuchKey } from './stored-objects.js';
 import { ufsGet, type UfsKnowledge } from './ufs-calls.js';
 
 /** Smaller objects are answered in one piece. */
@@ -154,7 +154,9 @@ export class ReadPath {
     record: ObjectRecord,
     range: ByteRange,
   ): Promise<AsyncIterable<Uint8Array>> {
-    const result = await this.#fetch(bucket, key, range);
+    const result = await this.#fetch(bucket, key, range).catch((error: unknown) => {
+      throw isNoSuchRange(error) ? changedMeanwhile(key) : error;
+    });
     if (result.object.etag === record.etag) return result.body;
     await discard(result.body);
     throw changedMeanwhile(key);
@@ -274,7 +276,9 @@ export class ReadPath {
     const range = expected === undefined ? undefined : rangeOf(request, fromStored(expected));
     if (expected !== undefined && (range === undefined || expected.size === 0))
       return { object: fromStored(expected), range, body: EMPTY };
-    const result = await this.#fetch(bucket, key, range);
+    const result = await this.#fetch(bucket, key, range).catch((error: unknown) => {
+      throw isNoSuchRange(error) ? changedMeanwhile(key) : error;
+    });
     const object = fromStored(result.object);
     try {
       if (expected !== undefined && expected.storeEtag !== result.object.storeEtag)

@@ -297,3 +297,50 @@ void t.test('a body is ended exactly once however it is left', async (t) => {
   t.equal(world.engine.core.admission.reservedBytes, 0);
   t.ok(bytesOf);
 });
+
+void t.test(
+  'an object that shrank in the UFS while it was fetched asks the reader to come again',
+  async (t) => {
+    // Broken off somewhere in the middle, as the seed has it.
+    for (let seed = 1; seed <= 5; seed++) {
+      const world = await worldWith({ key: LARGE }, { seed });
+      world.ufs.arm('brokenBody', { operation: 'get' });
+      const stream = await streamOf(world, 'key');
+      world.ufs.putOutOfBand(BUCKET, 'key', makeBody(9, 1));
+      t.equal(await codeOf(world.run(rest(stream))), 'SLOW_DOWN');
+    }
+  },
+);
+
+void t.test('a range that is read after a delete is not that of the object before it', async (t) => {
+  const world = await worldWith({ key: LARGE }, { policies: { default: 'WRITE_THROUGH' } });
+  const range = { first: 1000, last: 2000 };
+  world.ufs.arm('hang', { operation: 'get' });
+  const before = codeOf(world.beginGet('key', { range }));
+  await world.sleep(SECOND_MS);
+  await world.delete('key');
+  t.equal(await world.get('key', { range }), undefined);
+  t.equal(await world.run(before), 'UFS_UNAVAILABLE');
+});
+
+void t.test('a stop does not wait for the UFS to go on with a body', async (t) => {
+  const world = await worldWith({ key: LARGE }, { engine: { ufsTimeoutMs: 600 * SECOND_MS } });
+  const { ufs } = world;
+  const get = ufs.get.bind(ufs);
+  ufs.get = async (...parameters) => {
+    const result = await get(...parameters);
+    return result && { ...result, body: stallingAfterFirst(result.body) };
+  };
+  const stream = await streamOf(world, 'key');
+  await world.run(stream.next());
+  const startedMs = world.clock.monotonicTimeMs();
+  await world.run(world.engine.close());
+  t.ok(world.clock.monotonicTimeMs() - startedMs < 60 * SECOND_MS);
+});
+
+async function* stallingAfterFirst(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) {
+    yield piece;
+    await new Promise(() => undefined);
+  }
+}
