@@ -27,7 +27,7 @@ import type {
   PartMessage,
   ReplacedMessage,
 } from './events.generated.js';
-import type { AbandonReason, ObjectCommitted, ObjectEvicted, Replaced } from './events.js';
+import type { AbandonReason, ObjectCommitted, ObjectEvicted, Replaced } from './object-events.js';
 
 /** Names of an enum with their numbers in `events.proto`. */
 class Enumeration<Name extends string> {

@@ -1,7 +1,13 @@
 /** Codecs of the events with optional fields: those that build an object, replace it or move its bytes. */
 import { body, asIs, isPresent, isWritten } from './body-codec.js';
 import { headrace } from './events.generated.js';
-import type { ExtentsMoved, ObjectCommitted, ObjectDeleted, PartStored, UploadOpened } from './events.js';
+import type {
+  ExtentsMoved,
+  ObjectCommitted,
+  ObjectDeleted,
+  PartStored,
+  UploadOpened,
+} from './object-events.js';
 import {
   checksumAlgorithm,
   checksumType,

@@ -2,7 +2,8 @@
  * Projection: writes that were opened and not committed. A crashed or silent client leaves them behind; the reaper ends
  * those for which `abandonReason` gives a reason.
  */
-import type { AbandonReason, DataEvent } from '../log/events.js';
+import type { DataEvent } from '../log/events.js';
+import type { AbandonReason } from '../log/object-events.js';
 import { uploadKey } from './records.js';
 
 export interface OpenWrite {

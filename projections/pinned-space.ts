@@ -5,7 +5,8 @@
  * transient = TRANSIENT objects, parts = parts of open uploads, reserved = streamed writes in progress.
  */
 import { assert } from '../src/core/assert.js';
-import type { DataEvent, Replaced } from '../log/events.js';
+import type { DataEvent } from '../log/events.js';
+import type { Replaced } from '../log/object-events.js';
 
 export interface PinnedSpace {
   pendingBytes: number;

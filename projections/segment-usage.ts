@@ -4,7 +4,8 @@
  */
 import { assert } from '../src/core/assert.js';
 import type { Extent } from '../src/core/object.js';
-import type { DataEvent, Replaced } from '../log/events.js';
+import type { DataEvent } from '../log/events.js';
+import type { Replaced } from '../log/object-events.js';
 
 export interface Usage {
   liveBytes: number;

@@ -5,7 +5,9 @@
  * its successor); the retry schedule is state, so it survives a restart, and so is how far a multipart upload at the UFS got.
  * An upload at the UFS whose version leaves the stream unfinished is stale until the UFS has aborted it.
  */
-import type { DataEvent, Replaced, UfsUploadEnded } from '../log/events.js';
+import type { DataEvent } from '../log/events.js';
+import type { Replaced } from '../log/object-events.js';
+import type { UfsUploadEnded } from '../log/persist-events.js';
 import {
   partPrefixEnd,
   queueKey,

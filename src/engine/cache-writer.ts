@@ -19,7 +19,7 @@ import {
 } from './small-body.js';
 import { checkMd5 } from './digests.js';
 import type { Reservation } from './admission.js';
-import type { AbandonReason } from '../../log/events.js';
+import type { AbandonReason } from '../../log/object-events.js';
 
 /** How much a body of unknown size reserves at a time. */
 const RESERVE_STEP_BYTES = 8 * MIB;

@@ -7,7 +7,7 @@ import {
   type ObjectHeaders,
   type ObjectVersion,
 } from '../core/object.js';
-import type { AbandonReason } from '../../log/events.js';
+import type { AbandonReason } from '../../log/object-events.js';
 import {
   objectKey,
   partKey,

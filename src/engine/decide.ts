@@ -8,7 +8,8 @@
 import { assert } from '../core/assert.js';
 import { HeadraceError } from '../core/errors.js';
 import type { Extent, ObjectVersion } from '../core/object.js';
-import type { AbandonReason, DataEvent, ObjectEvicted, Replaced } from '../../log/events.js';
+import type { DataEvent } from '../../log/events.js';
+import type { AbandonReason, ObjectEvicted, Replaced } from '../../log/object-events.js';
 import { objectKey, type IndexRecord, type ObjectRecord } from '../../projections/records.js';
 import type { WriteConditions } from './object-service.js';
 import type { Decision, DecisionView } from './partition.js';

@@ -2,7 +2,7 @@
  * Streamed writes whose bodies are arriving now, with the time of their last data: what the log cannot know. Volatile.
  */
 import { HeadraceError } from '../core/errors.js';
-import type { AbandonReason } from '../../log/events.js';
+import type { AbandonReason } from '../../log/object-events.js';
 import type { Clock } from '../core/ports.js';
 
 interface LiveWrite {

@@ -5,7 +5,7 @@
  * they are silent for too long.
  */
 import { isErrorCode } from '../core/errors.js';
-import type { AbandonReason } from '../../log/events.js';
+import type { AbandonReason } from '../../log/object-events.js';
 import { abandonReason, type OpenWrite } from '../../projections/orphans.js';
 import { decideAbandonWrite } from './decide.js';
 import { decideAbortUpload } from './decide-uploads.js';

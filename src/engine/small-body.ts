@@ -2,7 +2,7 @@
  * A body on its way into the cache, and the small ones among them: those that are in memory as a whole.
  */
 import type { Extent } from '../core/object.js';
-import type { AbandonReason } from '../../log/events.js';
+import type { AbandonReason } from '../../log/object-events.js';
 import type { Reservation } from './admission.js';
 import { checkMd5 } from './digests.js';
 import type { Body } from './object-service.js';

@@ -6,7 +6,7 @@
  * through, a budget counts less than there is.
  */
 import type { Clock } from '../core/ports.js';
-import type { Replaced } from '../../log/events.js';
+import type { Replaced } from '../../log/object-events.js';
 import type { AppliedEvent } from '../../projections/partition-state.js';
 import { queueKey, queueVersion } from '../../projections/records.js';
 import type { Partition } from './partition.js';

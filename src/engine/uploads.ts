@@ -9,7 +9,7 @@ import { HeadraceError } from '../core/errors.js';
 import { OBJECT_BYTES_MAX, PART_NUMBER_MAX, type ObjectPart, type ObjectVersion } from '../core/object.js';
 import { afterPrefix, toByteString } from '../core/key.js';
 import { commonPrefixOf, greatestKeyBelow } from '../core/store-listing.js';
-import type { AbandonReason } from '../../log/events.js';
+import type { AbandonReason } from '../../log/object-events.js';
 import {
   parseUploadKey,
   partKey,

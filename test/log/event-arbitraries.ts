@@ -3,7 +3,8 @@
  * that is not listed here does not compile, so that the round trip covers it.
  */
 import fc, { type Arbitrary } from 'fast-check';
-import type { Event, EventType, Replaced } from '../../log/events.js';
+import type { Event, EventType } from '../../log/events.js';
+import type { Replaced } from '../../log/object-events.js';
 import type {
   Extent,
   ObjectChecksum,

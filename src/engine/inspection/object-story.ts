@@ -3,15 +3,15 @@
  * that the same log tells the same story wherever it is read.
  */
 import { DAY_MS, GIB, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS, TIB } from '../../core/units.js';
+import type { DataEvent } from '../../../log/events.js';
 import type {
   AbandonReason,
-  DataEvent,
   ObjectCommitted,
   ObjectDeleted,
   ObjectEvicted,
-  PersistFailed,
   Replaced,
-} from '../../../log/events.js';
+} from '../../../log/object-events.js';
+import type { PersistFailed } from '../../../log/persist-events.js';
 
 const ABANDON_REASONS: Readonly<Record<AbandonReason, string>> = {
   CLIENT: 'the client gave it up',
