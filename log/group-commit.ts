@@ -19,8 +19,9 @@ import type { LogMetrics } from '../src/core/metrics.js';
 import type { Clock } from '../src/core/ports.js';
 import { KIB, MIB } from '../src/core/units.js';
 import type { Event } from './events.js';
-import { FrameBuilder, FRAME_HEADER_BYTES, type FrameOwner } from './frame.js';
+import { FRAME_HEADER_BYTES, type FrameOwner } from './frame.js';
 import type { DurableBatch } from './log-store.js';
+import { FramePool, type QueuedFrame } from './queued-frame.js';
 
 export interface GroupCommitLimits {
   /** Longest frame: an append that does not fit into one of its own is refused. */
@@ -38,9 +39,6 @@ export const GROUP_COMMIT_LIMITS: Omit<GroupCommitLimits, 'frameBytesMax'> = {
   queueBytesMax: 64 * MIB,
 };
 
-/** A frame's memory is used again unless it grew beyond this. */
-const RECYCLED_BYTES_MAX = 4 * MIB;
-const RECYCLED_FRAMES_MAX = 3;
 /** Told to a client whose append did not fit into the queue. */
 const RETRY_AFTER_MS = 1000;
 
@@ -60,27 +58,6 @@ export interface GroupCommitOptions {
   readonly onDurable: (batch: DurableBatch) => void;
 }
 
-interface QueuedAppend {
-  readonly offset: number;
-  readonly resolve: (offset: number) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-class QueuedFrame {
-  readonly builder = new FrameBuilder();
-  events: Event[] = [];
-  appends: QueuedAppend[] = [];
-  firstOffset = 0;
-  /** When its first append was queued, on the monotonic clock. */
-  queuedMs = 0;
-
-  reset(): void {
-    this.builder.reset();
-    this.events = [];
-    this.appends = [];
-  }
-}
-
 interface Waiter {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -89,10 +66,10 @@ interface Waiter {
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #statistics = { frames: 0, events: 0, bytes: 0 };
-  readonly #recycled: QueuedFrame[] = [];
+  readonly #pool = new FramePool();
   /** Full frames, oldest first. */
   readonly #queue: QueuedFrame[] = [];
-  #filling = new QueuedFrame();
+  #filling = this.#pool.take();
   #queueBytes = 0;
   #nextOffset: number;
   #durableOffset: number;
@@ -190,7 +167,7 @@ export class GroupCommit {
     if (!fits) {
       if (!isEmpty) {
         this.#queue.push(frame);
-        frame = this.#filling = this.#recycled.pop() ?? new QueuedFrame();
+        frame = this.#filling = this.#pool.take();
         before = FRAME_HEADER_BYTES;
       }
       if (isEmpty || !frame.builder.add(events, frameBytesMax))
@@ -223,7 +200,7 @@ export class GroupCommit {
     let frame = this.#queue.shift();
     if (frame === undefined && this.#filling.events.length > 0) {
       frame = this.#filling;
-      this.#filling = this.#recycled.pop() ?? new QueuedFrame();
+      this.#filling = this.#pool.take();
     }
     if (frame !== undefined) this.#write(frame);
     else if (this.#sealRequests.length > 0) this.#writeSeal();
@@ -232,7 +209,7 @@ export class GroupCommit {
   #writeSeal(): void {
     this.#sealInFlight = this.#sealRequests;
     this.#sealRequests = [];
-    const frame = this.#recycled.pop() ?? new QueuedFrame();
+    const frame = this.#pool.take();
     frame.firstOffset = this.#nextOffset;
     this.#write(frame);
   }
@@ -270,7 +247,7 @@ export class GroupCommit {
       this.#queueBytes -= bytes - FRAME_HEADER_BYTES;
       this.#measure(frame, bytes);
     }
-    this.#recycle(frame);
+    this.#pool.give(frame);
     // The disk gets its next work before the subscribers do theirs.
     this.#writeNext();
     if (events.length > 0) {
@@ -294,18 +271,11 @@ export class GroupCommit {
     this.#failure = error;
     const frames = [frame, ...this.#queue, this.#filling];
     this.#queue.length = 0;
-    this.#filling = new QueuedFrame();
+    this.#filling = this.#pool.take();
     for (const { appends } of frames) for (const append of appends) append.reject(error);
     for (const waiter of [...(this.#sealInFlight ?? []), ...this.#sealRequests]) waiter.reject(error);
     this.#sealInFlight = undefined;
     this.#sealRequests = [];
-  }
-
-  #recycle(frame: QueuedFrame): void {
-    if (this.#recycled.length >= RECYCLED_FRAMES_MAX || frame.builder.capacityBytes > RECYCLED_BYTES_MAX)
-      return;
-    frame.reset();
-    this.#recycled.push(frame);
   }
 
   #queueFull(): HeadraceError {
