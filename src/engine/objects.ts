@@ -1,15 +1,13 @@
 /** `ObjectService`: checks the bucket, then hands each call to the part of the engine that owns it. */
 import { createHash } from 'node:crypto';
-import { HeadraceError, isErrorCode } from '../core/errors.js';
+import { isErrorCode } from '../core/errors.js';
 import type { ObjectVersion } from '../core/object.js';
 import type { AckPath } from './ack-path.js';
-import { withAccessList } from './access-list.js';
 import type { Buckets } from './buckets.js';
+import { CopyPath } from './copy-path.js';
 import type { DeletePath } from './delete-path.js';
 import type { ListPath } from './list-path.js';
-import { SMALL_BODY_BYTES_MAX } from './object-service.js';
 import type {
-  Body,
   BucketSummary,
   CompleteUploadRequest,
   CopyObjectRequest,
@@ -28,7 +26,6 @@ import type {
   PartReceipt,
   PutObjectRequest,
   PutPartRequest,
-  ReadBody,
   WriteConditions,
   WriteReceipt,
 } from './object-service.js';
@@ -54,9 +51,11 @@ export interface ObjectsParts {
 
 export class Objects implements ObjectService {
   readonly #parts: ObjectsParts;
+  readonly #copies: CopyPath;
 
   constructor(parts: ObjectsParts) {
     this.#parts = parts;
+    this.#copies = new CopyPath(parts, (request) => this.getObject(request));
   }
 
   listBuckets(): Promise<BucketSummary[]> {
@@ -149,23 +148,7 @@ export class Objects implements ObjectService {
 
   copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
     return this.#parts.acks.run(request, () =>
-      this.#writing(request.bucket, () => this.#safely(request, () => this.#copyObject(request))),
-    );
-  }
-
-  async #copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
-    const { object, body } = await this.#getSource(request.source);
-    const headers = withAccessList(request.headers ?? object.headers, request.acl ?? '');
-    const tags = request.tags ?? object.headers.tags;
-    return withBody(body, (copied) =>
-      this.#parts.writes.put({
-        bucket: request.bucket,
-        key: request.key,
-        body: copied,
-        headers: tags === undefined ? headers : { ...headers, tags },
-        checksum: () => (object.checksum?.type === 'FULL_OBJECT' ? object.checksum : undefined),
-        conditions: request.conditions,
-      }),
+      this.#writing(request.bucket, () => this.#safely(request, () => this.#copies.copyObject(request))),
     );
   }
 
@@ -185,24 +168,7 @@ export class Objects implements ObjectService {
   }
 
   copyPart(request: CopyPartRequest): Promise<PartReceipt> {
-    return this.#writing(request.bucket, () => this.#copyPart(request));
-  }
-
-  async #copyPart(request: CopyPartRequest): Promise<PartReceipt> {
-    const { bucket, key, uploadId, partNumber, range } = request;
-    const { object, body } = await this.#getSource({ ...request.source, range });
-    // All that was asked for must be there: a part that is shorter would not be noticed.
-    if (range !== undefined && 'last' in range && (range.last ?? 0) >= object.size) {
-      await discard(body);
-      throw new HeadraceError(
-        'INVALID_RANGE',
-        `the range ends at byte ${range.last} of a source that has ${object.size} bytes`,
-        { details: { size: object.size } },
-      );
-    }
-    return withBody(body, (copied) =>
-      this.#parts.uploads.putPart({ bucket, key, uploadId, partNumber, body: copied }),
-    );
+    return this.#writing(request.bucket, () => this.#copies.copyPart(request));
   }
 
   completeUpload(request: CompleteUploadRequest): Promise<WriteReceipt> {
@@ -249,19 +215,6 @@ export class Objects implements ObjectService {
     return noted === undefined ? write() : noted.then(write);
   }
 
-  /** A copy's conditions fail as those of a write do: there is no 304 for them. */
-  async #getSource(request: GetObjectRequest): Promise<GetObjectResult> {
-    try {
-      return await this.getObject(request);
-    } catch (error) {
-      if (!isErrorCode(error, 'NOT_MODIFIED')) throw error;
-      throw new HeadraceError('PRECONDITION_FAILED', 'the source of the copy is not modified', {
-        cause: error,
-        details: { condition: 'x-amz-copy-source-If-None-Match' },
-      });
-    }
-  }
-
   async abortUpload(bucket: string, key: string, uploadId: string): Promise<void> {
     await this.#parts.buckets.require(bucket);
     return this.#parts.uploads.abort(bucket, key, uploadId, 'CLIENT');
@@ -297,37 +250,4 @@ export class Objects implements ObjectService {
     running.then(end, end);
     return running;
   }
-}
-
-/** Ends a body that nobody will read. */
-async function discard(read: ReadBody): Promise<void> {
-  if (read.kind === 'bytes') read.release();
-  else await read.stream[Symbol.asyncIterator]().return?.(undefined);
-}
-
-/** Hands a body that was read to a write, and ends it in every case. */
-async function withBody<Result>(read: ReadBody, write: (body: Body) => Promise<Result>): Promise<Result> {
-  if (read.kind === 'bytes') {
-    try {
-      const { bytes } = read;
-      return await write(
-        bytes.length <= SMALL_BODY_BYTES_MAX
-          ? { kind: 'chunks', chunks: [bytes], size: bytes.length }
-          : { kind: 'stream', stream: once(bytes), size: bytes.length },
-      );
-    } finally {
-      read.release();
-    }
-  }
-  const source = read.stream[Symbol.asyncIterator]();
-  const stream = { [Symbol.asyncIterator]: () => source };
-  try {
-    return await write({ kind: 'stream', stream, size: read.size });
-  } finally {
-    await source.return?.(undefined);
-  }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

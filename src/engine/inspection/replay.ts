@@ -5,7 +5,6 @@
  * are folded that need no past (index, uploads, open writes), because sums over what is unknown would be wrong; where the export has
  * the hash of the engine's own state, the replayed one is compared with it.
  */
-import sortedBtree from 'sorted-btree';
 import { HeadraceError } from '../../core/errors.js';
 import type { DataEvent } from '../../../log/events.js';
 import { isControlEvent } from '../../../projections/control.js';
@@ -19,43 +18,11 @@ import {
   foldPartition,
   type PartitionState,
 } from '../../../projections/partition-state.js';
-import type { IndexRecord, RecordMap } from '../../../projections/records.js';
 import { emptyUploadStreamCounts, foldUploadStream } from '../../../projections/upload-stream.js';
 import type { ExportDescription, ExportedCheckpoint, ExportedState } from './export-format.js';
 import type { ExportItem } from './export-reader.js';
 import { StateHash } from './state-hash.js';
-
-const { default: BTree } = sortedBtree;
-type RecordTree = sortedBtree.default<string, IndexRecord>;
-
-/** An index in memory, in the order of its keys. */
-export class TreeRecords implements RecordMap {
-  readonly tree: RecordTree;
-
-  constructor(tree: RecordTree = new BTree<string, IndexRecord>(undefined, compareKeys)) {
-    this.tree = tree;
-  }
-
-  get(key: string): IndexRecord | undefined {
-    return this.tree.get(key);
-  }
-
-  set(key: string, record: IndexRecord): void {
-    this.tree.set(key, record);
-  }
-
-  delete(key: string): void {
-    this.tree.delete(key);
-  }
-
-  keys(from: string, to: string): string[] {
-    return this.tree.getRange(from, to).map(([key]) => key);
-  }
-}
-
-function compareKeys(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
-}
+import { TreeRecords } from './tree-records.js';
 
 export interface ReplayedPartition {
   readonly partition: number;
@@ -294,7 +261,7 @@ function partitionOf(
   );
 }
 
-export function hashState(records: TreeRecords, state: PartitionState): string {
+function hashState(records: TreeRecords, state: PartitionState): string {
   const hash = new StateHash();
   records.tree.forEachPair((key, record) => hash.add(key, record));
   return hash.finish(encodeSnapshot(state));
