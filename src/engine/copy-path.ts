@@ -5,13 +5,12 @@ import { SMALL_BODY_BYTES_MAX } from './object-service.js';
 import type {
   Body,
   CopyObjectRequest,
-  CopyPartRequest,
   GetObjectRequest,
   GetObjectResult,
-  PartReceipt,
   ReadBody,
   WriteReceipt,
 } from './object-service.js';
+import type { CopyPartRequest, PartReceipt } from './upload-requests.js';
 import type { Uploads } from './uploads.js';
 import type { WritePath } from './write-path.js';
 

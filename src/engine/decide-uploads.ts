@@ -18,7 +18,7 @@ import {
   type UploadRecord,
 } from '../../projections/records.js';
 import { checkConditions, currentEtag, replacedBy, replacedDelete } from './decide.js';
-import type { CompleteUploadRequest } from './object-service.js';
+import type { CompleteUploadRequest } from './upload-requests.js';
 import type { Decision, DecisionView } from './partition.js';
 
 interface Target {

@@ -9,26 +9,28 @@ import type { DeletePath } from './delete-path.js';
 import type { ListPath } from './list-path.js';
 import type {
   BucketSummary,
-  CompleteUploadRequest,
   CopyObjectRequest,
-  CopyPartRequest,
-  CreateUploadRequest,
   DeletedObjects,
   GetObjectRequest,
   GetObjectResult,
   ListObjectsRequest,
   ListObjectsResult,
+  ObjectService,
+  PutObjectRequest,
+  WriteConditions,
+  WriteReceipt,
+} from './object-service.js';
+import type {
+  CompleteUploadRequest,
+  CopyPartRequest,
+  CreateUploadRequest,
   ListPartsRequest,
   ListPartsResult,
   ListUploadsRequest,
   ListUploadsResult,
-  ObjectService,
   PartReceipt,
-  PutObjectRequest,
   PutPartRequest,
-  WriteConditions,
-  WriteReceipt,
-} from './object-service.js';
+} from './upload-requests.js';
 import type { ObjectStatus } from './object-status.js';
 import type { ReadPath } from './read-path.js';
 import type { SafePersist } from './safe-persist.js';

@@ -3,7 +3,7 @@ import { combineChecksums, compositeChecksum, isCombinable } from '../core/check
 import { HeadraceError } from '../core/errors.js';
 import type { ObjectChecksum } from '../core/object.js';
 import type { PartRecord, UploadRecord } from '../../projections/records.js';
-import type { CompleteUploadRequest } from './object-service.js';
+import type { CompleteUploadRequest } from './upload-requests.js';
 
 /** Undefined when the parts came without checksums. `BAD_DIGEST` when it is not what the client says. */
 export function checksumOfUpload(

@@ -29,6 +29,7 @@ import {
   requireUpload,
 } from './decide-uploads.js';
 import { partitionOf, type EngineCore } from './engine-core.js';
+import type { WriteReceipt } from './object-service.js';
 import type {
   CompleteUploadRequest,
   CreateUploadRequest,
@@ -38,8 +39,7 @@ import type {
   ListUploadsResult,
   PartReceipt,
   PutPartRequest,
-  WriteReceipt,
-} from './object-service.js';
+} from './upload-requests.js';
 import { holdExtents } from './object-bytes.js';
 import { refusePendingDelete } from './key-settler.js';
 import type { Receipt } from './partition.js';

@@ -4,10 +4,10 @@ import { combineChecksums, compositeChecksum, isCombinable } from '../../src/cor
 import { HeadraceError } from '../../src/core/errors.js';
 import { PART_BYTES_MIN } from '../../src/core/object.js';
 import type { ObjectChecksum, ObjectHeaders, ObjectVersion } from '../../src/core/object.js';
+import type { CopySource, WriteConditions, WriteReceipt } from '../../src/engine/object-service.js';
 import type {
   CompleteUploadRequest,
   CopyPartRequest,
-  CopySource,
   CreateUploadRequest,
   ListPartsRequest,
   ListPartsResult,
@@ -15,9 +15,7 @@ import type {
   ListUploadsResult,
   PartReceipt,
   PutPartRequest,
-  WriteConditions,
-  WriteReceipt,
-} from '../../src/engine/object-service.js';
+} from '../../src/engine/upload-requests.js';
 import { resolveRange } from '../../src/http/s3/range.js';
 import { compare, readBody } from './memory-object-rules.js';
 import type { StoredObject } from './memory-object-rules.js';

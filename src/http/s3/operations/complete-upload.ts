@@ -2,7 +2,7 @@
 import { isChecksumValue } from '../../../core/checksum.js';
 import { OBJECT_BYTES_MAX, PART_NUMBER_MAX } from '../../../core/object.js';
 import type { ObjectChecksum } from '../../../core/object.js';
-import type { CompleteUploadRequest } from '../../../engine/object-service.js';
+import type { CompleteUploadRequest } from '../../../engine/upload-requests.js';
 import { ackElement, ackRequest, addAck, statusOfWrite } from '../acknowledgement.js';
 import { addOffset, answerSlowly } from '../answer.js';
 import { CHECKSUM_ELEMENTS, parseChecksumType, statedChecksum } from '../checksum-headers.js';

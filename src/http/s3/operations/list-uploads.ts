@@ -1,5 +1,5 @@
 /** ListMultipartUploads and ListParts. */
-import type { ListPartsResult, ListUploadsResult } from '../../../engine/object-service.js';
+import type { ListPartsResult, ListUploadsResult } from '../../../engine/upload-requests.js';
 import { PART_NUMBER_MAX } from '../../../core/object.js';
 import { answer } from '../answer.js';
 import { CHECKSUM_ELEMENTS } from '../checksum-headers.js';
