@@ -2,7 +2,7 @@
  * Bodies of simulated objects: made again from their seed instead of being kept, and told apart by the ETag that S3 gives them.
  */
 import { createCipheriv, createHash } from 'node:crypto';
-import { KIB } from '../src/core/units.js';
+import { KIB, MIB } from '../src/core/units.js';
 import { SMALL_BODY_BYTES_MAX, type Body, type ReadBody } from '../src/engine/object-service.js';
 
 const STREAM_CHUNK_BYTES = 64 * KIB;
@@ -24,16 +24,36 @@ export function makeBody(seed: number, size: number): Buffer {
   return cipher.update(Buffer.alloc(size));
 }
 
-/** The bytes of a content. */
+/** The bytes of a content. Not to be changed: they may be handed out again. */
 export function bytesOfContent(content: Content): Buffer {
-  if (content.parts === undefined) return makeBody(content.seed, content.size);
-  return Buffer.concat(content.parts.map(bytesOfContent));
+  if (content.parts !== undefined) return Buffer.concat(content.parts.map(bytesOfContent));
+  const name = `${content.seed} ${content.size}`;
+  const known = RECENT.get(name);
+  if (known !== undefined) return known;
+  const bytes = makeBody(content.seed, content.size);
+  keep(name, bytes);
+  return bytes;
+}
+
+/** Bodies that were made lately: most are wanted again, to be sent and to be compared. */
+const RECENT = new Map<string, Buffer>();
+const RECENT_BYTES_MAX = 16 * MIB;
+let recentBytes = 0;
+
+function keep(name: string, bytes: Buffer): void {
+  RECENT.set(name, bytes);
+  recentBytes += bytes.length;
+  for (const [oldest, { length }] of RECENT) {
+    if (recentBytes <= RECENT_BYTES_MAX) break;
+    RECENT.delete(oldest);
+    recentBytes -= length;
+  }
 }
 
 /** The content of a single PUT, with the ETag that S3 gives it: the MD5 of the bytes. */
 export function singleContent(seed: number, size: number): Content {
-  const etag = createHash('md5').update(makeBody(seed, size)).digest('hex');
-  return { seed, size, etag: `"${etag}"` };
+  const bytes = bytesOfContent({ seed, size, etag: '' });
+  return { seed, size, etag: `"${createHash('md5').update(bytes).digest('hex')}"` };
 }
 
 /** The content of a multipart upload, with the ETag that S3 gives it: the MD5 of the parts' MD5s, and their number. */

@@ -73,6 +73,15 @@ export class Scheduler {
     });
   }
 
+  /** As `run`, and stops as soon as `isOver` holds, which is asked after each callback; the time stays there then. */
+  async runUntil(untilMs: number, isOver: () => boolean): Promise<void> {
+    assert(untilMs >= this.#nowMs, `time cannot go back from ${this.#nowMs} ms to ${untilMs} ms`);
+    await this.#exclusively(async () => {
+      while (!isOver() && (this.#peek()?.dueMs ?? Infinity) <= untilMs) await this.#step();
+      if (!isOver()) this.#nowMs = untilMs;
+    });
+  }
+
   /** Runs until nothing is scheduled any more. */
   async runUntilIdle(): Promise<void> {
     await this.#exclusively(async () => {

@@ -55,6 +55,8 @@ export interface SimMultipartParts {
   readonly objects: SimStoredObjects;
   readonly generation: number;
   readonly partBytesMin: number;
+  /** The time that bytes take on their way there. */
+  readonly carry: (bytes: number) => Promise<void> | undefined;
   readonly exchange: <Value>(
     operation: StoreOperation,
     bucket: string,
@@ -80,12 +82,13 @@ export class SimMultipart implements MultipartStore {
   }
 
   async putPart(request: StorePartRequest, signal?: AbortSignal): Promise<{ etag: string }> {
-    const { exchange, uploads } = this.#parts;
+    const { exchange, carry, uploads } = this.#parts;
     const { bucket, key, uploadId, number, size } = request;
     const chunks: Uint8Array[] = [];
     for await (const chunk of request.open()) chunks.push(Uint8Array.from(chunk));
     const bytes = Buffer.concat(chunks);
     assert(bytes.length === size, `part ${number} of ${key} has ${bytes.length} bytes, not ${size}`);
+    await carry(bytes.length);
     return exchange('putPart', bucket, key, signal, () => {
       const upload = uploads.get(request);
       const etag = hexOf(md5([bytes]));

@@ -61,6 +61,8 @@ export interface SimObjectStoreOptions {
   readonly partBytesMin?: number;
   /** Whether it takes uploads in parts. */
   readonly multipart?: boolean;
+  /** What the network carries of bodies, each way; unlimited when undefined. */
+  readonly bytesPerS?: number | undefined;
 }
 
 /** What outlives a process. */
@@ -76,6 +78,8 @@ interface World {
   readonly calls: Map<StoreOperation, number>;
   /** Bytes of bodies that were handed over to readers. */
   sentBytes: number;
+  /** Until when the network is busy with bodies that go there, and with those that come. */
+  readonly busyUntilMs: { up: number; down: number };
 }
 
 const CHUNK_BYTES = 64 * KIB;
@@ -111,6 +115,7 @@ export class SimObjectStore implements ObjectStore {
       generations: 0,
       calls: new Map(),
       sentBytes: 0,
+      busyUntilMs: { up: 0, down: 0 },
     };
     this.#generation = ++this.#world.generations;
     if (this.#world.options.multipart === true) this.multipart = this.#makeMultipart();
@@ -123,6 +128,7 @@ export class SimObjectStore implements ObjectStore {
       objects,
       generation: this.#generation,
       partBytesMin: options.partBytesMin ?? PART_BYTES_MIN,
+      carry: (bytes) => this.#carry('up', bytes),
       exchange: (operation, bucket, key, signal, effect) =>
         this.#exchange(operation, bucket, key, signal, effect),
     });
@@ -207,6 +213,7 @@ export class SimObjectStore implements ObjectStore {
     const { bucket, key, headers, etag, lastModifiedMs, condition } = request;
     const generation = this.#generation;
     const bytes = await this.#receive(request, signal);
+    await this.#carry('up', bytes.length);
     return this.#exchange('put', bucket, key, signal, () => {
       const { objects } = this.#world;
       checkStoreCondition(condition, objects.get(bucket, key), `${bucket}/${key}`);
@@ -322,6 +329,19 @@ export class SimObjectStore implements ObjectStore {
     return this.#world.random.between(min, max);
   }
 
+  /** The time that bytes take on the network, behind those that came before. */
+  #carry(way: 'up' | 'down', bytes: number): Promise<void> | undefined {
+    const { options, scheduler, busyUntilMs } = this.#world;
+    if (options.bytesPerS === undefined || bytes === 0) return undefined;
+    const durationMs = (bytes / options.bytesPerS) * 1000;
+    busyUntilMs[way] = Math.max(scheduler.nowMs, busyUntilMs[way]) + durationMs;
+    return new Promise((resolve) =>
+      this.#after(busyUntilMs[way] - scheduler.nowMs, () => {
+        if (this.#alive) resolve();
+      }),
+    );
+  }
+
   /** Takes the whole body before the request counts as sent. */
   async #receive(request: StorePutRequest, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const { bucket, key } = request;
@@ -347,6 +367,7 @@ export class SimObjectStore implements ObjectStore {
         throw aborted({ operation: 'get', bucket: '', key: '', write: false }, false, signal);
       }
       const piece = Uint8Array.from(bytes.subarray(position, Math.min(position + CHUNK_BYTES, end)));
+      await this.#carry('down', piece.length);
       this.#world.sentBytes += piece.length;
       yield piece;
     }

@@ -1,0 +1,290 @@
+/**
+ * What clients asked for and were told, checked as it comes: each key against a register, each page of a listing against the model,
+ * each body against its ETag. The first violation is kept and ends the simulation.
+ */
+import { isErrorCode, type HeadraceError } from '../src/core/errors.js';
+import type { WriteConditions } from '../src/engine/object-service.js';
+import { ABSENT, READ, Register, type Effect, type RegisterValue } from './checkers/register.js';
+import { bytesOfContent, type Content } from './content.js';
+import { ObjectModel, type Write } from './object-model.js';
+import type { Statistics } from './statistics.js';
+import type { Trace } from './trace.js';
+import { Violation, type Invariant } from './violation.js';
+
+/** A call in progress that may change an object. */
+export interface WriteCall {
+  readonly id: number;
+  readonly name: string;
+  readonly key: string;
+  readonly write: Write;
+  readonly isConditional: boolean;
+}
+
+/** A call in progress that changes nothing. */
+export interface ReadCall {
+  readonly id: number;
+  readonly name: string;
+  readonly key: string;
+  readonly begunAt: number;
+}
+
+export interface FoundObject {
+  /** Unquoted. */
+  readonly etag: string;
+  readonly size: number;
+}
+
+export class Recorder {
+  readonly model = new ObjectModel();
+  readonly trace: Trace;
+  readonly statistics: Statistics;
+  #violation: Violation | undefined;
+  readonly #registers = new Map<string, Register>();
+  /** Everything that was ever sent, by ETag. */
+  readonly #contents = new Map<string, Content>();
+  readonly #inFlight = new Map<number, string>();
+  /** Where the trace of a key begins to matter: when it last had one value and no call in progress. */
+  readonly #quietSince = new Map<string, number>();
+  #calls = 0;
+
+  constructor(trace: Trace, statistics: Statistics) {
+    this.trace = trace;
+    this.statistics = statistics;
+  }
+
+  get violation(): Violation | undefined {
+    return this.#violation;
+  }
+
+  /** Keeps the first one. */
+  report(invariant: Invariant, message: string, key?: string, cause?: unknown): void {
+    this.fail(new Violation(invariant, message, key, cause));
+  }
+
+  fail(violation: Violation): void {
+    if (this.#violation !== undefined) return;
+    this.trace.line(`VIOLATION ${violation.invariant}: ${violation.message}`, violation.key);
+    this.#violation = violation;
+  }
+
+  /** The lines of the trace that explain a violation. */
+  window({ key }: Violation): string[] {
+    return this.trace.window(key, key === undefined ? 0 : (this.#quietSince.get(key) ?? 0));
+  }
+
+  /** Every key that a client touched. */
+  get keys(): string[] {
+    return [...this.#registers.keys()].sort();
+  }
+
+  /** Calls of clients that have not been answered. */
+  get inFlight(): string[] {
+    return [...this.#inFlight.values()];
+  }
+
+  contentOf(etag: string): Content | undefined {
+    return this.#contents.get(etag);
+  }
+
+  learn(content: Content): void {
+    this.#contents.set(content.etag, content);
+  }
+
+  beginWrite(
+    name: string,
+    key: string,
+    content: Content | undefined,
+    conditions?: WriteConditions,
+  ): WriteCall {
+    const id = this.#begin(name, key, `${describe(content)}${describeConditions(conditions)}`);
+    if (content !== undefined) this.learn(content);
+    this.#register(key).begin(id, effectOf(content, conditions));
+    return {
+      id,
+      name,
+      key,
+      write: this.model.begin(key, content),
+      isConditional: conditions !== undefined,
+    };
+  }
+
+  acknowledged(call: WriteCall, told = ''): void {
+    this.#end(call, 'ok', told);
+    this.model.acknowledge(call.write);
+    this.#judge(call, this.#register(call.key).end(call.id, 'ok'), 'ok');
+  }
+
+  /** The call failed: a condition did not hold, it was refused, or nobody knows what came of it. */
+  failed(call: WriteCall, error: HeadraceError): void {
+    this.#end(call, error.code, '');
+    const register = this.#register(call.key);
+    if (call.isConditional && isErrorCode(error, 'PRECONDITION_FAILED', 'NO_SUCH_KEY')) {
+      this.model.refuse(call.write);
+      this.#judge(call, register.end(call.id, error.code), error.code);
+    } else if (isErrorCode(error, 'OUT_OF_SPACE', 'READ_ONLY_PATH', 'INVALID_PART', 'NO_SUCH_UPLOAD')) {
+      this.withoutEffect(call, error.code);
+    }
+  }
+
+  /** The call cannot have had an effect, whatever it was told. */
+  withoutEffect(call: WriteCall, result: string): void {
+    this.#inFlight.delete(call.id);
+    this.model.refuse(call.write);
+    this.#judge(call, this.#register(call.key).cancel(call.id), result);
+  }
+
+  beginRead(name: string, key: string): ReadCall {
+    const id = this.#begin(name, key, '');
+    this.#register(key).begin(id, READ);
+    return { id, name, key, begunAt: this.model.moment() };
+  }
+
+  beginList(prefix: string): ReadCall {
+    return { id: this.#begin('list', prefix, ''), name: 'list', key: prefix, begunAt: this.model.moment() };
+  }
+
+  listFailed(call: ReadCall, error: HeadraceError): void {
+    this.#end(call, error.code, '');
+  }
+
+  readFailed(call: ReadCall, error: HeadraceError): void {
+    this.#end(call, error.code, '');
+    this.#register(call.key).forget(call.id);
+  }
+
+  /** The call found this; `body` where it read one, from byte `first` on. */
+  found(call: ReadCall, object: FoundObject | undefined, body?: Uint8Array, first = 0): void {
+    const value = object === undefined ? ABSENT : `"${object.etag}"`;
+    this.#end(call, 'ok', value);
+    if (object !== undefined) this.#checkBytes(call.key, value, object, body, first);
+    this.#judge(call, this.#register(call.key).end(call.id, value), value);
+  }
+
+  /** After a restart: the key holds this, and nothing that was begun before can change it any more. */
+  settle(key: string, object: FoundObject | undefined, body?: Uint8Array): void {
+    const value = object === undefined ? ABSENT : `"${object.etag}"`;
+    const register = this.#register(key);
+    register.retire();
+    const { values } = register;
+    this.trace.line(`holds ${key} ${value}`, key);
+    if (object !== undefined) this.#checkBytes(key, value, object, body, 0);
+    if (!values.includes(value))
+      this.report('acknowledged-readable', `${key} holds ${value} and may hold ${values.join(' or ')}`, key);
+    register.settle(value);
+    this.model.settle(key, this.#contents.get(value));
+    this.#quietSince.set(key, this.trace.length - 1);
+  }
+
+  /** One page of a listing, from behind `startAfter` up to `upTo` (to the end when undefined). */
+  listed(
+    call: ReadCall,
+    keys: readonly string[],
+    found: ReadonlyMap<string, FoundObject>,
+    startAfter: string,
+    upTo: string | undefined,
+  ): void {
+    this.#end(call, 'ok', `${found.size} keys`);
+    const endedAt = this.model.moment();
+    for (const key of keys) {
+      if (Buffer.compare(Buffer.from(key), Buffer.from(startAfter)) <= 0) continue;
+      if (upTo !== undefined && Buffer.compare(Buffer.from(key), Buffer.from(upTo)) > 0) continue;
+      const object = found.get(key);
+      const shown = object === undefined ? ABSENT : `"${object.etag}" ${object.size}`;
+      const may = this.model
+        .candidates(key, call.begunAt, endedAt)
+        .map((content) => (content === undefined ? ABSENT : `${content.etag} ${content.size}`));
+      if (!may.includes(shown))
+        this.report('listing-model', `${key} is listed as ${shown} and may be ${may.join(' or ')}`, key);
+    }
+    for (const key of found.keys())
+      if (!keys.includes(key)) this.report('listing-model', `${key} is listed and was never written`, key);
+  }
+
+  /** The process died: its calls are never answered. */
+  died(): void {
+    this.#inFlight.clear();
+  }
+
+  #begin(name: string, key: string, what: string): number {
+    const id = ++this.#calls;
+    const isQuiet = ![...this.#inFlight.values()].some((call) => call.endsWith(` ${key}`));
+    if (isQuiet && this.#registers.get(key)?.isSettled !== false)
+      this.#quietSince.set(key, this.trace.length);
+    this.#inFlight.set(id, `${name} ${key}`);
+    this.trace.line(`call ${id} ${name} ${key}${what === '' ? '' : ` ${what}`}`, key);
+    return id;
+  }
+
+  #end({ id, name, key }: WriteCall | ReadCall, outcome: string, told: string): void {
+    this.#inFlight.delete(id);
+    this.statistics.count('operations', `${name} ${outcome}`);
+    this.trace.line(`call ${id} ${name} ${key}: ${outcome}${told === '' ? '' : ` ${told}`}`, key);
+  }
+
+  #judge({ id, name, key }: WriteCall | ReadCall, isExplained: boolean, told: string): void {
+    if (isExplained) {
+      if (this.#register(key).isUndecided) this.statistics.count('probes', 'register undecided');
+      return;
+    }
+    const { values } = this.#register(key);
+    const message = `${name} ${key} (call ${id}) was told ${told}; no order of the calls explains that (before it: ${values.join(' or ')})`;
+    this.report('linearizable', message, key);
+  }
+
+  #checkBytes(
+    key: string,
+    etag: RegisterValue,
+    { size }: FoundObject,
+    body: Uint8Array | undefined,
+    first: number,
+  ): void {
+    const content = this.#contents.get(etag);
+    if (content === undefined) {
+      this.report('bytes-match-etag', `${key} has the ETag ${etag}, which nobody wrote`, key);
+      return;
+    }
+    if (content.size !== size)
+      this.report('bytes-match-etag', `${key} has ${size} bytes and was written with ${content.size}`, key);
+    if (body === undefined) return;
+    const right = bytesOfContent(content).subarray(first, first + body.length);
+    if (Buffer.compare(right, body) !== 0 || (first === 0 && body.length !== size))
+      this.report('bytes-match-etag', `${key} gave ${body.length} bytes that are not those of ${etag}`, key);
+  }
+
+  #register(key: string): Register {
+    const known = this.#registers.get(key);
+    if (known !== undefined) return known;
+    const register = new Register();
+    this.#registers.set(key, register);
+    return register;
+  }
+}
+
+function effectOf(content: Content | undefined, conditions: WriteConditions | undefined): Effect {
+  const written = content?.etag ?? ABSENT;
+  return (value) => {
+    const refusal = conditions === undefined ? undefined : refusalOf(value, conditions);
+    return refusal === undefined ? { value: written, result: 'ok' } : { value, result: refusal };
+  };
+}
+
+/** S3's rules (user guide, "Conditional writes"), written anew so that they are not the engine's. */
+function refusalOf(value: RegisterValue, { ifMatch, ifNoneMatch }: WriteConditions): string | undefined {
+  if (ifMatch !== undefined) {
+    if (value === ABSENT) return 'NO_SUCH_KEY';
+    if (!ifMatch.some((etag) => etag === '*' || `"${etag}"` === value)) return 'PRECONDITION_FAILED';
+  }
+  if (ifNoneMatch !== undefined && value !== ABSENT)
+    if (ifNoneMatch.some((etag) => etag === '*' || `"${etag}"` === value)) return 'PRECONDITION_FAILED';
+  return undefined;
+}
+
+function describe(content: Content | undefined): string {
+  return content === undefined ? '' : `${content.size} bytes ${content.etag}`;
+}
+
+function describeConditions(conditions: WriteConditions | undefined): string {
+  if (conditions === undefined) return '';
+  const { ifMatch, ifNoneMatch } = conditions;
+  return `${ifMatch === undefined ? '' : ` if-match ${ifMatch.join(',')}`}${ifNoneMatch === undefined ? '' : ` if-none-match ${ifNoneMatch.join(',')}`}`;
+}

@@ -1,0 +1,192 @@
+/**
+ * One run of a scenario under a seed: lives of a process under load and faults, each ended somehow, a look at every key after each
+ * start, then healing, draining, and a look at everything.
+ *
+ * Safety first, liveness after the faults have stopped, as in TigerBeetle's and FoundationDB's simulators.
+ */
+import type { Engine } from '../src/engine/engine.js';
+import { MIB } from '../src/core/units.js';
+import { EventRules } from './checkers/event-rules.js';
+import { checkQuiescence } from './checkers/quiescence.js';
+import { checkPinnedLimit, watchState } from './checkers/state-rules.js';
+import { watchStore } from './checkers/store-rules.js';
+import { drawFaults, type FaultRates } from './fault-plan.js';
+import { Lives } from './lives.js';
+import { watchPorts, type PortCall } from './port-calls.js';
+import { Recorder } from './recorder.js';
+import type { Scenario } from './scenario.js';
+import { SimRandom } from './sim-random.js';
+import { Statistics, type Counts } from './statistics.js';
+import { Trace } from './trace.js';
+import { Violation, type Invariant } from './violation.js';
+import { SimWorld, type WorldParts } from './world.js';
+
+export interface SimulationOptions {
+  readonly scenario: Scenario;
+  readonly seed: string;
+  /** Whether the whole trace is returned. */
+  readonly keepsTrace?: boolean;
+  /** Sees every call that changes the disk or the under-store; what it returns true for is followed by a power failure. */
+  readonly onPortCall?: (call: PortCall) => boolean;
+}
+
+export interface FoundViolation {
+  readonly invariant: Invariant;
+  readonly message: string;
+  readonly key: string | undefined;
+  /** The lines of the trace that explain it. */
+  readonly window: readonly string[];
+}
+
+export interface SimulationResult {
+  readonly seed: string;
+  readonly scenario: string;
+  readonly faults: FaultRates;
+  readonly violation: FoundViolation | undefined;
+  readonly counts: Counts;
+  /** Of the whole trace, every step included. */
+  readonly traceHash: string;
+  /** Drawn after the end. */
+  readonly nextRandom: number;
+  /** Virtual milliseconds. */
+  readonly clockMs: number;
+  readonly steps: number;
+  readonly trace?: readonly string[];
+}
+
+export async function simulate(parts: WorldParts, options: SimulationOptions): Promise<SimulationResult> {
+  const run = new Simulation(parts, options);
+  return run.play();
+}
+
+/** Everything that a run is made of. */
+export class Simulation {
+  readonly scenario: Scenario;
+  readonly world: SimWorld;
+  readonly recorder: Recorder;
+  readonly events: EventRules;
+  readonly random: SimRandom;
+  readonly faults: FaultRates;
+  /** Called when the engine of the life of now is to be cut off. */
+  onPortCall: ((call: PortCall) => void) | undefined;
+  readonly #options: SimulationOptions;
+
+  constructor(parts: WorldParts, options: SimulationOptions) {
+    const { scenario, seed } = options;
+    this.#options = options;
+    this.scenario = scenario;
+    this.random = new SimRandom(`${scenario.name} ${seed}`);
+    this.faults = scenario.faults === 'swarm' ? drawFaults(this.random.fork('faults')) : scenario.faults;
+    const statistics = new Statistics();
+    const trace = new Trace(() => world.scheduler.nowMs);
+    const recorder = new Recorder(trace, statistics);
+    this.recorder = recorder;
+    this.events = new EventRules(recorder, () => world.ufs.history);
+    const world = new SimWorld(parts, {
+      seed: `${scenario.name} ${seed}`,
+      engine: { ...engineOf(scenario, this.random.fork('engine')), ...scenario.engine },
+      disk: scenario.disk,
+      ufs: scenario.ufs,
+      observer: {
+        onStep: (timeMs, sequence) => {
+          if (world.isRunning) checkPinnedLimit(recorder, world.engine);
+          if (recorder.violation !== undefined) throw recorder.violation;
+          trace.step(timeMs, sequence);
+        },
+        wrapDisk: (disk) => watchPorts(disk, (call) => this.#portCall(call)),
+        wrapStore: (store) =>
+          watchStore(store, {
+            recorder,
+            events: this.events,
+            wallTimeMs: () => world.clock.wallTimeMs(),
+            isBackground: (key) => this.#isBackground(key),
+          }),
+        wrapLog: (log) => this.events.wrapLog(log),
+        onStart: (engine) => watchState(recorder, engine),
+        onLog: ({ level, message, fields }) => this.#logged(level, message, fields),
+      },
+    });
+    this.world = world;
+  }
+
+  async play(): Promise<SimulationResult> {
+    const { recorder, world, scenario } = this;
+    try {
+      const lives = new Lives(this);
+      await lives.begin();
+      for (let life = 0; life < scenario.lives; life++) await lives.live(life);
+      await checkQuiescence(this);
+      await world.stop();
+    } catch (error) {
+      if (error instanceof Violation) recorder.fail(error);
+      else this.#broke(error);
+    }
+    return this.#result();
+  }
+
+  /** Whether the path's policy is one whose uploads only the persister makes. */
+  #isBackground(key: string): boolean {
+    if (!this.world.isRunning) return false;
+    const { policies } = this.world.engine.core;
+    return policies.modeOf(this.scenario.bucket, key) === 'WRITE_BACK' && !key.startsWith('shift/');
+  }
+
+  #portCall(call: PortCall): void {
+    if (this.#options.onPortCall?.(call) === true) this.onPortCall?.(call);
+  }
+
+  #logged(level: string, message: string, fields: object): void {
+    this.recorder.trace.line(`log ${level} ${message}`);
+    const error: unknown = Reflect.get(fields, 'error');
+    if (error instanceof Error && error.name === 'AssertionError')
+      this.recorder.report('no-assertion', `${message}: ${error.message}`, undefined, error);
+  }
+
+  /** Something that nobody foresaw: an assertion of the engine, or a call that never ended. */
+  #broke(error: unknown): void {
+    const isError = error instanceof Error;
+    const message = isError ? (error.stack ?? error.message) : String(error);
+    const invariant: Invariant =
+      isError && error.name === 'AssertionError'
+        ? 'no-assertion'
+        : /nothing came of a call|waits for what will never happen/.test(message)
+          ? 'call-ends'
+          : 'expected-errors';
+    this.recorder.report(invariant, message, undefined, error);
+  }
+
+  #result(): SimulationResult {
+    const { recorder, world, faults } = this;
+    const { violation, trace } = recorder;
+    return {
+      seed: this.#options.seed,
+      scenario: this.scenario.name,
+      faults,
+      violation: violation && {
+        invariant: violation.invariant,
+        message: violation.message,
+        key: violation.key,
+        window: recorder.window(violation),
+      },
+      counts: recorder.statistics.counts(),
+      traceHash: trace.digest(),
+      nextRandom: world.random.uint32(),
+      clockMs: world.scheduler.nowMs,
+      steps: world.scheduler.steps,
+      ...(this.#options.keepsTrace === true ? { trace: trace.lines() } : {}),
+    };
+  }
+}
+
+function engineOf(scenario: Scenario, random: SimRandom): Partial<Engine['core']['options']> {
+  if (!scenario.drawsEngine) return {};
+  return {
+    capacityBytes: random.pick([12, 24, 64]) * MIB,
+    pinnedRatio: random.pick([0.4, 0.8]),
+    checkpointChanges: random.pick([16, 64, 500]),
+    persistConcurrency: random.pick([1, 4, 16]),
+    ...(random.chance(0.4) ? { pinnedSoftRatio: 0.7, pressureDelayMaxMs: 200 } : {}),
+    ...(random.chance(0.3) ? { ufsMetadataTtlMs: 200 } : {}),
+    ...(random.chance(0.3) ? { persist: { multipartThresholdBytes: 6 * MIB } } : {}),
+  };
+}

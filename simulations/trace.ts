@@ -1,0 +1,74 @@
+/**
+ * What happened in a simulation, line by line, in virtual time: its hash is what two runs are compared by, its last lines are what
+ * a failure is explained with.
+ *
+ * Every step of the scheduler is in the hash as well, without a line: a run that differs in order alone has another hash.
+ */
+import { createHash } from 'node:crypto';
+
+/** Older lines are forgotten; the hash still covers them. */
+const LINES_MAX = 50_000;
+/** A window shows at most so many. */
+const WINDOW_LINES_MAX = 60;
+
+interface TraceLine {
+  readonly text: string;
+  /** The object it is about; undefined for what concerns all of them. */
+  readonly key: string | undefined;
+}
+
+export class Trace {
+  readonly #hash = createHash('sha256');
+  readonly #lines: TraceLine[] = [];
+  readonly #nowMs: () => number;
+  #first = 0;
+  #steps = 0x811c9dc5;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  /** Lines so far, those forgotten included. */
+  get length(): number {
+    return this.#first + this.#lines.length;
+  }
+
+  line(what: string, key?: string): void {
+    const text = `${this.#nowMs().toFixed(3).padStart(10)} ${what}`;
+    this.#hash.update(`${text}\n`);
+    this.#lines.push({ text, key });
+    if (this.#lines.length < 2 * LINES_MAX) return;
+    this.#lines.splice(0, LINES_MAX);
+    this.#first += LINES_MAX;
+  }
+
+  /** One callback of the scheduler. */
+  step(timeMs: number, sequence: number): void {
+    const time = Math.floor(timeMs * 1024);
+    let hash = Math.imul(this.#steps ^ (time | 0), 0x01000193);
+    hash = Math.imul(hash ^ Math.floor(time / 2 ** 32), 0x01000193);
+    this.#steps = Math.imul(hash ^ sequence, 0x01000193);
+  }
+
+  /** Of everything until now, in hex. */
+  digest(): string {
+    const steps = (this.#steps >>> 0).toString(16).padStart(8, '0');
+    return `${this.#hash.copy().digest('hex').slice(0, 32)}${steps}`;
+  }
+
+  /** All lines that are kept. */
+  lines(): string[] {
+    return this.#lines.map(({ text }) => text);
+  }
+
+  /**
+   * What explains a failure: the lines about `key` since `from`, with what concerned everything meanwhile; the newest ones when they
+   * are many. Without a key all of the last lines.
+   */
+  window(key: string | undefined, from = 0): string[] {
+    const lines = this.#lines.slice(Math.max(0, from - this.#first));
+    const about =
+      key === undefined ? lines : lines.filter((line) => line.key === undefined || line.key === key);
+    return about.slice(-WINDOW_LINES_MAX).map(({ text }) => text);
+  }
+}
