@@ -1,8 +1,8 @@
 /** Questions to the log: the story of an object, and why it is not persisted. */
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import { HeadraceError } from '../../core/errors.js';
 import type { ExportRequest } from '../../engine/inspection/log-inspection.js';
+import { splitObjectPath } from './object-path.js';
 import { query, type AdminRouteContext } from './route-context.js';
 
 const EVENTS_DEFAULT = 1000;
@@ -22,12 +22,12 @@ export function addInspectionRoutes(server: FastifyInstance, { admin }: AdminRou
       },
     },
     async (request) =>
-      admin.inspection.history({ ...splitPath(request.query.path), limit: request.query.limit }),
+      admin.inspection.history({ ...splitObjectPath(request.query.path), limit: request.query.limit }),
   );
   server.get<{ Querystring: { path: string } }>(
     '/api/v1/log/explain',
     { schema: { querystring: query({ path }, ['path']) } },
-    async (request) => admin.inspection.explain(splitPath(request.query.path)),
+    async (request) => admin.inspection.explain(splitObjectPath(request.query.path)),
   );
   server.get<{ Querystring: ExportRequest }>(
     '/api/v1/log/export',
@@ -54,14 +54,4 @@ export function addInspectionRoutes(server: FastifyInstance, { admin }: AdminRou
       return reply.type('application/octet-stream').send(Readable.from(rest(), { objectMode: false }));
     },
   );
-}
-
-function splitPath(text: string): { bucket: string; key: string } {
-  const match = /^\/([^/]+)\/(.+)$/s.exec(text);
-  if (match === null)
-    throw new HeadraceError(
-      'INVALID_ARGUMENT',
-      `${JSON.stringify(text)} is not the path of an object: write /<bucket>/<key>`,
-    );
-  return { bucket: match[1] ?? '', key: match[2] ?? '' };
 }

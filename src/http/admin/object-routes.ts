@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { HeadraceError } from '../../core/errors.js';
 import { greatestKeyBelow } from '../../core/store-listing.js';
 import type { FsEntry, ObjectStat, PersistPhase } from '../../engine/admin-service.js';
+import { splitObjectPath } from './object-path.js';
 import { query, type AdminRouteContext } from './route-context.js';
 
 const PAGE_DEFAULT = 100;
@@ -32,7 +33,7 @@ export function addObjectRoutes(server: FastifyInstance, { admin }: AdminRouteCo
   );
 
   const stat = async (text: string): Promise<ObjectStat> => {
-    const { bucket, key } = splitPath(text);
+    const { bucket, key } = splitObjectPath(text);
     const found = await admin.persistStat(bucket, key);
     if (found !== undefined) return found;
     throw new HeadraceError('NO_SUCH_KEY', `the cache does not hold ${JSON.stringify(text)}`);
@@ -74,16 +75,6 @@ function pathBehind(last: FsEntry | undefined): string | undefined {
   if (last === undefined || !last.directory) return last?.path;
   // A bucket is behind itself: nothing of it is listed beside its name.
   if (/^\/[^/]+\/$/.test(last.path)) return last.path;
-  const { bucket, key } = splitPath(last.path);
+  const { bucket, key } = splitObjectPath(last.path);
   return `/${bucket}/${greatestKeyBelow(key)}`;
-}
-
-function splitPath(text: string): { bucket: string; key: string } {
-  const match = /^\/([^/]+)\/(.+)$/s.exec(text);
-  if (match === null)
-    throw new HeadraceError(
-      'INVALID_ARGUMENT',
-      `${JSON.stringify(text)} is not the path of an object: write /<bucket>/<key>`,
-    );
-  return { bucket: match[1] ?? '', key: match[2] ?? '' };
 }

@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import { HeadraceError } from '../../core/errors.js';
 import type { PersistPhase } from '../../engine/admin-service.js';
 import type { PersistListRequest, PersistRetryRequest } from '../../engine/persist-service.js';
+import { splitObjectPath } from './object-path.js';
 import { query, type AdminRouteContext } from './route-context.js';
 
 const PAGE_DEFAULT = 100;
@@ -48,7 +49,7 @@ export function addPersistRoutes(server: FastifyInstance, { admin }: AdminRouteC
     '/api/v1/async-persist/stat',
     { schema: { querystring: query({ path }, ['path']) } },
     async (request) => {
-      const { bucket, key } = splitPath(request.query.path);
+      const { bucket, key } = splitObjectPath(request.query.path);
       const found = await admin.persistStat(bucket, key);
       if (found !== undefined) return found;
       throw new HeadraceError('NO_SUCH_KEY', `the cache does not hold ${JSON.stringify(request.query.path)}`);
@@ -94,7 +95,7 @@ export function addPersistRoutes(server: FastifyInstance, { admin }: AdminRouteC
           `what is not persisted of ${JSON.stringify(text)} would be lost for good: export it first, or send "confirm": true`,
         );
       }
-      return admin.persists.discard({ ...rest, ...splitPath(text) });
+      return admin.persists.discard({ ...rest, ...splitObjectPath(text) });
     },
   );
 
@@ -103,7 +104,7 @@ export function addPersistRoutes(server: FastifyInstance, { admin }: AdminRouteC
     { schema: { querystring: query({ path, version }, ['path']) } },
     async (request, reply) => {
       const { path: text, ...rest } = request.query;
-      const { body, ...object } = await admin.persists.open({ ...rest, ...splitPath(text) });
+      const { body, ...object } = await admin.persists.open({ ...rest, ...splitObjectPath(text) });
       return reply
         .type('application/octet-stream')
         .header('content-length', object.size)
@@ -116,14 +117,4 @@ export function addPersistRoutes(server: FastifyInstance, { admin }: AdminRouteC
 /** A piece is valid until the next is asked for, while the socket holds on to it. */
 async function* copied(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const piece of body) yield Buffer.from(piece);
-}
-
-function splitPath(text: string): { bucket: string; key: string } {
-  const match = /^\/([^/]+)\/(.+)$/s.exec(text);
-  if (match === null)
-    throw new HeadraceError(
-      'INVALID_ARGUMENT',
-      `${JSON.stringify(text)} is not the path of an object: write /<bucket>/<key>`,
-    );
-  return { bucket: match[1] ?? '', key: match[2] ?? '' };
 }

@@ -1,7 +1,7 @@
 /** Deciding conflicts with what somebody else put into the UFS. */
 import type { FastifyInstance } from 'fastify';
-import { HeadraceError } from '../../core/errors.js';
 import type { PersistResolveRequest } from '../../engine/persist-service.js';
+import { splitObjectPath } from './object-path.js';
 import type { AdminRouteContext } from './route-context.js';
 
 const RESOLVE_SCHEMA = {
@@ -18,14 +18,6 @@ export function addResolveRoutes(server: FastifyInstance, { admin }: AdminRouteC
   server.post<{ Body: { path: string; keep: PersistResolveRequest['keep'] } }>(
     '/api/v1/async-persist/resolve',
     { schema: { body: RESOLVE_SCHEMA } },
-    async ({ body: { path, keep } }) => {
-      const [, bucket, key] = /^\/([^/]+)\/(.+)$/s.exec(path) ?? [];
-      if (bucket === undefined || key === undefined)
-        throw new HeadraceError(
-          'INVALID_ARGUMENT',
-          `${JSON.stringify(path)} is not the path of an object: write /<bucket>/<key>`,
-        );
-      return admin.persists.resolve({ bucket, key, keep });
-    },
+    async ({ body: { path, keep } }) => admin.persists.resolve({ ...splitObjectPath(path), keep }),
   );
 }

@@ -5,8 +5,8 @@ import { answer } from '../answer.js';
 import type { Exchange } from '../exchange.js';
 import { behindMarker, parseLimit, unsupportedValue, wantsUrlEncoding } from '../parameters.js';
 import { invalidArgument } from '../s3-error.js';
-import { formatXmlDate } from '../timestamps.js';
 import { element, encodeUrl, escapeXml, optionalElement, xmlDocument } from '../xml-writer.js';
+import { listedEntries } from './listed-entries.js';
 import { ownerElement } from './owner.js';
 
 interface Listing {
@@ -32,7 +32,7 @@ export function listObjects(exchange: Exchange): void {
       heading(exchange, listing, result) +
       `<Marker>${encode(marker)}</Marker>` +
       (nextMarker === undefined ? '' : `<NextMarker>${encode(nextMarker)}</NextMarker>`) +
-      entries(result.entries, encode, owner);
+      listedEntries(result.entries, 'objects', encode, owner);
     exchange.replyXml(200, xmlDocument('ListBucketResult', content));
   });
 }
@@ -56,7 +56,7 @@ export function listObjectsV2(exchange: Exchange): void {
       (startAfter === undefined ? '' : `<StartAfter>${encode(startAfter)}</StartAfter>`) +
       optionalElement('ContinuationToken', token) +
       optionalElement('NextContinuationToken', next) +
-      entries(result.entries, encode, owner);
+      listedEntries(result.entries, 'objects', encode, owner);
     exchange.replyXml(200, xmlDocument('ListBucketResult', content));
   });
 }
@@ -109,23 +109,6 @@ function heading(exchange: Exchange, listing: Listing, result: ListObjectsResult
 
 function nameOf(entry: ListEntry | undefined): string | undefined {
   return entry?.kind === 'prefix' ? entry.prefix : entry?.key;
-}
-
-/** S3 puts all objects before all common prefixes. */
-function entries(all: readonly ListEntry[], encode: (name: string) => string, owner: string): string {
-  let objects = '';
-  let prefixes = '';
-  for (const entry of all) {
-    if (entry.kind === 'prefix')
-      prefixes += `<CommonPrefixes><Prefix>${encode(entry.prefix)}</Prefix></CommonPrefixes>`;
-    else
-      objects +=
-        `<Contents><Key>${encode(entry.key)}</Key>` +
-        `<LastModified>${formatXmlDate(entry.lastModifiedMs)}</LastModified>` +
-        `<ETag>&quot;${escapeXml(entry.etag)}&quot;</ETag><Size>${entry.size}</Size>${owner}` +
-        '<StorageClass>STANDARD</StorageClass></Contents>';
-  }
-  return objects + prefixes;
 }
 
 /** First characters of a token: what follows is a common prefix to skip, or whatever the engine wants to be given back. */

@@ -2,13 +2,12 @@
  * ListObjectVersions: as a bucket lists where versioning was never switched on. Each object has one version, `null`, which is the
  * latest, and there are no delete markers. Tools empty buckets with it.
  */
-import type { ListEntry } from '../../../engine/object-service.js';
 import type { ListObjectsResult } from '../../../engine/object-service.js';
 import { answer } from '../answer.js';
 import type { Exchange } from '../exchange.js';
 import { behindMarker, checkVersionMarker, parseLimit, wantsUrlEncoding } from '../parameters.js';
-import { formatXmlDate } from '../timestamps.js';
 import { element, encodeUrl, escapeXml, xmlDocument } from '../xml-writer.js';
+import { listedEntries } from './listed-entries.js';
 import { ownerElement } from './owner.js';
 
 const NOTHING: ListObjectsResult = { entries: [], truncated: false };
@@ -43,24 +42,12 @@ export function listObjectVersions(exchange: Exchange): void {
       element('IsTruncated', result.truncated) +
       (last === undefined ? '' : named('NextKeyMarker', last.kind === 'prefix' ? last.prefix : last.key)) +
       (last?.kind === 'object' ? element('NextVersionIdMarker', 'null') : '') +
-      versions(result.entries, encode, ownerElement('Owner', options, access.ownerOf(bucket)));
+      listedEntries(
+        result.entries,
+        'versions',
+        encode,
+        ownerElement('Owner', options, access.ownerOf(bucket)),
+      );
     exchange.replyXml(200, xmlDocument('ListVersionsResult', content));
   });
-}
-
-/** S3 puts all versions before all common prefixes. */
-function versions(all: readonly ListEntry[], encode: (name: string) => string, owner: string): string {
-  let objects = '';
-  let prefixes = '';
-  for (const entry of all) {
-    if (entry.kind === 'prefix')
-      prefixes += `<CommonPrefixes><Prefix>${encode(entry.prefix)}</Prefix></CommonPrefixes>`;
-    else
-      objects +=
-        `<Version><Key>${encode(entry.key)}</Key><VersionId>null</VersionId><IsLatest>true</IsLatest>` +
-        `<LastModified>${formatXmlDate(entry.lastModifiedMs)}</LastModified>` +
-        `<ETag>&quot;${escapeXml(entry.etag)}&quot;</ETag><Size>${entry.size}</Size>${owner}` +
-        '<StorageClass>STANDARD</StorageClass></Version>';
-  }
-  return objects + prefixes;
 }
