@@ -50,15 +50,18 @@ const context: CliContext = {
   readInput: () => text(process.stdin),
   editText,
   startServer: async (settings) => {
-    await runServer(settings, {
-      version,
-      logger: createLogger(settings),
-      print: (line) => void process.stdout.write(line),
-      note: (line) => void process.stderr.write(line),
-      stop: stop.signal,
-    });
-    // Everything is closed by now, but a connection to a UFS that hangs would keep the process.
-    setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
+    try {
+      await runServer(settings, {
+        version,
+        logger: createLogger(settings),
+        print: (line) => void process.stdout.write(line),
+        note: (line) => void process.stderr.write(line),
+        stop: stop.signal,
+      });
+    } finally {
+      // Everything is closed by now, but a connection to a UFS or a FoundationDB that hangs would keep the process.
+      setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
+    }
   },
   openOffline: (settings) =>
     openOffline(settings, { version, logger: createLogger({ ...settings, logLevel: 'warn' }) }),

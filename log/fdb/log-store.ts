@@ -53,6 +53,8 @@ export class FdbLogStore implements LogStore {
   readonly #components: FdbLogComponents;
   readonly #options: FdbLogOptions;
   readonly #partitions = new Map<number, Promise<FdbPartitionLog>>();
+  /** Epochs with which partitions were taken over here, so that a recovery takes back none that was lost meanwhile. */
+  readonly #heldEpochs = new Map<number, number>();
   #identity: Promise<StoreIdentity> | undefined;
   readonly #stop = new AbortController();
 
@@ -61,7 +63,10 @@ export class FdbLogStore implements LogStore {
     this.#options = { ...FDB_LOG_DEFAULTS, ...components.options };
   }
 
-  /** Also rejects with `DATA_DIRECTORY_UNUSABLE` when the prefix holds another store. Waits while FoundationDB is away. */
+  /**
+   * Also rejects with `LOG_FENCED` for a partition that this store has had and another owner has taken since, and with
+   * `DATA_DIRECTORY_UNUSABLE` when the prefix holds another store. Waits while FoundationDB is away.
+   */
   async openPartition(partition: number): Promise<PartitionLog> {
     assert(
       Number.isInteger(partition) && partition >= 0 && partition <= PARTITION_MAX,
@@ -83,6 +88,8 @@ export class FdbLogStore implements LogStore {
       retentionMs,
       signal: this.#stop.signal,
       limits: LIMITS,
+      heldEpoch: this.#heldEpochs.get(partition),
+      onTaken: (epoch) => this.#heldEpochs.set(partition, epoch),
       keys: new PartitionKeys(prefix, incarnation, partition),
       owner: { partition, storeId },
     });

@@ -22,6 +22,10 @@ export interface FdbPartitionOptions extends FrameReadOptions {
   /** What a trim leaves for operators to look at, by its age. */
   readonly retentionMs: number;
   readonly metrics?: LogMetrics | undefined;
+  /** The epoch with which this process has had the partition already: another one than that at the head is somebody else's. */
+  readonly heldEpoch?: number | undefined;
+  /** The partition is taken over with this epoch, which is durable. */
+  readonly onTaken?: (epoch: number) => void;
 }
 
 export class FdbPartitionLog implements PartitionLog {
@@ -64,9 +68,13 @@ export class FdbPartitionLog implements PartitionLog {
     });
   }
 
-  /** Takes the partition over; whoever had it is fenced on return. `CORRUPT_FRAME`, `IO_FAILED`. */
+  /**
+   * Takes the partition over; whoever had it is fenced on return. `CORRUPT_FRAME`, `IO_FAILED`, and `LOG_FENCED` when this process has had
+   * it already and lost it since.
+   */
   static async open(options: FdbPartitionOptions): Promise<FdbPartitionLog> {
     const head = await takeOver(options);
+    options.onTaken?.(head.epoch);
     const oldestOffset = await oldestKept(options);
     await checkEnd(options, head, oldestOffset);
     return new FdbPartitionLog(options, head, oldestOffset);
@@ -179,12 +187,18 @@ export class FdbPartitionLog implements PartitionLog {
 
 /** Commits the next epoch. The id of the take-over tells whether an attempt of unknown outcome took effect. */
 function takeOver(options: FdbPartitionOptions): Promise<Head> {
-  const { keys, random } = options;
+  const { keys, random, heldEpoch } = options;
+  const { partition } = options.owner;
   const batchId = Buffer.from(random.bytes(BATCH_ID_BYTES));
   return transact(options, async (transaction) => {
     const value = await transaction.get(keys.head);
     const found = value === undefined ? undefined : decodeHead(value);
     if (found?.batchId.equals(batchId) === true) return found;
+    if (heldEpoch !== undefined && found?.epoch !== heldEpoch)
+      throw new HeadraceError(
+        'LOG_FENCED',
+        `another owner has taken partition ${partition} over: its epoch is ${found?.epoch}, and this one's was ${heldEpoch}`,
+      );
     const head = { epoch: (found?.epoch ?? 0) + 1, nextOffset: found?.nextOffset ?? 0, batchId };
     transaction.set(keys.head, encodeHead(head));
     transaction.set(keys.epoch, encodeNumber(head.epoch));

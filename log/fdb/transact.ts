@@ -13,6 +13,8 @@ import type { Clock } from '../../src/core/ports.js';
 
 const BACKOFF_INITIAL_MS = 2;
 const BACKOFF_MAX_MS = 1000;
+/** A transaction that takes longer than the database keeps versions for comes to nothing: it is given up and tried again. */
+const ATTEMPT_MS_MAX = 10_000;
 
 export interface Transacting {
   readonly database: KeyValueDatabase;
@@ -57,6 +59,7 @@ export async function transact<Result>(
     const transaction = database.begin();
     const cancel = (): void => transaction.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
+    const cancelLate = clock.schedule(ATTEMPT_MS_MAX, cancel);
     try {
       const result = await body(transaction);
       await transaction.commit();
@@ -68,6 +71,7 @@ export async function transact<Result>(
       if (!error.isRetryable) throw databaseFailed(error);
       await backoff.pause(error, signal);
     } finally {
+      cancelLate();
       signal?.removeEventListener('abort', cancel);
     }
   }

@@ -93,6 +93,8 @@ export const EXIT_NO_SERVER = 3;
 export const EXIT_TIMEOUT = 4;
 /** The UFS refused for good what was waited for: an operator has to decide. */
 export const EXIT_BLOCKED = 5;
+/** `start`: another process has taken the log over. Starting again would take it back. */
+export const EXIT_FENCED = 6;
 /** The user stopped it (Ctrl-C): 128 and the number of SIGINT, as shells have it. */
 export const EXIT_STOPPED = 130;
 export type ExitCode =
@@ -102,6 +104,7 @@ export type ExitCode =
   | typeof EXIT_NO_SERVER
   | typeof EXIT_TIMEOUT
   | typeof EXIT_BLOCKED
+  | typeof EXIT_FENCED
   | typeof EXIT_STOPPED;
 
 /** Codes of errors for which scripts have a way of their own; all others end with `EXIT_FAILED`. */

@@ -16,7 +16,15 @@ import { addStatusCommand } from './commands/status.js';
 import { addStopCommand } from './commands/stop.js';
 import { addTopCommand } from './commands/top.js';
 import { addUserCommand } from './commands/user.js';
-import { CliFailure, EXIT_FAILED, EXIT_OK, EXIT_USAGE, type CliContext, type ExitCode } from './context.js';
+import {
+  CliFailure,
+  EXIT_FAILED,
+  EXIT_FENCED,
+  EXIT_OK,
+  EXIT_USAGE,
+  type CliContext,
+  type ExitCode,
+} from './context.js';
 import { addGlobalOptions, addTimeoutOptions, examples } from './invocation.js';
 import { paint, printable } from './printer.js';
 
@@ -84,8 +92,7 @@ function describeMisuse({ message }: CommanderError): { code: string; message: s
 function explain(error: unknown): { code: string; exitCode: ExitCode; message: string } {
   if (error instanceof CliFailure) return error;
   if (error instanceof HeadraceError) {
-    const exitCode = error.code === 'INVALID_SETTING' ? EXIT_USAGE : EXIT_FAILED;
-    return { code: error.code, exitCode, message: error.message };
+    return { code: error.code, exitCode: exitCodeOf(error.code), message: error.message };
   }
   const code = systemCode(error);
   if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
@@ -96,6 +103,11 @@ function explain(error: unknown): { code: string; exitCode: ExitCode; message: s
   // Not foreseen: the stack says where to look.
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: 'INTERNAL', exitCode: EXIT_FAILED, message };
+}
+
+function exitCodeOf(code: HeadraceError['code']): ExitCode {
+  if (code === 'INVALID_SETTING') return EXIT_USAGE;
+  return code === 'LOG_FENCED' ? EXIT_FENCED : EXIT_FAILED;
 }
 
 /** The code of a failed `listen`, such as EADDRINUSE. */

@@ -1,5 +1,5 @@
 /** Everything that is measured in one process, from the adapters up to the requests, and how it becomes metrics. */
-import { DiskMetrics, LogMetrics } from '../core/metrics.js';
+import { DatabaseMetrics, DiskMetrics, LogMetrics } from '../core/metrics.js';
 import type { Engine } from '../engine/engine.js';
 import { EventMetrics } from '../metrics/event-metrics.js';
 import { UfsMetrics } from '../metrics/measured-store.js';
@@ -10,6 +10,7 @@ import { createMetrics } from '../metrics/server-metrics.js';
 export class Measurements {
   readonly disk = new DiskMetrics();
   readonly log = new LogMetrics();
+  readonly database = new DatabaseMetrics();
   readonly ufs = new UfsMetrics();
   readonly events = new EventMetrics();
   readonly requests = new RequestMetrics();
@@ -21,7 +22,7 @@ export class Measurements {
   }
 
   scrape(engine: Pick<Engine, 'core' | 'persister'>): Scrape {
-    const { requests, events, ufs, log, disk } = this;
-    return createMetrics({ engine, requests, events, ufs, log, disk });
+    const { requests, events, ufs, log, database, disk } = this;
+    return createMetrics({ engine, requests, events, ufs, log, database, disk });
   }
 }

@@ -3,6 +3,7 @@
  * look at a log offline.
  */
 import path from 'node:path';
+import type { ImportModule } from '../adapters/foundationdb/binding.js';
 import { openDataDirectory, type DataDirectory } from '../adapters/data-directory.js';
 import { openIndexStore } from '../adapters/index-store/open-index-store.js';
 import { openKnownRoots } from '../adapters/known-roots.js';
@@ -10,7 +11,7 @@ import { NodeDisk } from '../adapters/node-disk.js';
 import { SystemClock } from '../adapters/system-clock.js';
 import { SystemRandom } from '../adapters/system-random.js';
 import { openMountedStore, openObjectStore, type ObjectStoreSettings } from '../adapters/ufs/open.js';
-import { HeadraceError } from '../core/errors.js';
+import type { HeadraceError } from '../core/errors.js';
 import type { IndexStore } from '../core/index-store.js';
 import type { Logger } from '../core/logger.js';
 import type { Clock, Disk, Random } from '../core/ports.js';
@@ -18,11 +19,11 @@ import { MIB } from '../core/units.js';
 import { Engine } from '../engine/engine.js';
 import type { EngineOptions } from '../engine/engine-core.js';
 import { openSegmentStore } from '../engine/segments/segment-files.js';
-import { EmbeddedLogStore } from '../../log/embedded/log-store.js';
 import { RECORD_CODEC } from '../../projections/record-codec.js';
 import type { IndexRecord } from '../../projections/records.js';
 import type { Settings } from '../settings/settings.js';
 import { Measurements } from './measurements.js';
+import { openLogStore, type LogStoreParts, type OpenedLogStore } from './open-log-store.js';
 
 /** Raised when what is on disk changes in a way that an older version cannot read. */
 const DATA_FORMAT_VERSION = 1;
@@ -40,7 +41,11 @@ export interface EngineContext {
   readonly logger: Logger;
   /** Only to look at: the effects do not run. */
   readonly quiet?: boolean;
+  /** Instead of `import`, for optional packages. */
+  readonly importModule?: ImportModule;
 }
+
+type EnginePorts = Omit<LogStoreParts, 'importModule'>;
 
 export interface OpenedEngine {
   readonly engine: Engine;
@@ -48,13 +53,14 @@ export interface OpenedEngine {
   readonly random: Random;
   /** What is measured while it runs. */
   readonly measurements: Measurements;
+  /** Resolves when another owner has taken the log over: then this process must stop. */
+  readonly fenced: Promise<HeadraceError>;
   /** Stops the engine and gives the data directory up. */
   close(): Promise<void>;
 }
 
 /** `DATA_DIRECTORY_*`, `UNSUPPORTED_FORMAT`, `CORRUPT_*`, `INVALID_SETTING`, `IO_FAILED`. */
 export async function openEngine(settings: Settings, context: EngineContext): Promise<OpenedEngine> {
-  refuseWhatIsNotThere(settings);
   const data = await openDataDirectory(settings.dataDirectory, { formatVersion: DATA_FORMAT_VERSION });
   try {
     return await openOn(data, settings, context);
@@ -67,30 +73,41 @@ export async function openEngine(settings: Settings, context: EngineContext): Pr
 async function openOn(
   data: DataDirectory,
   settings: Settings,
-  { version, logger, quiet }: EngineContext,
+  context: EngineContext,
 ): Promise<OpenedEngine> {
   const measurements = new Measurements();
-  const disk = new NodeDisk(data.path, measurements.disk);
-  const clock = new SystemClock();
-  const random = new SystemRandom();
+  const ports: EnginePorts = {
+    disk: new NodeDisk(data.path, measurements.disk),
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    logger: context.logger,
+    measurements,
+    storeId: Buffer.from(data.storeId.replaceAll('-', ''), 'hex'),
+  };
+  const log = await openLogStore(settings, { ...ports, importModule: context.importModule });
+  try {
+    return await openWithLog(data, settings, context, ports, log);
+  } catch (error) {
+    await log.logStore.close().catch(() => undefined);
+    log.close();
+    throw error;
+  }
+}
+
+async function openWithLog(
+  data: DataDirectory,
+  settings: Settings,
+  { version, quiet }: EngineContext,
+  ports: EnginePorts,
+  log: OpenedLogStore,
+): Promise<OpenedEngine> {
+  const { disk, clock, random, logger, measurements, storeId } = ports;
   const capacityBytes = settings.cacheCapacityBytes ?? (await automaticCapacity(disk));
-  const storeId = Buffer.from(data.storeId.replaceAll('-', ''), 'hex');
   const segments = await openSegmentStore({
     disk,
     clock,
     logger,
     options: { storeId, smallSegmentBytes: smallSegmentBytes(capacityBytes) },
-  });
-  const logStore = new EmbeddedLogStore({
-    disk,
-    clock,
-    random,
-    logger,
-    metrics: measurements.log,
-    options: {
-      segmentBytes: settings.logSegmentBytes,
-      retention: { bytes: settings.logRetentionBytes, timeMs: settings.logRetentionMs },
-    },
   });
   const indexes: IndexStore<IndexRecord>[] = [];
   for (let at = 0; at < DATA_PARTITIONS; at++) {
@@ -107,13 +124,17 @@ async function openOn(
   const stores = storeOptions(settings);
   const connecting = { clock, random, logger, knownRoots: await openKnownRoots(data.path) };
   const root = measurements.ufs.measure(await openObjectStore(settings.ufs, stores, connecting), clock);
+  let tellFenced: (error: HeadraceError) => void = () => undefined;
+  const fenced = new Promise<HeadraceError>((resolve) => (tellFenced = resolve));
   const engine = await Engine.open({
     options: engineOptions(settings, version, data.path, capacityBytes),
     clock,
     random,
     disk,
     logger,
-    logStore,
+    logStore: log.logStore,
+    ...(log.logBackend === undefined ? {} : { logBackend: log.logBackend }),
+    onFenced: tellFenced,
     segments,
     indexes,
     root,
@@ -129,24 +150,16 @@ async function openOn(
     clock,
     random,
     measurements,
+    fenced,
     close: async () => {
       try {
         await engine.close();
       } finally {
+        log.close();
         await data.release();
       }
     },
   };
-}
-
-/** A promise of durability that cannot be kept is refused, not ignored. `INVALID_SETTING`. */
-function refuseWhatIsNotThere(settings: Settings): void {
-  if (settings.foundationdbClusterFile === undefined) return;
-  throw new HeadraceError(
-    'INVALID_SETTING',
-    `foundationdb.cluster.file.path is "${settings.foundationdbClusterFile}", but this version has the embedded log only: ` +
-      'leave the setting out',
-  );
 }
 
 /** Counts what the cache already holds as free, so that the capacity does not shrink from start to start. */

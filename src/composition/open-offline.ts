@@ -23,6 +23,7 @@ import { RECORD_CODEC } from '../../projections/record-codec.js';
 import type { IndexRecord } from '../../projections/records.js';
 import type { Settings } from '../settings/settings.js';
 import { openEngine } from './open-engine.js';
+import { readPlace } from './open-log-store.js';
 
 /** A server that takes a checkpoint while the index is opened removes files: then it is opened again. */
 const INDEX_ATTEMPTS_MAX = 5;
@@ -42,6 +43,12 @@ export async function openOffline(settings: Settings, context: OfflineContext): 
   const root = path.resolve(settings.dataDirectory);
   const disk = new ReadOnlyDisk(new NodeDisk(root));
   const numbers = await listPartitions(disk);
+  const place = await readPlace(disk);
+  if (place !== undefined)
+    throw new HeadraceError(
+      'NOT_SUPPORTED',
+      `the log of ${root} is in FoundationDB (${place.clusterFile}, below ${place.keyPrefix}): ask its running server, by --endpoint`,
+    );
   if (!numbers.includes(CONTROL_PARTITION))
     throw new HeadraceError(
       'DATA_DIRECTORY_UNUSABLE',

@@ -27,7 +27,10 @@ interface Stoppable {
   readonly close: () => Promise<void>;
 }
 
-/** Resolves when the server has stopped, everything acknowledged being durable; rejects when it cannot start. */
+/**
+ * Resolves when the server has stopped, everything acknowledged being durable; rejects when it cannot start, and with `LOG_FENCED` when it
+ * stopped because another owner has taken its log over.
+ */
 export async function runServer(settings: Settings, context: ServerContext): Promise<void> {
   const { logger } = context;
   let reason: string | undefined = 'the server is starting: the log is being read';
@@ -50,8 +53,10 @@ export async function runServer(settings: Settings, context: ServerContext): Pro
     reason = undefined;
     context.print(await banner(settings, opened, { ...s3Ports, adminPort: admin.port }));
     void tellIfUnreachable(opened, context);
-    await shutdown.asked;
-    reason = 'the server is stopping';
+    const fencedBy = await Promise.race([shutdown.asked, opened.fenced]);
+    reason = fencedBy?.message ?? 'the server is stopping';
+    // What is left to upload belongs to the new owner now.
+    if (fencedBy !== undefined) throw fencedBy;
     // Behind the S3 endpoints, which are closed first, and before the admin API, which tells how it goes.
     running.splice(2, 0, { name: 'drain', close: () => shutdown.drain() });
     context.print('Stopping: requests in progress are finished first.\n');

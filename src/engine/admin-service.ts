@@ -64,6 +64,23 @@ export interface BudgetStatus {
   readonly limitBytes: number;
 }
 
+/** A log that is not on this machine's disk, and how it has done since the start. */
+export interface LogBackendStatus {
+  /** What it is and where. */
+  readonly description: string;
+  readonly reads: LatencySummary;
+  readonly commits: LatencySummary;
+  /** Reads and commits that failed, by code; most were tried again. */
+  readonly errors: Readonly<Record<string, number>>;
+}
+
+export interface LatencySummary {
+  readonly count: number;
+  readonly meanMs: number;
+  /** At most so long took 99 % of them; to the next bound of the histogram. */
+  readonly p99Ms: number;
+}
+
 export interface EngineStatus {
   readonly version: string;
   readonly startedMs: number;
@@ -81,6 +98,7 @@ export interface EngineStatus {
   readonly oldestPendingMs: number | undefined;
   readonly openWrites: number;
   readonly log: readonly LogHead[];
+  readonly logBackend?: LogBackendStatus;
 }
 
 export type PersistPhase = 'PENDING' | 'UPLOADING' | 'WAITING' | 'QUARANTINED' | 'CONFLICT';

@@ -112,6 +112,7 @@ export class Admin implements AdminService {
       oldestPendingMs: oldestPendingMs(partitions),
       openWrites: sum(({ state }) => state.orphans.size),
       log: logHeads(this.#core),
+      ...(this.#core.logBackend === undefined ? {} : { logBackend: this.#core.logBackend() }),
     };
   }
 
@@ -208,6 +209,11 @@ export class Admin implements AdminService {
     onProgress?: (done: number, total: number) => void;
   }): Promise<VerifyReport> {
     return verifyStore(this.#core, request);
+  }
+
+  /** To be called at the start, before anything is read: `Mounts.settle`. */
+  settleMounts(): Promise<void> {
+    return this.#mounts.settle();
   }
 
   async mounts(): Promise<MountInfo[]> {

@@ -3,8 +3,10 @@
  * commands run one after the other, so that each decides on what is durable.
  *
  * After a failed append the log is opened and read again before the next command, so that a disk which recovers is enough to go
- * on; until then the folded state serves reads.
+ * on; until then the folded state serves reads. A log that was fenced is never opened again: that would take it back from its new
+ * owner.
  */
+import { isErrorCode, type HeadraceError } from '../core/errors.js';
 import type { Clock } from '../core/ports.js';
 import type { ControlEvent } from '../../log/events.js';
 import { CONTROL_PARTITION, type LogStore, type PartitionLog } from '../../log/log-store.js';
@@ -15,25 +17,32 @@ import {
   type ControlState,
 } from '../../projections/control.js';
 
+export interface ControlDependencies {
+  readonly logStore: LogStore;
+  readonly clock: Clock;
+  /** Another owner has taken the control stream over. Called once. */
+  readonly onFenced?: (error: HeadraceError) => void;
+}
+
 export class ControlPartition {
-  readonly #logStore: LogStore;
-  readonly #clock: Clock;
+  readonly #dependencies: ControlDependencies;
   readonly #state: ControlState = emptyControlState();
   #log: PartitionLog;
   /** Everything below is folded into the state. */
   #applied = 0;
   #failed = false;
+  #fenced: HeadraceError | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   readonly #listeners: ((event: ControlEvent) => void)[] = [];
 
-  private constructor(logStore: LogStore, log: PartitionLog, clock: Clock) {
-    this.#logStore = logStore;
+  private constructor(dependencies: ControlDependencies, log: PartitionLog) {
+    this.#dependencies = dependencies;
     this.#log = log;
-    this.#clock = clock;
   }
 
-  static async open(logStore: LogStore, clock: Clock): Promise<ControlPartition> {
-    const control = new ControlPartition(logStore, await logStore.openPartition(CONTROL_PARTITION), clock);
+  static async open(dependencies: ControlDependencies): Promise<ControlPartition> {
+    const log = await dependencies.logStore.openPartition(CONTROL_PARTITION);
+    const control = new ControlPartition(dependencies, log);
     await control.#catchUp();
     return control;
   }
@@ -44,6 +53,11 @@ export class ControlPartition {
 
   get log(): PartitionLog {
     return this.#log;
+  }
+
+  /** Why this process is not the owner any more. */
+  get fencedBy(): HeadraceError | undefined {
+    return this.#fenced;
   }
 
   /** From now on `listener` too is called with each event just after it was folded. */
@@ -69,8 +83,9 @@ export class ControlPartition {
     decide: (state: ControlState, nowMs: number) => ControlEvent | undefined,
   ): Promise<number | undefined> {
     const done = this.#tail.then(async () => {
+      if (this.#fenced !== undefined) throw this.#fenced;
       if (this.#failed) await this.#reopen();
-      const event = decide(this.#state, this.#clock.wallTimeMs());
+      const event = decide(this.#state, this.#dependencies.clock.wallTimeMs());
       if (event === undefined) return undefined;
       return this.#append(event);
     });
@@ -90,13 +105,25 @@ export class ControlPartition {
       return offset;
     } catch (error) {
       this.#failed = true;
+      this.#noteFence(error);
       throw error;
     }
   }
 
+  #noteFence(error: unknown): void {
+    if (this.#fenced !== undefined || !isErrorCode(error, 'LOG_FENCED')) return;
+    this.#fenced = error;
+    this.#dependencies.onFenced?.(error);
+  }
+
   async #reopen(): Promise<void> {
     await this.#log.close().catch(() => undefined);
-    this.#log = await this.#logStore.openPartition(CONTROL_PARTITION);
+    try {
+      this.#log = await this.#dependencies.logStore.openPartition(CONTROL_PARTITION);
+    } catch (error) {
+      this.#noteFence(error);
+      throw error;
+    }
     await this.#catchUp();
     this.#failed = false;
   }

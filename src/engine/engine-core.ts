@@ -7,6 +7,7 @@ import type { Clock, Random } from '../core/ports.js';
 import type { ControlState } from '../../projections/control.js';
 import type { IndexRecord } from '../../projections/records.js';
 import { objectKey } from '../../projections/records.js';
+import type { LogBackendStatus } from './admin-service.js';
 import type { Admission } from './admission.js';
 import type { ControlPartition } from './control-partition.js';
 import type { KeyLocks } from './key-locks.js';
@@ -74,6 +75,8 @@ export interface EngineCore {
   readonly counters: EngineCounters;
   readonly partitions: readonly Partition[];
   readonly control: ControlPartition;
+  /** Absent where the log is on the disk. */
+  readonly logBackend?: (() => LogBackendStatus) | undefined;
   readonly segments: SegmentStore;
   readonly guard: SegmentGuard;
   readonly admission: Admission;

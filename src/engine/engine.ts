@@ -4,6 +4,7 @@
  * Start: control stream, partitions (checkpoint and log suffix), then the effects; it serves as soon as the partitions are
  * open, whatever the backlog. Stop is the reverse: effects end, state is checkpointed, the log closes.
  */
+import type { HeadraceError } from '../core/errors.js';
 import type { IndexStore } from '../core/index-store.js';
 import type { Logger } from '../core/logger.js';
 import { EngineCounters } from '../core/metrics.js';
@@ -13,6 +14,7 @@ import { CONTROL_PARTITION, type LogStore } from '../../log/log-store.js';
 import type { IndexRecord } from '../../projections/records.js';
 import { AckPath } from './ack-path.js';
 import { Admin } from './admin.js';
+import type { LogBackendStatus } from './admin-service.js';
 import { Admission } from './admission.js';
 import { Buckets } from './buckets.js';
 import { CacheWriter } from './cache-writer.js';
@@ -64,6 +66,10 @@ export interface EngineDependencies {
   readonly indexes: readonly IndexStore<IndexRecord>[];
   readonly root: ObjectStore;
   readonly openMount: OpenMount;
+  /** Another owner has taken a part of the log over: this process must stop. Called once. */
+  readonly onFenced?: (error: HeadraceError) => void;
+  /** Where the log is and how it does, for the status; absent where it is on the disk like everything else. */
+  readonly logBackend?: () => LogBackendStatus;
   /** Looks at the state without changing it: nothing is persisted, evicted or cleaned up. */
   readonly quiet?: boolean;
 }
@@ -147,7 +153,14 @@ export class Engine {
   /** Recovers and starts. Rejects with what recovery finds: `CORRUPT_*`, `UNSUPPORTED_FORMAT`, `IO_FAILED`. */
   static async open(dependencies: EngineDependencies): Promise<Engine> {
     const { options, clock, disk, logger, logStore } = dependencies;
-    const control = await ControlPartition.open(logStore, clock);
+    let fenced = false;
+    const onFenced = (error: HeadraceError): void => {
+      if (fenced) return;
+      fenced = true;
+      logger.error({ error }, 'another owner has taken the log over: no more writes here');
+      dependencies.onFenced?.(error);
+    };
+    const control = await ControlPartition.open({ logStore, clock, onFenced });
     const secrets = await SecretBox.open(disk, dependencies.random);
     const users = new Users({ control, secrets, random: dependencies.random, logger });
     const policies = new PathPolicies({ writeCacheEnabled: options.writeCacheEnabled });
@@ -155,7 +168,7 @@ export class Engine {
     const mounts = new MountTable(dependencies.root, dependencies.openMount, logger, options.safePersist);
     for (const mount of control.state.mounts.values()) await mounts.add(mount);
     const removals = new RemovalJournal();
-    const partitions = await openPartitions(dependencies, removals);
+    const partitions = await openPartitions({ ...dependencies, onFenced }, removals);
     const usedBytes = (): number => dependencies.segments.fileBytes;
     const space = await DiskSpace.open({ disk, clock, logger, usedBytes });
     let reclaimer: Reclaimer | undefined;
@@ -188,6 +201,7 @@ export class Engine {
       counters: new EngineCounters(),
       partitions,
       control,
+      logBackend: dependencies.logBackend,
       segments: dependencies.segments,
       guard: new SegmentGuard(),
       admission,
@@ -212,6 +226,7 @@ export class Engine {
     control.listen(({ type }) => {
       if (type === 'PathConfigChanged') budgets.recount();
     });
+    await engine.admin.settleMounts();
     reclaimer.start();
     engine.persister.start();
     await engine.#reaper.start();
@@ -256,7 +271,7 @@ async function openPartitions(
   dependencies: EngineDependencies,
   removals: RemovalJournal,
 ): Promise<Partition[]> {
-  const { options, clock, logger, logStore, indexes } = dependencies;
+  const { options, clock, logger, logStore, indexes, onFenced } = dependencies;
   const partitions: Partition[] = [];
   for (const [at, index] of indexes.entries()) {
     partitions.push(
@@ -267,6 +282,7 @@ async function openPartitions(
         clock,
         logger,
         checkpointChanges: options.checkpointChanges,
+        ...(onFenced === undefined ? {} : { onFenced }),
         beforeApply: (applied, records) => removals.note(applied, (key) => records.get(key)),
       }),
     );

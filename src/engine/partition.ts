@@ -3,7 +3,8 @@
  *
  * A command is decided against durable state plus what is queued, its events become durable in one append, and only then
  * are they applied and the caller told. Invariants: `nextOffset ≥ durableOffset ≥ applied`; every event is applied once,
- * in order; after a failed append nothing more is decided until the log was opened and read again.
+ * in order; after a failed append nothing more is decided until the log was opened and read again. A log that was fenced is never
+ * opened again: that would take the partition back from its new owner.
  *
  * Source of the decide/evolve split: the event-sourcing literature; of the single writer: docs/architecture.md.
  */
@@ -56,6 +57,8 @@ export interface PartitionDependencies {
   readonly logger: Logger;
   /** A checkpoint is taken when this many records changed since the last one. */
   readonly checkpointChanges: number;
+  /** Another owner has taken the partition over: nothing is appended to it from here any more. Called once. */
+  readonly onFenced?: (error: HeadraceError) => void;
   /** Sees every event just before it is folded, also those of a recovery. */
   readonly beforeApply?: (applied: AppliedEvent, records: RecordMap) => void;
 }
@@ -77,6 +80,7 @@ export class Partition {
   #lastAppend: Promise<number> | undefined;
   #checkpointing: Promise<void> | undefined;
   #recovering: Promise<void> | undefined;
+  #fenced: HeadraceError | undefined;
   #closed = false;
 
   private constructor(dependencies: PartitionDependencies) {
@@ -132,6 +136,11 @@ export class Partition {
   /** After a failed append, until the log was read again: bytes that the state does not mention may still turn out to be alive. */
   get isRecovering(): boolean {
     return this.#log === undefined;
+  }
+
+  /** Why this process is not the owner any more. */
+  get fencedBy(): HeadraceError | undefined {
+    return this.#fenced;
   }
 
   get log(): PartitionLog {
@@ -218,7 +227,12 @@ export class Partition {
     if (this.#applied === this.checkpointOffset) return;
     await this.index.checkpoint(this.#applied, encodeSnapshot(this.#state));
     const oldest = this.index.checkpoints[0];
-    if (oldest !== undefined && this.#log !== undefined) await this.#log.trim(oldest.offset);
+    const log = this.#log;
+    if (oldest === undefined || log === undefined) return;
+    await log.trim(oldest.offset).catch((error: unknown) => {
+      if (isErrorCode(error, 'LOG_FENCED')) this.#recoverLater(log, error);
+      throw error;
+    });
   }
 
   async #openLog(): Promise<void> {
@@ -268,6 +282,7 @@ export class Partition {
   }
 
   #recoveringError(): HeadraceError {
+    if (this.#fenced !== undefined) return this.#fenced;
     return new HeadraceError(
       'IO_FAILED',
       `the log of partition ${this.number} is being recovered: try again`,
@@ -278,6 +293,10 @@ export class Partition {
     if (this.#log !== failed || this.#closed) return;
     this.#log = undefined;
     this.#subscription?.unsubscribe();
+    if (isErrorCode(error, 'LOG_FENCED')) {
+      this.#recovering = failed.close().catch(() => undefined);
+      return this.#fence(error);
+    }
     const fields = { partition: this.number, error };
     this.#dependencies.logger.error(fields, 'the log refused an append: no writes until it is recovered');
     this.#recovering = this.#recover(failed);
@@ -292,9 +311,15 @@ export class Partition {
         return;
       } catch (error) {
         if (error instanceof AssertionError) throw error;
+        if (isErrorCode(error, 'LOG_FENCED')) return this.#fence(error);
         this.#dependencies.logger.error({ partition: this.number, error }, 'the log cannot be recovered yet');
         await this.#dependencies.clock.sleep(REOPEN_DELAY_MS);
       }
     }
+  }
+
+  #fence(error: HeadraceError): void {
+    this.#fenced = error;
+    this.#dependencies.onFenced?.(error);
   }
 }

@@ -17,7 +17,7 @@ export interface Readiness {
 }
 
 export interface ReadinessParts {
-  readonly core: Pick<EngineCore, 'partitions' | 'mounts' | 'clock'>;
+  readonly core: Pick<EngineCore, 'partitions' | 'control' | 'mounts' | 'clock'>;
   readonly persister: Pick<Persister, 'isUp'>;
   readonly disk: Disk;
 }
@@ -41,11 +41,13 @@ export class ReadinessProbe {
   async check(): Promise<Readiness> {
     const { core, persister } = this.#parts;
     const recovering = core.partitions.filter(({ isRecovering }) => isRecovering).map(({ number }) => number);
+    const fencedBy = core.control.fencedBy ?? core.partitions.find((one) => one.fencedBy)?.fencedBy;
+    const recoveringText =
+      recovering.length === 0
+        ? 'ok'
+        : `partition ${recovering.join(', ')} takes no appends: its log is being recovered`;
     const checks = {
-      log:
-        recovering.length === 0
-          ? 'ok'
-          : `partition ${recovering.join(', ')} takes no appends: its log is being recovered`,
+      log: fencedBy?.message ?? recoveringText,
       disk: await this.#disk(),
     };
     return {

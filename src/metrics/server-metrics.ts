@@ -1,5 +1,5 @@
 /** Every metric there is. docs/operations.md has the same list, which a test compares. */
-import type { DiskMetrics, Histogram, LogMetrics } from '../core/metrics.js';
+import type { DatabaseMetrics, DiskMetrics, Histogram, LogMetrics } from '../core/metrics.js';
 import type { Engine } from '../engine/engine.js';
 import { oldestPendingMs } from '../engine/oldest-pending.js';
 import type { Partition } from '../engine/partition.js';
@@ -14,6 +14,7 @@ export interface MetricSources {
   readonly events: EventMetrics;
   readonly ufs: UfsMetrics;
   readonly log: LogMetrics;
+  readonly database: DatabaseMetrics;
   readonly disk: DiskMetrics;
 }
 
@@ -183,7 +184,7 @@ function addUfs(scrape: Scrape, { engine, ufs }: MetricSources): void {
   );
 }
 
-function addLog(scrape: Scrape, { engine: { core }, log, disk }: MetricSources): void {
+function addLog(scrape: Scrape, { engine: { core }, log, database, disk }: MetricSources): void {
   const histogram = (name: string, help: string, of: Histogram): void =>
     scrape.histogram({ name, help }, () => [{ histogram: of }]);
   histogram(
@@ -200,6 +201,25 @@ function addLog(scrape: Scrape, { engine: { core }, log, disk }: MetricSources):
   scrape.counter(
     { name: 'log_offset_total', help: 'Events applied, since the store was made.', labels: ['partition'] },
     () => core.partitions.map((partition) => ofPartition(partition, partition.appliedOffset)),
+  );
+  scrape.histogram(
+    {
+      name: 'fdb_request_duration_seconds',
+      help: 'Reads from FoundationDB and commits to it, failed ones too.',
+      labels: ['operation'],
+    },
+    (): HistogramSample[] => [
+      { labels: { operation: 'read' }, histogram: database.readSeconds },
+      { labels: { operation: 'commit' }, histogram: database.commitSeconds },
+    ],
+  );
+  scrape.counter(
+    {
+      name: 'fdb_errors_total',
+      help: 'Reads and commits that failed; most were tried again.',
+      labels: ['code'],
+    },
+    () => labelled('code', database.errors.entries()),
   );
   scrape.histogram(
     {

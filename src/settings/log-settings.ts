@@ -1,6 +1,16 @@
 /** Settings of the log of events, of the index over it, and of the process log. */
-import { DAY_MS, GIB, KIB, TIB } from '../core/units.js';
-import { choice, duration, integer, optional, path, setting, size, type SettingsOf } from './setting.js';
+import { DAY_MS, GIB, HOUR_MS, KIB, TIB } from '../core/units.js';
+import {
+  choice,
+  duration,
+  integer,
+  optional,
+  path,
+  setting,
+  size,
+  text,
+  type SettingsOf,
+} from './setting.js';
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
@@ -8,9 +18,18 @@ type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_FORMATS = ['auto', 'json', 'text'] as const;
 type LogFormat = (typeof LOG_FORMATS)[number];
 
+/** Ends with a slash, so that no prefix is the beginning of another one's keys. */
+const keyPrefix = text(
+  'letters, digits, dots, hyphens, underscores and slashes, with a slash at the end',
+  /^[A-Za-z0-9][A-Za-z0-9._/-]{0,126}\/$/,
+);
+
 /** Durations in milliseconds, sizes in bytes. */
 export interface LogValues {
   readonly foundationdbClusterFile: string | undefined;
+  readonly foundationdbKeyPrefix: string;
+  readonly foundationdbConnectTimeoutMs: number;
+  readonly foundationdbRetentionMs: number;
   readonly logSegmentBytes: number;
   readonly logRetentionBytes: number;
   readonly logRetentionMs: number;
@@ -22,7 +41,23 @@ export interface LogValues {
 export const LOG_SETTINGS: SettingsOf<LogValues> = {
   foundationdbClusterFile: optional(path, {
     key: 'foundationdb.cluster.file.path',
-    description: 'FoundationDB cluster file; none: the embedded log.',
+    description: 'FoundationDB cluster file; none: the embedded log. Also `HEADRACE_FDB_CLUSTER_FILE`.',
+  }),
+  foundationdbKeyPrefix: setting(keyPrefix, {
+    key: 'foundationdb.key.prefix',
+    default: 'headrace/',
+    description:
+      'In front of every key in FoundationDB, so that one cluster serves several stores, each below its own.',
+  }),
+  foundationdbConnectTimeoutMs: setting(duration(100, HOUR_MS), {
+    key: 'foundationdb.connect.timeout',
+    default: '10s',
+    description: 'How long FoundationDB may take for its first answer, before the start is given up.',
+  }),
+  foundationdbRetentionMs: setting(duration(0, 3650 * DAY_MS), {
+    key: 'foundationdb.retention.time',
+    default: '1h',
+    description: 'Log kept in FoundationDB for reading back, beyond what recovery needs: at most this old.',
   }),
   logSegmentBytes: setting(size(64 * KIB, GIB), {
     key: 'log.segment.size',

@@ -49,7 +49,14 @@ const OTHER_VARIABLES: ReadonlySet<string> = new Set([
 ]);
 const VARIABLE_PREFIX = 'HEADRACE_';
 const KEYS: readonly string[] = SETTING_NAMES.map((name) => SETTINGS[name].key);
-const KEYS_BY_VARIABLE: ReadonlyMap<string, string> = new Map(KEYS.map((key) => [environmentName(key), key]));
+/** Names under which other tools know a setting. */
+const VARIABLE_ALIASES: Readonly<Record<string, string>> = {
+  HEADRACE_FDB_CLUSTER_FILE: SETTINGS.foundationdbClusterFile.key,
+};
+const KEYS_BY_VARIABLE: ReadonlyMap<string, string> = new Map([
+  ...KEYS.map((key) => [environmentName(key), key] as const),
+  ...Object.entries(VARIABLE_ALIASES),
+]);
 
 /** Names that Kubernetes makes up for Services (its documentation, "Environment variables" of Service discovery). */
 const SERVICE_VARIABLE = /_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
@@ -139,6 +146,7 @@ function ignoredWarning(path: string, spellings: readonly string[]): string {
 
 function collectEnvironment(env: SettingSources['env'], given: Map<string, Given>, warnings: string[]): void {
   const ignored: string[] = [];
+  const names = new Map<string, string>();
   for (const [name, text] of Object.entries(env)) {
     // An empty variable is how many tools leave one out.
     if (!name.startsWith(VARIABLE_PREFIX) || OTHER_VARIABLES.has(name) || text === undefined || text === '')
@@ -146,7 +154,16 @@ function collectEnvironment(env: SettingSources['env'], given: Map<string, Given
     const key = KEYS_BY_VARIABLE.get(name);
     if (isServiceVariable(name, text)) ignored.push(name);
     else if (key === undefined) throw unknownVariable(name, text);
-    else given.set(key, { text: text.trim(), source: `environment ${name}` });
+    else {
+      const earlier = names.get(key);
+      if (earlier !== undefined && env[earlier] !== text)
+        throw new HeadraceError(
+          'INVALID_SETTING',
+          `${key} is given twice in the environment, by ${earlier} and ${name}: keep one of them`,
+        );
+      names.set(key, name);
+      given.set(key, { text: text.trim(), source: `environment ${name}` });
+    }
   }
   if (ignored.length > 0)
     warnings.push(

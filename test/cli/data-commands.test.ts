@@ -13,6 +13,22 @@ void t.test('status: shows space, what is pending and where the log stands', asy
   t.match(JSON.parse((await fixture.run(['status', '--json'])).stdout), { pendingObjects: 1 });
 });
 
+void t.test('status: a log that is in a database is shown with its latency and its failures', async (t) => {
+  const fixture = await CliFixture.open(t);
+  t.notMatch((await fixture.run(['status'])).stdout, 'log is in');
+  fixture.admin.logBackend = {
+    description: 'FoundationDB, /etc/foundationdb/fdb.cluster, below headrace/',
+    reads: { count: 0, meanMs: 0, p99Ms: 0 },
+    commits: { count: 120, meanMs: 3.42, p99Ms: 10 },
+    errors: { 1020: 2, 1021: 1 },
+  };
+  const { stdout } = await fixture.run(['status']);
+  t.match(stdout, /log is in +FoundationDB, \/etc\/foundationdb\/fdb\.cluster, below headrace\//);
+  t.match(stdout, / {2}reads +none/);
+  t.match(stdout, / {2}commits +120, 3\.4 ms on average, 99 % within 10 ms/);
+  t.match(stdout, / {2}failed +2 with 1020, 1 with 1021/);
+});
+
 void t.test('fs ls: shows the persist state, size, time and path, over pages', async (t) => {
   const fixture = await CliFixture.open(t);
   for (let i = 0; i < 1001; i++)

@@ -128,6 +128,22 @@ void t.test(
   },
 );
 
+void t.test('settings: the cluster file has a short name in the environment too', async (t) => {
+  const name = 'HEADRACE_FDB_CLUSTER_FILE';
+  const settings = load({ env: { [name]: '/etc/foundationdb/fdb.cluster' } });
+  t.equal(settings.foundationdbClusterFile, '/etc/foundationdb/fdb.cluster');
+  t.equal(describeSetting(settings, 'foundationdb.cluster.file.path').source, `environment ${name}`);
+  t.equal(
+    messageOf({ env: { [name]: '/a', HEADRACE_FOUNDATIONDB_CLUSTER_FILE_PATH: '/b' } }),
+    `foundationdb.cluster.file.path is given twice in the environment, by ${name} and HEADRACE_FOUNDATIONDB_CLUSTER_FILE_PATH: keep one of them`,
+  );
+  t.equal(load({}).foundationdbKeyPrefix, 'headrace/');
+  t.equal(
+    messageOf({ set: { 'foundationdb.key.prefix': 'stores' } }),
+    'foundationdb.key.prefix = "stores" (flag --set): allowed is letters, digits, dots, hyphens, underscores and slashes, with a slash at the end',
+  );
+});
+
 void t.test('settings: each mistake is one line with key, value, source and what is allowed', async (t) => {
   const file = (content: string, path = 'c.yaml'): Given => ({
     files: { [path]: content },

@@ -120,6 +120,8 @@ export class MemoryAdminService implements AdminService {
     return logged;
   }
 
+  logBackend: EngineStatus['logBackend'];
+
   async status(): Promise<EngineStatus> {
     return {
       version: '0.0.0-test',
@@ -137,6 +139,7 @@ export class MemoryAdminService implements AdminService {
       oldestPendingMs: this.pending[0]?.sinceMs,
       openWrites: 0,
       log: await this.logHead(),
+      ...(this.logBackend === undefined ? {} : { logBackend: this.logBackend }),
     };
   }
 

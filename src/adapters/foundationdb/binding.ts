@@ -120,7 +120,16 @@ function propertyOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }
 
-/** By a variable, so that nobody resolves it before it is asked for. */
-function importByName(name: string): Promise<unknown> {
-  return import(name) as Promise<unknown>;
+/**
+ * By a variable, so that nobody resolves it before it is asked for. What the package itself prints when it cannot be loaded is left out: the
+ * error says it, and what to do.
+ */
+async function importByName(name: string): Promise<unknown> {
+  const { error } = console;
+  console.error = () => undefined;
+  try {
+    return (await import(name)) as unknown;
+  } finally {
+    console.error = error;
+  }
 }

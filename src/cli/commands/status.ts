@@ -1,6 +1,6 @@
 /** `headrace status` */
 import type { Command } from 'commander';
-import type { EngineStatus, LogHead } from '../../engine/admin-service.js';
+import type { EngineStatus, LatencySummary, LogBackendStatus, LogHead } from '../../engine/admin-service.js';
 import type { CliContext } from '../context.js';
 import { examples, Invocation } from '../invocation.js';
 import { formatBytes, formatTime, type Printer } from '../printer.js';
@@ -33,6 +33,7 @@ function rows(status: EngineStatus, printer: Printer): string[][] {
     ['quarantined', `${status.quarantinedObjects}`],
     ['open writes', `${status.openWrites}`],
     ...status.log.map((head) => ['log', describeHead(head)]),
+    ...(status.logBackend === undefined ? [] : describeBackend(status.logBackend)),
   ];
 }
 
@@ -43,4 +44,18 @@ function share(partBytes: number, wholeBytes: number): string {
 
 function describeHead({ partition, epoch, oldestOffset, durableOffset, checkpointOffset }: LogHead): string {
   return `partition ${partition}: durable to ${durableOffset}, kept from ${oldestOffset}, checkpoint ${checkpointOffset}, epoch ${epoch}`;
+}
+
+function describeBackend({ description, reads, commits, errors }: LogBackendStatus): string[][] {
+  const failed = Object.entries(errors).map(([code, count]) => `${count} with ${code}`);
+  return [
+    ['log is in', description],
+    ['  reads', describeLatency(reads)],
+    ['  commits', describeLatency(commits)],
+    ...(failed.length === 0 ? [] : [['  failed', failed.join(', ')]]),
+  ];
+}
+
+function describeLatency({ count, meanMs, p99Ms }: LatencySummary): string {
+  return count === 0 ? 'none' : `${count}, ${meanMs.toFixed(1)} ms on average, 99 % within ${p99Ms} ms`;
 }

@@ -107,6 +107,8 @@ const FLUSH_PROGRESS = {
   'oldest?': { type: 'object', description: 'The oldest that waits, and why.' },
 };
 
+const LATENCY = record({ count, meanMs: { type: 'number' }, p99Ms: { type: 'number' } }, 'Since the start.');
+
 export const ANSWERS = {
   Error: record(
     {
@@ -140,6 +142,19 @@ export const ANSWERS = {
     'oldestPendingMs?': timeMs,
     openWrites: count,
     log: listOf(LOG_HEAD),
+    'logBackend?': record(
+      {
+        description: text,
+        reads: LATENCY,
+        commits: LATENCY,
+        errors: {
+          type: 'object',
+          additionalProperties: count,
+          description: 'By code; most were tried again.',
+        },
+      },
+      'A log that is not on the disk.',
+    ),
   }),
   Setting: record({
     key: text,
