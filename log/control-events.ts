@@ -46,6 +46,13 @@ export interface MountRemoved {
   readonly path: string;
 }
 
+/** What the cache held below a path whose mount changed is given up: none of it is of the store that was meant before. */
+export interface MountSettled {
+  readonly type: 'MountSettled';
+  readonly atMs: number;
+  readonly path: string;
+}
+
 /** A user was created or changed; the document holds name, keys (secrets encrypted), grants and whether it is enabled. */
 export interface UserChanged {
   readonly type: 'UserChanged';

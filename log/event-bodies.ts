@@ -198,6 +198,11 @@ export const BODIES = {
     atMs,
     path,
   })),
+  MountSettled: body('MountSettled', 46, log.MountSettled, asIs, ({ path }, atMs) => ({
+    type: 'MountSettled',
+    atMs,
+    path,
+  })),
   UserChanged: body('UserChanged', 38, log.UserChanged, asIs, ({ name, document }, atMs) => ({
     type: 'UserChanged',
     atMs,

@@ -198,6 +198,10 @@ export interface MountRemovedMessage {
   path: string;
 }
 
+export interface MountSettledMessage {
+  path: string;
+}
+
 export interface UserChangedMessage {
   name: string;
   document: string;
@@ -253,6 +257,7 @@ export const headrace: {
     readonly PathConfigChanged: MessageType<PathConfigChangedMessage>;
     readonly MountAdded: MessageType<MountAddedMessage>;
     readonly MountRemoved: MessageType<MountRemovedMessage>;
+    readonly MountSettled: MessageType<MountSettledMessage>;
     readonly UserChanged: MessageType<UserChangedMessage>;
     readonly UserRemoved: MessageType<UserRemovedMessage>;
     readonly UfsBaseNoted: MessageType<UfsBaseNotedMessage>;

@@ -15,6 +15,7 @@ import type {
   JobChanged,
   MountAdded,
   MountRemoved,
+  MountSettled,
   PathConfigChanged,
   UserChanged,
   UserRemoved,
@@ -69,6 +70,7 @@ export type ControlEvent =
   | PathConfigChanged
   | MountAdded
   | MountRemoved
+  | MountSettled
   | UserChanged
   | UserRemoved
   | JobChanged;

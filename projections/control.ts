@@ -26,6 +26,8 @@ export interface Mount {
 export interface ControlState {
   readonly buckets: Map<string, Bucket>;
   readonly mounts: Map<string, Mount>;
+  /** Paths whose mount changed and below which the cache may still hold what is of another store. */
+  readonly unsettledMounts: Set<string>;
   readonly users: Map<string, string>;
   /** Documents of jobs by their ids, the oldest first; of those that have ended, the newest `ENDED_JOBS_MAX`. */
   readonly jobs: Map<string, { readonly document: string; readonly ended: boolean }>;
@@ -41,6 +43,7 @@ export function emptyControlState(): ControlState {
   return {
     buckets: new Map(),
     mounts: new Map(),
+    unsettledMounts: new Set(),
     users: new Map(),
     jobs: new Map(),
     usersExisted: false,
@@ -78,9 +81,14 @@ export function foldControl(state: ControlState, event: ControlEvent, offset: nu
       return;
     case 'MountAdded':
       state.mounts.set(event.path, { path: event.path, ufs: event.ufs, options: event.options });
+      state.unsettledMounts.add(event.path);
       return;
     case 'MountRemoved':
       state.mounts.delete(event.path);
+      state.unsettledMounts.add(event.path);
+      return;
+    case 'MountSettled':
+      state.unsettledMounts.delete(event.path);
       return;
     case 'UserChanged':
       state.users.set(event.name, event.document);
@@ -112,6 +120,7 @@ const CONTROL_TYPES: ReadonlySet<string> = new Set<ControlEvent['type']>([
   'PathConfigChanged',
   'MountAdded',
   'MountRemoved',
+  'MountSettled',
   'UserChanged',
   'UserRemoved',
   'JobChanged',

@@ -7,6 +7,7 @@ import type { ObjectVersion } from '../core/object.js';
 import { objectKey, type ObjectRecord } from '../../projections/records.js';
 import { decideCommit, decideEvict, evictable } from './decide.js';
 import { partitionOf, type EngineCore } from './engine-core.js';
+import { refuseMoved, type UfsLocation } from './mount-table.js';
 import { holdExtents } from './object-bytes.js';
 import { hadNoEffect } from './ufs-calls.js';
 
@@ -20,6 +21,7 @@ export async function withoutCopy<Result>(
   target: { readonly bucket: string; readonly key: string },
   change: () => Promise<Result>,
 ): Promise<Result> {
+  const located = core.mounts.locate(target.bucket, target.key);
   const held: { copy?: { readonly record: ObjectRecord; readonly release: () => void } } = {};
   try {
     await partitionOf(core, target.bucket, target.key).submit((view) => {
@@ -30,7 +32,7 @@ export async function withoutCopy<Result>(
     });
     return await change();
   } catch (error) {
-    if (held.copy !== undefined && hadNoEffect(error)) await restore(core, target, held.copy.record);
+    if (held.copy !== undefined && hadNoEffect(error)) await restore(core, target, held.copy.record, located);
     throw error;
   } finally {
     // What the UFS was asked meanwhile may be what it said before.
@@ -43,13 +45,15 @@ async function restore(
   core: EngineCore,
   target: { readonly bucket: string; readonly key: string },
   record: ObjectRecord,
+  located: UfsLocation,
 ): Promise<void> {
   const { kind: _kind, version: _version, ...object } = record;
   const unchanged: ObjectVersion = object;
   try {
-    await partitionOf(core, target.bucket, target.key).submit((view) =>
-      decideCommit(view, { ...target, object: unchanged, origin: 'FILL' }),
-    );
+    await partitionOf(core, target.bucket, target.key).submit((view) => {
+      refuseMoved(core.mounts, target.bucket, target.key, located);
+      return decideCommit(view, { ...target, object: unchanged, origin: 'FILL' });
+    });
   } catch (error) {
     core.logger.warn({ ...target, error }, 'the local copy of an object is lost; the UFS has it');
   }

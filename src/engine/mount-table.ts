@@ -185,6 +185,19 @@ function refuseUnconditional(store: ObjectStore): void {
   );
 }
 
+/**
+ * For a decision about what went to the UFS before it: `SLOW_DOWN` when the path stands for another place by now, so that the cache never
+ * shows what is not there.
+ */
+export function refuseMoved(table: MountTable, bucket: string, key: string, before: UfsLocation): void {
+  const { store, mount } = table.locate(bucket, key);
+  if (store === before.store && mount === before.mount) return;
+  throw new HeadraceError(
+    'SLOW_DOWN',
+    `"/${bucket}/${key}" belonged to the mount "${before.mount}", which has changed meanwhile: try again`,
+  );
+}
+
 /** `INVALID_ARGUMENT` unless it is `/<bucket>` or `/<bucket>/<prefix>`; a prefix ends with a slash. */
 export function parseMountPath(path: string): { bucket: string; prefix: string } {
   const match = /^\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(path);

@@ -2,8 +2,8 @@
  * Adding and removing mounts while the cache is in use.
  *
  * What a path means in the UFS changes with its mounts, so nothing dirty may lie below the path at that moment: it would be persisted, or
- * deleted, in the wrong store. Clean copies of the store that was meant before are given up. Invariant: the event
- * comes last when a mount is removed, so that a crash before it leaves the mount as it was.
+ * deleted, in the wrong store. Clean copies of the store that was meant before are given up, and an event says when they are: a start
+ * finishes what a crash left, before anything is read.
  */
 import { HeadraceError } from '../core/errors.js';
 import type { Mount } from '../../projections/control.js';
@@ -68,8 +68,16 @@ export class Mounts {
     return this.#inTurn(() => this.#remove(request));
   }
 
+  /** Gives up what an earlier change, or another process, left to be given up. To be called at the start, before anything is read. */
+  async settle(): Promise<void> {
+    for (const path of [...this.#core.control.state.unsettledMounts]) await this.#settle(path);
+  }
+
   #inTurn<Result>(action: () => Promise<Result>): Promise<Result> {
-    const done = this.#tail.then(action);
+    const done = this.#tail.then(async () => {
+      await this.settle();
+      return action();
+    });
     this.#tail = done.catch(() => undefined);
     return done;
   }
@@ -95,7 +103,7 @@ export class Mounts {
       await this.#core.mounts.remove(path);
       throw error;
     }
-    await this.#giveUpCopies(path);
+    await this.#settle(path);
   }
 
   async #remove(request: RemoveMountRequest): Promise<MountRemoval> {
@@ -122,7 +130,7 @@ export class Mounts {
       return { type: 'MountRemoved', atMs, path };
     });
     await this.#core.mounts.remove(path);
-    await this.#giveUpCopies(path);
+    await this.#settle(path);
     return { path, lostObjects: lost.objects, lostBytes: lost.bytes, lostDeletes: lost.deletes };
   }
 
@@ -175,6 +183,11 @@ export class Mounts {
     if (lost.objects + lost.deletes > 0)
       this.#core.logger.warn({ path, ...lost }, 'un-persisted data below a mount was given up');
     return lost;
+  }
+
+  async #settle(path: string): Promise<void> {
+    await this.#giveUpCopies(path);
+    await this.#core.control.submit((_state, atMs) => ({ type: 'MountSettled', atMs, path }));
   }
 
   /** Gives up clean copies below the path, and what was known of the UFS. */

@@ -8,13 +8,13 @@
  *
  * Who goes next is decided in `persist-queue.ts`, how many at once in `persist-pace.ts` and how fast in `persist-rate.ts`.
  */
-import { HeadraceError, isErrorCode } from '../core/errors.js';
+import { isErrorCode } from '../core/errors.js';
 import type { ObjectStore } from '../core/object-store.js';
 import { GIB, MINUTE_MS } from '../core/units.js';
 import { objectKey, queueKey, type QueueRecord } from '../../projections/records.js';
 import { decideDeletePersisted, decidePersistFailed } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
-import type { UfsLocation } from './mount-table.js';
+import { refuseMoved } from './mount-table.js';
 import type { Partition } from './partition.js';
 import { failureOf, type PersistFailure } from './persist-failure.js';
 import { PersistPace, type PersistOutcome } from './persist-pace.js';
@@ -250,9 +250,10 @@ export class Persister {
       const target = { bucket, key, version: record.version };
       const ufsEtag = await this.#upload.upload(target, record, located);
       this.#health.succeeded(located.store);
-      const { store, mount } = this.#core.mounts.locate(bucket, key);
-      if (store !== located.store || mount !== located.mount) throw mountChanged(target, located);
-      await partition.submit((view) => this.safe.decideUploaded(view, target, ufsEtag, located));
+      await partition.submit((view) => {
+        refuseMoved(this.#core.mounts, bucket, key, located);
+        return this.safe.decideUploaded(view, target, ufsEtag, located);
+      });
       return;
     }
     const pendingDelete = record?.kind === 'deleting' ? record.version : version;
@@ -325,15 +326,6 @@ export class Persister {
     const { persistRetryInitialMs, persistRetryMaxMs } = this.#core.options;
     return Math.min(persistRetryInitialMs * 2 ** Math.min(failures, RETRY_DOUBLINGS_MAX), persistRetryMaxMs);
   }
-}
-
-/** What the path stands for changed during the upload: the object is to go where it belongs now. */
-function mountChanged(
-  { bucket, key }: { bucket: string; key: string },
-  { mount }: UfsLocation,
-): HeadraceError {
-  const message = `"/${bucket}/${key}" went to the mount "${mount}", which it does not belong to any more: it is tried again`;
-  return new HeadraceError('UFS_UNKNOWN_OUTCOME', message);
 }
 
 function idOf(task: Pick<PersistTask, 'partition' | 'version'>): string {

@@ -6,7 +6,6 @@
  * log as any other version does. Everywhere else the UFS is written first: the object goes there anew with them, and the
  * cache gives its copy up before, so that a crash in between leaves the UFS as the truth.
  */
-import { HeadraceError } from '../core/errors.js';
 import type { ObjectHeaders, ObjectVersion } from '../core/object.js';
 import { objectKey } from '../../projections/records.js';
 import { withAccessList } from './access-list.js';
@@ -14,9 +13,10 @@ import { decideEvict, replacedBy } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { KeySettler } from './key-settler.js';
 import { holdExtents, readObject } from './object-bytes.js';
+import type { UfsLocation } from './mount-table.js';
 import type { Offset } from './object-service.js';
 import type { Decision, DecisionView } from './partition.js';
-import { fromStored } from './stored-objects.js';
+import { changedMeanwhile, discard, fromStored, noSuchKey } from './stored-objects.js';
 import { ufsCall, type UfsKnowledge } from './ufs-calls.js';
 import type { WritePath } from './write-path.js';
 
@@ -138,10 +138,12 @@ export class TagPath {
         const { version } = record;
         return { events: decideEvict(view, [{ bucket, key, version }], 'CHANGED').events, result: record };
       });
-      const stored = held === undefined ? await this.#ufs.head(bucket, key) : undefined;
+      const located = core.mounts.locate(bucket, key);
+      const head = (signal: AbortSignal) => located.store.head(located.bucket, located.key, signal);
+      const stored = held === undefined ? await ufsCall(core, head) : undefined;
       const object = held ?? (stored === undefined ? undefined : fromStored(stored));
       if (object === undefined) throw noSuchKey(key);
-      await this.#rewrite(bucket, key, { ...object, headers: change(object.headers) });
+      await this.#rewrite(located, key, { ...object, headers: change(object.headers) });
     } finally {
       this.#ufs.forgetFills(bucket, key);
       release?.();
@@ -150,9 +152,8 @@ export class TagPath {
   }
 
   /** The same object in the UFS with other headers; its bytes come from the extents, or else from the UFS itself. */
-  async #rewrite(bucket: string, key: string, object: ObjectVersion): Promise<void> {
+  async #rewrite(located: UfsLocation, key: string, object: ObjectVersion): Promise<void> {
     const core = this.#core;
-    const located = core.mounts.locate(bucket, key);
     const local = object.extents.length > 0 || object.size === 0;
     await ufsCall(core, (signal) =>
       located.store.put(
@@ -161,7 +162,9 @@ export class TagPath {
           key: located.key,
           size: object.size,
           open: () =>
-            local ? readObject(core, object.extents, 0, object.size - 1) : fromUfs(located, key, signal),
+            local
+              ? readObject(core, object.extents, 0, object.size - 1)
+              : fromUfs(located, key, object.ufsEtag, signal),
           headers: object.headers,
           etag: object.etag,
           lastModifiedMs: object.lastModifiedMs,
@@ -174,15 +177,16 @@ export class TagPath {
 }
 
 async function* fromUfs(
-  located: ReturnType<EngineCore['mounts']['locate']>,
+  located: UfsLocation,
   key: string,
+  ufsEtag: string | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const found = await located.store.get(located.bucket, located.key, undefined, signal);
   if (found === undefined) throw noSuchKey(key);
+  if (found.object.storeEtag !== ufsEtag) {
+    await discard(found.body);
+    throw changedMeanwhile(key);
+  }
   yield* found.body;
-}
-
-function noSuchKey(key: string): HeadraceError {
-  return new HeadraceError('NO_SUCH_KEY', `there is no object "${key}"`);
 }

@@ -20,6 +20,7 @@ import { checkConditions, currentEtag, decideCommit, decideDelete } from './deci
 import { checkMd5 } from './digests.js';
 import { controlState, durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import { refusePendingDelete, type KeySettler } from './key-settler.js';
+import { refuseMoved } from './mount-table.js';
 import type { Body, PutObjectRequest, WriteConditions, WriteReceipt } from './object-service.js';
 import { readObject } from './object-bytes.js';
 import type { Decision, DecisionView, Receipt } from './partition.js';
@@ -174,6 +175,7 @@ export class WritePath {
     try {
       await this.#check(bucket, key, how.conditions);
       const whole = { ...version, lastModifiedMs: this.#core.clock.wallTimeMs() };
+      const located = this.#core.mounts.locate(bucket, key);
       return await withoutCopy(this.#core, target, async () => {
         const held = await this.#putUfs(bucket, key, {
           size: whole.size,
@@ -187,11 +189,12 @@ export class WritePath {
         const object: ObjectVersion = { ...whole, ufsEtag: held.storeEtag };
         const { writeId, reservedBytes } = how;
         const partition = partitionOf(this.#core, bucket, key);
-        const { offset } = await partition.submit<unknown>((view) =>
-          how.commit === undefined
+        const { offset } = await partition.submit<unknown>((view) => {
+          refuseMoved(this.#core.mounts, bucket, key, located);
+          return how.commit === undefined
             ? decideCommit(view, { bucket, key, object, origin: 'WRITE', writeId, reservedBytes })
-            : how.commit(view, object),
-        );
+            : how.commit(view, object);
+        });
         return receiptOf(object, `${partition.number}:${offset}`);
       });
     } finally {

@@ -187,3 +187,40 @@ void t.test('what is written while a mount is opened is not taken to the wrong s
   t.equal(code, 'INVALID_ARGUMENT');
   t.same(await world.run(world.admin.mounts()), [], 'it is not mounted');
 });
+
+for (const change of ['added', 'removed'] as const) {
+  void t.test(`a crash just after a mount was ${change} leaves no copies of the other store`, async (t) => {
+    const world = await EngineWorld.open();
+    world.ufs.putOutOfBand('other', 'x', bytes(1));
+    world.ufs.putOutOfBand(BUCKET, 'm/x', bytes(2));
+    const path = `/${BUCKET}/m`;
+    const add = (): Promise<void> => world.admin.addMount({ path, ufs: 'sim://other', options: {} });
+    if (change === 'removed') await world.run(add());
+    await world.read('m/x');
+    await world.until(() => world.state.cache.objects === 1);
+    const changed = new Promise<void>((resolve) =>
+      world.engine.core.control.listen(({ type }) => {
+        if (type === 'MountAdded' || type === 'MountRemoved') resolve();
+      }),
+    );
+    void (change === 'added' ? add() : world.admin.removeMount({ path }));
+    await world.run(changed);
+    world.kill();
+    await world.start();
+    t.same(await world.read('m/x'), change === 'added' ? bytes(1) : bytes(2));
+    t.same([...world.engine.core.control.state.unsettledMounts], []);
+  });
+}
+
+void t.test('a write through a mount that changes meanwhile is not shown as if it were there', async (t) => {
+  const world = await EngineWorld.open({
+    policies: { default: 'WRITE_THROUGH' },
+    ufs: { latencyMs: { min: 400, max: 500 } },
+  });
+  world.ufs.putOutOfBand('other', 'x', bytes(1));
+  const written = codeOf(world.beginPut('m/x', bytes(2)));
+  await world.sleep(200);
+  await world.run(world.admin.addMount({ path: `/${BUCKET}/m`, ufs: 'sim://other', options: {} }));
+  t.equal(await world.run(written), 'SLOW_DOWN');
+  t.same(await world.read('m/x'), bytes(1));
+});

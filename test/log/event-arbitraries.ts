@@ -185,6 +185,7 @@ export const ARBITRARY_EVENTS: { readonly [Type in EventType]: Arbitrary<EventOf
   PathConfigChanged: event('PathConfigChanged', { atMs, document: text }),
   MountAdded: event('MountAdded', { atMs, path: text, ufs: text, options: names }),
   MountRemoved: event('MountRemoved', { atMs, path: text }),
+  MountSettled: event('MountSettled', { atMs, path: text }),
   UserChanged: event('UserChanged', { atMs, name: text, document: text }),
   UserRemoved: event('UserRemoved', { atMs, name: text }),
   JobChanged: event('JobChanged', { atMs, jobId: text, document: text, ended: fc.boolean() }),

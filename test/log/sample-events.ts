@@ -196,6 +196,7 @@ export const FULL_EVENTS: { readonly [Type in EventType]: Extract<Event, { type:
     options: { region: 'eu-central-1' },
   },
   MountRemoved: { type: 'MountRemoved', atMs: AT_MS, path: '/data' },
+  MountSettled: { type: 'MountSettled', atMs: AT_MS, path: '/data' },
   UserChanged: { type: 'UserChanged', atMs: AT_MS, name: 'ada', document: '{"enabled":true}' },
   UserRemoved: { type: 'UserRemoved', atMs: AT_MS, name: 'ada' },
   JobChanged: { type: 'JobChanged', atMs: AT_MS, jobId: '7', document: '{"kind":"load"}', ended: true },
