@@ -68,7 +68,7 @@ export function medianRatio(
 }
 
 /** Figures of one run of a load, given what the server used meanwhile. */
-export function toMeasurement(result: LoadResult, serverCpuMs: number): Measurement {
+function toMeasurement(result: LoadResult, serverCpuMs: number): Measurement {
   const seconds = result.elapsedMs / 1000;
   return {
     operationsPerSecond: result.operations / seconds,

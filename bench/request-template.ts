@@ -34,7 +34,7 @@ export interface TemplateOptions {
   readonly ageSeconds?: number;
 }
 
-export const NAME_CHARACTERS = 8;
+const NAME_CHARACTERS = 8;
 const NAME = '0'.repeat(NAME_CHARACTERS);
 const SIGNATURE = '0'.repeat(64);
 const NO_BYTES = Buffer.alloc(0);

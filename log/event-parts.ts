@@ -64,7 +64,7 @@ export const policyMode = new Enumeration<PolicyMode>('policy mode', {
   NO_CACHE: 5,
 });
 
-export const persistState = new Enumeration<PersistState>('persist state', {
+const persistState = new Enumeration<PersistState>('persist state', {
   PENDING: 1,
   PERSISTED: 2,
   TRANSIENT: 3,

@@ -36,7 +36,7 @@ import { decodeEvents, encodeEvent } from './event-codec.js';
 import type { Event } from './events.js';
 import { NumberWriter } from './protobuf-scalars.js';
 
-export const FRAME_VERSION = 1;
+const FRAME_VERSION = 1;
 export const FRAME_HEADER_BYTES = 64;
 /** Frames start at multiples of this. */
 export const FRAME_ALIGNMENT_BYTES = 8;

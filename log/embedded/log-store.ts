@@ -45,7 +45,7 @@ export interface EmbeddedLogOptions {
   readonly retention: Retention;
 }
 
-export const EMBEDDED_LOG_DEFAULTS: EmbeddedLogOptions = {
+const EMBEDDED_LOG_DEFAULTS: EmbeddedLogOptions = {
   ...GROUP_COMMIT_LIMITS,
   segmentBytes: 32 * MIB,
   firstSegmentBytes: 4 * MIB,
@@ -54,8 +54,8 @@ export const EMBEDDED_LOG_DEFAULTS: EmbeddedLogOptions = {
   retention: { bytes: 256 * MIB, timeMs: 7 * DAY_MS },
 };
 
-export const SEGMENT_BYTES_MIN = 64 * KIB;
-export const SEGMENT_BYTES_MAX = GIB;
+const SEGMENT_BYTES_MIN = 64 * KIB;
+const SEGMENT_BYTES_MAX = GIB;
 const FIRST_SEGMENT_BYTES_MIN = 4 * KIB;
 /** Partitions have four digits in their directory's name. */
 const PARTITION_MAX = 9999;

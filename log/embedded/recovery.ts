@@ -130,7 +130,7 @@ function decide(found: Scanned): RecoveryDecision {
 }
 
 /** Whether an intact frame can only have been written at or after this point of this log. */
-export function isAtOrAfter(header: FrameHeader, owner: FrameOwner, offset: number, epoch: number): boolean {
+function isAtOrAfter(header: FrameHeader, owner: FrameOwner, offset: number, epoch: number): boolean {
   return isOwn(header, owner) && header.firstOffset >= offset && header.epoch >= epoch;
 }
 

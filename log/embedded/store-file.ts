@@ -11,8 +11,8 @@
 import { HeadraceError } from '../../src/core/errors.js';
 import type { Disk, Random } from '../../src/core/ports.js';
 
-export const STORE_FORMAT = 'headrace-log';
-export const STORE_VERSION = 1;
+const STORE_FORMAT = 'headrace-log';
+const STORE_VERSION = 1;
 
 const STORE_ID_BYTES = 8;
 const FILE_BYTES_MAX = 4096;

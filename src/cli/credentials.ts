@@ -9,8 +9,8 @@ export interface CredentialOptions {
   readonly secretAccessKey?: string;
 }
 
-export const ACCESS_KEY_VARIABLE = 'HEADRACE_ACCESS_KEY_ID';
-export const SECRET_KEY_VARIABLE = 'HEADRACE_SECRET_ACCESS_KEY';
+const ACCESS_KEY_VARIABLE = 'HEADRACE_ACCESS_KEY_ID';
+const SECRET_KEY_VARIABLE = 'HEADRACE_SECRET_ACCESS_KEY';
 const TOKEN_FILE = 'admin.token';
 const TOKEN = /^[\da-f]{64}\n?$/;
 

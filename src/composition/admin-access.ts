@@ -14,7 +14,7 @@ import { isLoopback } from './loopback.js';
 import type { Settings } from '../settings/settings.js';
 import { SETTINGS } from '../settings/table.js';
 
-export const ADMIN_TOKEN_FILE = 'admin.token';
+const ADMIN_TOKEN_FILE = 'admin.token';
 const TOKEN_BYTES = 32;
 
 export interface AdminAccess {

@@ -11,7 +11,7 @@ export const LATENCY_BOUNDS: readonly number[] = [
 ];
 
 /** Counts of things, from one to the most that share a frame of the log. */
-export const COUNT_BOUNDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096];
+const COUNT_BOUNDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096];
 
 /** How values are distributed over buckets with fixed upper bounds. */
 export class Histogram {

@@ -42,7 +42,7 @@ export interface AccessList {
 }
 
 /** What is so where there is no list. */
-export const PRIVATE: AccessList = {
+const PRIVATE: AccessList = {
   owner: undefined,
   grants: [{ permission: 'FULL_CONTROL', grantee: THE_OWNER }],
 };

@@ -12,7 +12,7 @@ import type { JobInfo, JobService, JobState, StartJobRequest } from './job-servi
 import { parseMountPath } from './mount-table.js';
 
 const RUNNING_MAX = 16;
-export const JOB_CONCURRENCY_MAX = 256;
+const JOB_CONCURRENCY_MAX = 256;
 /** Progress is logged when this much time has passed, and tells those who follow it at the shorter one. */
 const LOG_INTERVAL_MS = 60 * SECOND_MS;
 const SHOW_INTERVAL_MS = SECOND_MS / 4;

@@ -17,7 +17,7 @@ import { PersistChanges, type PersistChange } from './persist-changes.js';
 /** Flushes that may wait at the same time. */
 export const FLUSHES_MAX = 16;
 /** Receipts that may be waited for at the same time. */
-export const WATCHES_MAX = 10_000;
+const WATCHES_MAX = 10_000;
 const RETRY_AFTER_MS = 5 * SECOND_MS;
 const PROGRESS_INTERVAL_MS = 500;
 /** Outcomes that a watch keeps before it is told for which version it waits. */

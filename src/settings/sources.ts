@@ -39,7 +39,7 @@ export interface GivenSettings {
 }
 
 /** Read when it is there and no other file was named. */
-export const DEFAULT_CONFIG_PATH = './headrace.yaml';
+const DEFAULT_CONFIG_PATH = './headrace.yaml';
 const CONFIG_VARIABLE = 'HEADRACE_CONFIG';
 /** What commands prove themselves with (`src/cli/credentials.ts`); a server has no use for them. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set([
@@ -207,7 +207,7 @@ export function nearestKey(key: string): string {
 }
 
 /** Insertions, removals and replacements of characters that make `b` out of `a` (Levenshtein). */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

@@ -24,7 +24,7 @@ export interface IndexStoreOptions {
   readonly garbageEntriesMin: number;
 }
 
-export const INDEX_STORE_DEFAULTS: IndexStoreOptions = {
+const INDEX_STORE_DEFAULTS: IndexStoreOptions = {
   blockCacheBytes: 16 * MIB,
   blockBytes: 8 * KIB,
   writeBytes: 512 * KIB,

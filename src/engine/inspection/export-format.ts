@@ -25,7 +25,7 @@ import { KIB, MIB } from '../../core/units.js';
 import { RECORD_CODEC } from '../../../projections/record-codec.js';
 import type { IndexRecord } from '../../../projections/records.js';
 
-export const EXPORT_VERSION = 1;
+const EXPORT_VERSION = 1;
 export const RECORD_TYPES = { DESCRIPTION: 1, FRAME: 2, PAGE: 3, STATE: 4, CHECKPOINT: 5, END: 6 } as const;
 export type RecordType = keyof typeof RECORD_TYPES;
 

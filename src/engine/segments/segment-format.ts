@@ -10,7 +10,7 @@ import { xxhash64 } from '../../core/hashing.js';
 import { KIB, MIB } from '../../core/units.js';
 import { SMALL_BODY_BYTES_MAX } from '../object-service.js';
 
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 /** A payload is verified in pieces of this size. */
 export const CHUNK_BYTES = 256 * KIB;
 export const CHECKSUM_BYTES = 8;
@@ -54,7 +54,7 @@ export function alignUp(position: number, unit: number): number {
   return Math.ceil(position / unit) * unit;
 }
 
-export function chunkCount(size: number): number {
+function chunkCount(size: number): number {
   return Math.ceil(size / CHUNK_BYTES);
 }
 

@@ -17,7 +17,7 @@ const ACK = 'x-headrace-ack';
 const TIMEOUT = 'x-headrace-ack-timeout';
 const LEVELS: readonly AckLevel[] = ['fsynced', 'persisted'];
 /** A longer wait belongs to `headrace flush`: no connection lives for ever. */
-export const ACK_TIMEOUT_MS_MAX = HOUR_MS;
+const ACK_TIMEOUT_MS_MAX = HOUR_MS;
 
 /** What the request asks for; undefined when it asks for nothing. Throws InvalidArgument. */
 export function ackRequest(exchange: Exchange): AckRequest | undefined {

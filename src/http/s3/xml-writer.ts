@@ -7,7 +7,7 @@
 
 export const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
 /** The attribute of every document element of S3. */
-export const XMLNS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
+const XMLNS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
 
 const SPECIAL = /[&<>"\x00-\x1f\x7f\ufffe\uffff]/;
 const SPECIAL_ALL = /[&<>"\x00-\x1f\x7f\ufffe\uffff]/g;
