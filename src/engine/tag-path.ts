@@ -22,16 +22,11 @@ import type { WritePath } from './write-path.js';
 
 type Tags = Readonly<Record<string, string>>;
 /** What becomes of the headers of the current version. */
-export type HeaderChange = (headers: ObjectHeaders) => ObjectHeaders;
+type HeaderChange = (headers: ObjectHeaders) => ObjectHeaders;
 
 interface Target {
   readonly bucket: string;
   readonly key: string;
-}
-
-/** Other tags for the version that is current, as `decideHeaders`. */
-export function decideTags(view: DecisionView, target: Target, tags: Tags): Decision<boolean> {
-  return decideHeaders(view, target, (headers) => ({ ...headers, tags }));
 }
 
 /** Other headers for the version that is current, if it is still in a state that the cache decides about; false otherwise. */

@@ -3,7 +3,7 @@ import t from 'tap';
 import { isErrorCode } from '../../src/core/errors.js';
 import { decideCommit, decideDelete, decideEvict, decidePersisted } from '../../src/engine/decide.js';
 import type { WriteConditions } from '../../src/engine/object-service.js';
-import { decideTags } from '../../src/engine/tag-path.js';
+import { decideHeaders } from '../../src/engine/tag-path.js';
 import { DecisionWorld, versionWith } from '../support/decision-world.js';
 
 const target = { bucket: 'bucket', key: 'key' };
@@ -118,7 +118,7 @@ void t.test('tags: a new version over the same bytes, which the UFS has yet to l
   for (const state of ['PENDING', 'PERSISTED', 'TRANSIENT'] as const) {
     const world = given(state);
     const before = world.object('key');
-    t.ok(world.run((view) => decideTags(view, target, { a: '1' })));
+    t.ok(world.run((view) => decideHeaders(view, target, (headers) => ({ ...headers, tags: { a: '1' } }))));
     const after = world.object('key');
     t.same(after?.headers.tags, { a: '1' });
     t.same(after?.extents, before?.extents);
@@ -132,7 +132,7 @@ void t.test('tags: a new version over the same bytes, which the UFS has yet to l
     t.equal(world.object('key')?.state, after?.state, 'an upload of the old version ends nothing');
   }
   t.notOk(
-    given().run((view) => decideTags(view, target, {})),
+    given().run((view) => decideHeaders(view, target, (headers) => headers)),
     'what is not there has no tags',
   );
 });

@@ -22,7 +22,7 @@ import {
   decideOpenUpload,
   decideStorePart,
 } from '../../src/engine/decide-uploads.js';
-import { decideTags } from '../../src/engine/tag-path.js';
+import { decideHeaders } from '../../src/engine/tag-path.js';
 import { partKey, queueVersion } from '../../projections/records.js';
 import { versionWith, type DecisionWorld } from './decision-world.js';
 
@@ -140,7 +140,9 @@ function applyToObject(
       world.run((view) => decideDelete(view, { bucket, key, ufsDelete: step.ufsDelete }));
       return;
     case 'tag':
-      world.run((view) => decideTags(view, { bucket, key }, { tag: 'value' }));
+      world.run((view) =>
+        decideHeaders(view, { bucket, key }, (headers) => ({ ...headers, tags: { tag: 'value' } })),
+      );
       return;
     case 'evict':
       world.run((view) => decideEvict(view, [{ bucket, key }], 'PRESSURE'));
