@@ -51,18 +51,27 @@ export class SafePersist {
     const record = durableRecord(this.#core, bucket, key);
     // What was written before the mount asked for conditions has no base; the next version will have one.
     if (record?.kind === 'deleting' || (record?.kind === 'object' && record.state !== 'PERSISTED')) return;
-    const ufsEtag = record?.kind === 'object' ? record.ufsEtag : await this.#etagThere(bucket, key);
+    const found =
+      record?.kind === 'object' ? { ufsEtag: record.ufsEtag } : await this.#etagThere(bucket, key);
+    // Without an answer an old base is better than none.
+    if (found === undefined && this.#baseOf(bucket, key) !== undefined) return;
     await partitionOf(this.#core, bucket, key).submit((view) => {
       const isHeld = view.records.get(objectKey(bucket, key)) !== undefined;
       const known = view.records.get(ufsBaseKey(bucket, key)) !== undefined;
-      return isHeld && known ? { events: [], result: undefined } : decideBase(view, { bucket, key }, ufsEtag);
+      return isHeld && known
+        ? { events: [], result: undefined }
+        : decideBase(view, { bucket, key }, found?.ufsEtag);
     });
   }
 
-  /** The UFS's ETag; undefined when there is no object, or no answer. */
-  async #etagThere(bucket: string, key: string): Promise<string | undefined> {
+  /** The UFS's ETag, if there is an object; undefined when there is no answer. */
+  async #etagThere(
+    bucket: string,
+    key: string,
+  ): Promise<{ readonly ufsEtag: string | undefined } | undefined> {
     try {
-      return (await this.#head(this.#core.mounts.locate(bucket, key)))?.storeEtag;
+      const stored = await this.#head(this.#core.mounts.locate(bucket, key));
+      return { ufsEtag: stored?.storeEtag };
     } catch (error) {
       this.#core.logger.warn({ bucket, key, error }, 'the UFS could not say what a write takes the place of');
       return undefined;

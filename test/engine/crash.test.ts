@@ -10,6 +10,7 @@ import type { PolicyMode } from '../../src/core/object.js';
 import { KIB, MIB } from '../../src/core/units.js';
 import { SimRandom } from '../../simulations/sim-random.js';
 import { EngineLoad, readSurely } from '../support/engine-load.js';
+import { OperatorLoad, checkWild, clearWild } from '../support/operator-load.js';
 import { BUCKET, EngineWorld } from '../support/engine-world.js';
 import { matchContent, ObjectModel } from '../support/object-model.js';
 
@@ -38,6 +39,8 @@ const UFS_FAULTS = {
   brokenBody: 0.05,
   hang: 0.005,
 };
+/** Longer than a call takes to the UFS. */
+const ARRIVAL_MS = 50;
 const DISK_FAULTS = { writeFailureRatio: 0.001, syncFailureRatio: 0.002, stallRatio: 0.01, stallMs: 30 };
 /** The segment that small bodies go to, and the one that comes after it. */
 const KEPT_BYTES_MAX = 2 * MIB;
@@ -58,7 +61,11 @@ async function run(t: Test, seed: string): Promise<void> {
   const world = await EngineWorld.open({
     seed,
     policies: POLICIES,
-    engine: { capacityBytes: random.pick([12, 24, 64]) * MIB, pinnedRatio: random.pick([0.4, 0.8]) },
+    engine: {
+      capacityBytes: random.pick([12, 24, 64]) * MIB,
+      pinnedRatio: random.pick([0.4, 0.8]),
+      safePersist: random.pick(['overwrite', 'overwrite', 'conditional']),
+    },
   });
   const model = new ObjectModel();
   for (let round = 0; round < ROUNDS; round++)
@@ -74,17 +81,21 @@ async function crashRound(t: Test, world: EngineWorld, model: ObjectModel, rando
   if (random.chance(0.7)) world.ufs.setFaults(random.chance(0.2) ? { unavailable: 1 } : UFS_FAULTS);
   if (random.chance(0.5)) world.disk.setFaults(DISK_FAULTS);
   load.run(CLIENTS).catch((error: unknown) => load.problems.push(String(error)));
+  const operator = new OperatorLoad(world, POLICIES, random.fork('operator'));
+  operator.run().catch((error: unknown) => operator.problems.push(String(error)));
   const lifeMs = random.between(20, LIFE_MS_MAX);
   await world.sleep(lifeMs / 2);
   if (random.chance(0.2)) world.faults.lieOnNextWrite('log/');
   await world.sleep(lifeMs / 2);
-  t.same(load.problems, [], 'no wrong answer under load');
+  t.same([...load.problems, ...operator.problems], [], 'no wrong answer under load');
   if (random.chance(0.5)) world.kill();
   else world.crash();
   world.faults.clear();
   world.disk.setFaults({});
   world.ufs.setFaults({});
   await world.start();
+  // What the dead process sent has arrived by now: an object may still change that way.
+  await world.sleep(ARRIVAL_MS);
   const problems: string[] = [];
   for (const key of KEYS) {
     const read = await world.run(readSurely(world, key));
@@ -103,7 +114,11 @@ async function checkDrained(t: Test, world: EngineWorld, model: ObjectModel): Pr
   // The UFS refused some of it while it was faulty, as an operator sees and mends.
   await world.run(world.admin.persists.retry({}));
   await world.drained();
+  await resolveConflicts(world);
   await abortUploads(world);
+  await setWildPolicy(world);
+  t.same(await checkWild(world), [], 'what operators worked on is the same here and in the UFS');
+  await clearWild(world);
   const problems: string[] = [];
   for (const key of KEYS) {
     const body = world.inUfs(key);
@@ -128,6 +143,18 @@ async function checkDrained(t: Test, world: EngineWorld, model: ObjectModel): Pr
     world.fileBytes <= 2 * world.liveBytes + KEPT_BYTES_MAX,
     `${world.fileBytes} bytes of files hold ${world.liveBytes} live bytes`,
   );
+}
+
+/** Where the UFS did not say what a write would take the place of, it may be a conflict; nobody else writes there. */
+async function resolveConflicts(world: EngineWorld): Promise<void> {
+  const { entries } = await world.run(world.admin.persists.list({ state: 'CONFLICT', limit: 1000 }));
+  for (const { bucket, key } of entries)
+    await world.run(world.admin.persists.resolve({ bucket, key, keep: 'ours' }));
+  await world.drained();
+}
+
+async function setWildPolicy(world: EngineWorld): Promise<void> {
+  await world.run(new OperatorLoad(world, POLICIES, world.random).setPolicy('WRITE_BACK'));
 }
 
 async function abortUploads(world: EngineWorld): Promise<void> {

@@ -240,3 +240,26 @@ void t.test('safe persist: pressure does not make a write go past the condition'
   t.equal(world.state.uploads.quarantined, 0, 'no conflict with ourselves');
   t.same(world.inUfs('key'), body(3));
 });
+
+void t.test(
+  'safe persist: a base that is known is not given up because the UFS does not answer',
+  async (t) => {
+    const world = await open();
+    world.ufs.putOutOfBand(BUCKET, 'key', body(1));
+    const headers = { system: {}, user: {} };
+    const broken = { kind: 'chunks', chunks: [body(2)], size: body(2).length } as const;
+    const failed = world.objects.putObject({
+      bucket: BUCKET,
+      key: 'key',
+      body: broken,
+      headers,
+      md5: new Uint8Array(16),
+    });
+    await t.rejects(world.run(failed), { code: 'BAD_DIGEST' });
+    world.ufs.arm('unavailable', { operation: 'head' });
+    await world.put('key', body(3));
+    await world.drained();
+    t.equal(world.state.uploads.quarantined, 0);
+    t.same(world.inUfs('key'), body(3));
+  },
+);

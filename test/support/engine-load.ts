@@ -2,9 +2,15 @@
  * Random clients for a simulated engine: each runs one call after the other and tells the model what it asked for and what it
  * was told. Every choice comes from the world's seed.
  */
-import { HeadraceError, type ErrorKind } from '../../src/core/errors.js';
+import { createHash } from 'node:crypto';
+import { HeadraceError, isErrorCode, type ErrorKind } from '../../src/core/errors.js';
 import { KIB, MIB } from '../../src/core/units.js';
-import { SMALL_BODY_BYTES_MAX, type Body } from '../../src/engine/object-service.js';
+import {
+  SMALL_BODY_BYTES_MAX,
+  type AckRequest,
+  type Body,
+  type WriteConditions,
+} from '../../src/engine/object-service.js';
 import type { SimRandom } from '../../simulations/sim-random.js';
 import { BUCKET, type EngineWorld } from './engine-world.js';
 import {
@@ -68,12 +74,16 @@ export class EngineLoad {
 
   #step(key: string): Promise<void> {
     const draw = this.#random.unit();
-    if (draw < 0.4) return this.#put(key);
+    if (draw < 0.3) return this.#put(key);
+    if (draw < 0.34) return this.#putWhen(key);
+    if (draw < 0.37) return this.#copy(key);
+    if (draw < 0.4) return this.#putPersisted(key);
     if (draw < 0.5) return this.#delete(key);
     if (draw < 0.6) return this.#multipart(key);
     if (draw < 0.63) return this.#vanish(key);
     if (draw < 0.67) return this.#list();
     if (draw < 0.69) return this.#world.admin.free({}).then(() => undefined);
+    if (draw < 0.71) return this.#flush();
     return this.#get(key);
   }
 
@@ -117,14 +127,100 @@ export class EngineLoad {
     return { kind: 'stream', stream: stream(), size: known ? bytes.length : undefined };
   }
 
-  async #put(key: string): Promise<void> {
+  async #put(key: string, more: { ack?: AckRequest; conditions?: WriteConditions } = {}): Promise<void> {
     const content = this.#content();
     const write = this.#model.begin(key, content);
     const body = this.#body(bodyOf(content));
-    const receipt = await this.#world.objects.putObject({ bucket: BUCKET, key, body, headers: HEADERS });
+    let receipt;
+    try {
+      receipt = await this.#world.objects.putObject({ bucket: BUCKET, key, body, headers: HEADERS, ...more });
+    } catch (error) {
+      if (isErrorCode(error, 'PRECONDITION_FAILED', 'NO_SUCH_KEY', 'INVALID_ARGUMENT'))
+        this.#model.refuse(write);
+      throw error;
+    }
+    if (receipt.ack?.level === 'persisted' && !this.#wasInUfs(key, content))
+      this.problems.push(`${key}: ${content.etag} was acknowledged as persisted, and never was in the UFS`);
     if (`"${receipt.etag}"` !== content.etag) this.problems.push(`${key}: acknowledged ETag ${receipt.etag}`);
     this.#model.acknowledge(write);
     this.acknowledged++;
+  }
+
+  #wasInUfs(key: string, content: Content): boolean {
+    return this.#world.ufs.history.some(
+      (change) => change.key === key && `"${change.etag}"` === content.etag,
+    );
+  }
+
+  /** Under a condition: when that fails, it must have been false at some moment meanwhile. */
+  async #putWhen(key: string): Promise<void> {
+    const begunAt = this.#model.moment();
+    const known = this.#random.pick(this.#model.candidates(key, begunAt, begunAt));
+    const etag = known?.etag.slice(1, -1);
+    const conditions: WriteConditions =
+      etag === undefined || this.#random.chance(0.5) ? { ifNoneMatch: ['*'] } : { ifMatch: [etag] };
+    try {
+      await this.#put(key, { conditions });
+    } catch (error) {
+      if (!isErrorCode(error, 'PRECONDITION_FAILED', 'NO_SUCH_KEY')) throw error;
+      const may = this.#model.candidates(key, begunAt, this.#model.moment());
+      const isPossible =
+        conditions.ifMatch === undefined
+          ? may.some((content) => content !== undefined)
+          : may.some((content) => content?.etag !== known?.etag);
+      if (!isPossible) this.problems.push(`${key}: ${JSON.stringify(conditions)} failed, and was true`);
+    }
+  }
+
+  async #putPersisted(key: string): Promise<void> {
+    try {
+      await this.#put(key, { ack: { level: 'persisted', timeoutMs: this.#random.between(1, 200) } });
+    } catch (error) {
+      // What is TRANSIENT never is.
+      if (!isErrorCode(error, 'INVALID_ARGUMENT')) throw error;
+    }
+  }
+
+  /** A copy of what the source was when it was read, if it still is. */
+  async #copy(key: string): Promise<void> {
+    const source = this.#random.pick(this.#keys);
+    const begunAt = this.#model.moment();
+    const read = await this.#world.beginGet(source);
+    if (read === undefined) return;
+    const found = { body: read.body, etag: `"${read.object.etag}"` };
+    const match = matchContent(this.#model.candidates(source, begunAt, this.#model.moment()), found);
+    if (!('content' in match)) return void this.problems.push(`${source}: ${match.problem}`);
+    if (match.content === undefined) return;
+    // A copy is one piece, whatever its source came in.
+    const etag = `"${createHash('md5').update(read.body).digest('hex')}"`;
+    const write = this.#model.begin(key, { ...match.content, etag });
+    try {
+      await this.#world.objects.copyObject({
+        bucket: BUCKET,
+        key,
+        source: { bucket: BUCKET, key: source, conditions: { ifMatch: [read.object.etag] } },
+      });
+    } catch (error) {
+      if (!isErrorCode(error, 'PRECONDITION_FAILED', 'NO_SUCH_KEY')) throw error;
+      return this.#model.refuse(write);
+    }
+    this.#model.acknowledge(write);
+  }
+
+  /** Behind a flush the UFS holds nothing that was overwritten before it. */
+  async #flush(): Promise<void> {
+    const begunAt = this.#model.moment();
+    const { outcome } = await this.#world.admin.flush({
+      path: '/',
+      timeoutMs: this.#random.between(10, 500),
+    });
+    if (outcome !== 'PERSISTED') return;
+    for (const key of this.#keys.filter((of) => !of.startsWith('transient/'))) {
+      const held = this.#world.ufs.contents(BUCKET).get(key);
+      const may = this.#model.candidates(key, begunAt, this.#model.moment());
+      if (!may.some((content) => content?.etag === (held && `"${held.etag}"`)))
+        this.problems.push(`${key}: the UFS holds ${held?.etag} behind a flush`);
+    }
   }
 
   async #delete(key: string): Promise<void> {
