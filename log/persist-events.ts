@@ -85,8 +85,8 @@ export interface UfsPartStored {
 }
 
 /**
- * A multipart upload that was not completed takes no space in the UFS any more: it was aborted, or is unknown there. Without a name the
- * first one says that it is given up, and the second that whatever came of it is aborted.
+ * A multipart upload that was not completed takes no space in the UFS any more: it was aborted, or is unknown there. Without a
+ * name the first one says that it is given up, and the second that whatever came of it is aborted.
  */
 export interface UfsUploadEnded {
   readonly type: 'UfsUploadEnded';
@@ -98,8 +98,8 @@ export interface UfsUploadEnded {
 }
 
 /**
- * On a mount whose persists are conditional: what the UFS held of an object before a version of it was written here, which it must still
- * hold when that version goes there.
+ * On a mount whose persists are conditional: what the UFS held of an object before a version of it was written here, which it
+ * must still hold when that version goes there.
  */
 export interface UfsBaseNoted {
   readonly type: 'UfsBaseNoted';

@@ -1,10 +1,10 @@
 /**
- * Projection: for each object that was written on a mount with conditional persists, what the UFS must still hold when the next version
- * goes there.
+ * Projection: for each object that was written on a mount with conditional persists, what the UFS must still hold when the next
+ * version goes there.
  *
- * Invariants: a base stays while the cache holds the object or the UFS has yet to learn of it; a version that is persisted is the base
- * of the next one. Our own ETags are kept with it, because a version whose upload ended unknown, or was overtaken by a newer
- * one, is in the UFS without an event that says so. Objects of other mounts cost one comparison per event.
+ * Invariants: a base stays while the cache holds the object or the UFS has yet to learn of it; a version that is persisted is
+ * the base of the next one. Our own ETags are kept with it, because a version whose upload ended unknown, or was overtaken by a
+ * newer one, is in the UFS without an event that says so. Objects of other mounts cost one comparison per event.
  */
 import type { DataEvent } from '../log/events.js';
 import { objectKey, ufsBaseKey, type RecordMap, type UfsBaseRecord } from './records.js';

@@ -1,8 +1,8 @@
 /**
  * The process log, on standard error: one JSON object a line for machines, or one line of text for who looks at a terminal.
  *
- * A line of text holds nothing that a terminal would act on: what came from outside (keys, host names, messages of other servers) is
- * quoted as JSON, and control characters are written out, so that nobody can forge a line or an answer.
+ * A line of text holds nothing that a terminal would act on: what came from outside (keys, host names, messages of other
+ * servers) is quoted as JSON, and control characters are written out, so that nobody can forge a line or an answer.
  */
 import { pino, type DestinationStream } from 'pino';
 import type { Logger } from '../core/logger.js';
@@ -35,8 +35,8 @@ export function createProcessLog({ level, format, writeText }: ProcessLogOptions
 }
 
 /**
- * An error as the log shows it, with what caused it. The stack only of what was not foreseen: of an error with a code, the code says
- * more, and bad bytes or a store that is away are no reason to look at the source.
+ * An error as the log shows it, with what caused it. The stack only of what was not foreseen: of an error with a code, the code
+ * says more, and bad bytes or a store that is away are no reason to look at the source.
  */
 export function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return error;

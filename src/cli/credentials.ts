@@ -1,6 +1,6 @@
 /**
- * How a command proves to the admin API who runs it: with an access key, or with the token that the server on this machine keeps in its
- * data directory for whoever can read it.
+ * How a command proves to the admin API who runs it: with an access key, or with the token that the server on this machine
+ * keeps in its data directory for whoever can read it.
  */
 import { CliFailure, EXIT_USAGE, type CliContext } from './context.js';
 
@@ -14,7 +14,10 @@ const SECRET_KEY_VARIABLE = 'HEADRACE_SECRET_ACCESS_KEY';
 const TOKEN_FILE = 'admin.token';
 const TOKEN = /^[\da-f]{64}\n?$/;
 
-/** The value of the Authorization header, from the options, else the environment, else the token; undefined when there is neither. */
+/**
+ * The value of the Authorization header, from the options, else the environment, else the token; undefined when there is
+ * neither.
+ */
 export function authorizationOf(
   context: Pick<CliContext, 'env' | 'readText'>,
   options: CredentialOptions,

@@ -1,8 +1,8 @@
 /**
  * Who may use the admin API of this server: the users of the engine, and whoever can read the data directory.
  *
- * The token is in the file `admin.token` of the data directory (mode 0600), made with each start and removed with the stop. It is what
- * lets commands on the same machine in without asking, also when no user is left who could be asked for.
+ * The token is in the file `admin.token` of the data directory (mode 0600), made with each start and removed with the stop. It
+ * is what lets commands on the same machine in without asking, also when no user is left who could be asked for.
  */
 import { NodeDisk } from '../adapters/node-disk.js';
 import { HeadraceError } from '../core/errors.js';
@@ -24,8 +24,8 @@ export interface AdminAccess {
 }
 
 /**
- * `INVALID_SETTING` when the API would be reachable from elsewhere and there is nobody who could use it: then it was probably meant to
- * be open, and that has to be said. `IO_FAILED`, `DISK_FULL` when the token cannot be kept.
+ * `INVALID_SETTING` when the API would be reachable from elsewhere and there is nobody who could use it: then it was probably
+ * meant to be open, and that has to be said. `IO_FAILED`, `DISK_FULL` when the token cannot be kept.
  */
 export async function adminAccess(
   settings: Pick<Settings, 'adminHost' | 'adminAnonymousAccess'>,

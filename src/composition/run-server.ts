@@ -28,8 +28,8 @@ interface Stoppable {
 }
 
 /**
- * Resolves when the server has stopped, everything acknowledged being durable; rejects when it cannot start, and with `LOG_FENCED` when it
- * stopped because another owner has taken its log over.
+ * Resolves when the server has stopped, everything acknowledged being durable; rejects when it cannot start, and with
+ * `LOG_FENCED` when it stopped because another owner has taken its log over.
  */
 export async function runServer(settings: Settings, context: ServerContext): Promise<void> {
   const { logger } = context;

@@ -9,7 +9,10 @@ export interface TlsEndpoint {
   readonly close: (graceMs: number) => Promise<void>;
 }
 
-/** Undefined without a certificate. `INVALID_SETTING` when it cannot be served; rejects with the system's error when the port is taken. */
+/**
+ * Undefined without a certificate. `INVALID_SETTING` when it cannot be served; rejects with the system's error when the port is
+ * taken.
+ */
 export async function startS3Tls(settings: Settings, parts: S3ServerParts): Promise<TlsEndpoint | undefined> {
   const { s3TlsCertificateFile: certificateFile, s3TlsKeyFile: keyFile } = settings;
   if (certificateFile === undefined || keyFile === undefined) return undefined;

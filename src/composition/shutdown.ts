@@ -1,6 +1,6 @@
 /**
- * How a server ends: somebody asks for it (a signal, or the admin API), requests in progress are finished, what is not in the UFS is
- * drained when that is wanted, and then everything is closed.
+ * How a server ends: somebody asks for it (a signal, or the admin API), requests in progress are finished, what is not in the
+ * UFS is drained when that is wanted, and then everything is closed.
  *
  * A drain has a deadline; what is left when it passes is durable here and goes on after the next start. A signal during a stop that
  * was asked for by the admin API ends its drain; a second signal ends the process (`src/main.ts`).

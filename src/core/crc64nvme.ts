@@ -1,10 +1,10 @@
 /**
  * CRC-64/NVME, the checksum the newest S3 clients send, at several GB/s.
  *
- * JavaScript has no 64-bit integers that are fast, WebAssembly has: the loop below is slicing-by-16 (sixteen
- * table look-ups per 16 bytes, independent of each other, so that the processor overlaps them), assembled here into a module of a few
- * hundred bytes. Parameters (NVM Express NVM Command Set 1.0, section 5.2.1.3.4): polynomial
- * AD93D23594C93659, reflected, initial value and final xor all ones; "123456789" gives AE8B14860A799888.
+ * JavaScript has no 64-bit integers that are fast, WebAssembly has: the loop below is slicing-by-16 (sixteen table look-ups per
+ * 16 bytes, independent of each other, so that the processor overlaps them), assembled here into a module of a few hundred
+ * bytes. Parameters (NVM Express NVM Command Set 1.0, section 5.2.1.3.4): polynomial AD93D23594C93659, reflected, initial value
+ * and final xor all ones; "123456789" gives AE8B14860A799888.
  *
  * Memory of the module:
  *

@@ -35,8 +35,8 @@ export interface DatabaseTransaction {
   /** As `get`, without a conflict when it is written meanwhile. */
   peek(key: Buffer): Promise<Buffer | undefined>;
   /**
-   * In order; without conflicts. May return fewer than there are, but none only when there are none. Not to be relied on for what this
-   * transaction wrote itself.
+   * In order; without conflicts. May return fewer than there are, but none only when there are none. Not to be relied on for
+   * what this transaction wrote itself.
    */
   range(request: RangeRequest): Promise<KeyValue[]>;
   /** A key or value that is too large is refused here or by the commit. Both may change once this has returned. */
@@ -44,8 +44,8 @@ export interface DatabaseTransaction {
   clear(key: Buffer): void;
   clearRange(begin: Buffer, end: Buffer): void;
   /**
-   * The commit fails if the key was written after the read version. To be called before this transaction writes the key: FoundationDB
-   * takes a conflict on what a transaction has written itself for one that it need not check.
+   * The commit fails if the key was written after the read version. To be called before this transaction writes the key:
+   * FoundationDB takes a conflict on what a transaction has written itself for one that it need not check.
    */
   addReadConflict(key: Buffer): void;
   /** Reads as of a version that another transaction committed, which spares asking for one. */

@@ -51,7 +51,10 @@ export class Histogram {
   }
 }
 
-/** Totals by one label. Values of the label beyond `limit` are counted together as `other`, so that nobody can make more of them. */
+/**
+ * Totals by one label. Values of the label beyond `limit` are counted together as `other`, so that nobody can make more of
+ * them.
+ */
 export class CounterFamily {
   readonly #totals = new Map<string, number>();
   readonly #limit: number;

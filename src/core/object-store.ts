@@ -39,8 +39,8 @@ export interface ObjectStore {
   /** One page, in the order of the keys' UTF-8 bytes. */
   list(request: StoreListRequest, signal?: AbortSignal): Promise<StoreListPage>;
   /**
-   * How conditions of writes are kept: in one step with the write, or compared just before it, so that a change in that instant goes
-   * unseen. Absent where they are not: the store ignores them.
+   * How conditions of writes are kept: in one step with the write, or compared just before it, so that a change in that instant
+   * goes unseen. Absent where they are not: the store ignores them.
    */
   readonly conditions?: 'atomic' | 'compared';
   /** Uploads in parts that outlive a process; absent where the store has none. */
@@ -60,8 +60,8 @@ export interface MultipartStore {
   /** All parts, by number. */
   listParts(upload: MultipartName, signal?: AbortSignal): Promise<readonly StoredPart[]>;
   /**
-   * Makes the parts the object. Rejects with `UFS_UNAVAILABLE` and `details.expected` when the parts' ETags show that they are not the
-   * bytes of `request.etag`; nothing has happened then.
+   * Makes the parts the object. Rejects with `UFS_UNAVAILABLE` and `details.expected` when the parts' ETags show that they are
+   * not the bytes of `request.etag`; nothing has happened then.
    */
   complete(request: StoreCompleteRequest, signal?: AbortSignal): Promise<StoredObject>;
   /** Nothing happens when there is no such upload. The upload cannot be completed afterwards. */
@@ -112,8 +112,8 @@ export interface StoredBucket {
 }
 
 /**
- * First and last byte, both inclusive. The first lies in the object, else a store rejects with `UFS_REJECTED`; the last may lie behind its
- * end, where nobody asked for its size yet.
+ * First and last byte, both inclusive. The first lies in the object, else a store rejects with `UFS_REJECTED`; the last may lie
+ * behind its end, where nobody asked for its size yet.
  */
 export interface ByteRange {
   readonly first: number;

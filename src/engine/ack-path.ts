@@ -27,8 +27,8 @@ export class AckPath {
   }
 
   /**
-   * Runs a write and waits for what its request asks for. `INVALID_ARGUMENT` for `persisted` on a TRANSIENT path, `SLOW_DOWN` when too
-   * many wait already; then nothing is written.
+   * Runs a write and waits for what its request asks for. `INVALID_ARGUMENT` for `persisted` on a TRANSIENT path, `SLOW_DOWN`
+   * when too many wait already; then nothing is written.
    */
   run(target: Target, write: () => Promise<WriteReceipt>): Promise<WriteReceipt> {
     return target.ack === undefined ? write() : this.#run(target, target.ack, write);

@@ -5,9 +5,9 @@
  * capacity; all are checked here and nowhere else. Un-persisted bytes come from the projection; reservations are volatile,
  * because a crash ends the writes they are for.
  *
- * Above the soft limit writers are held up, the longer the closer the limit is, so that they come down to the speed of the uploads;
- * at the limit they wait, in order, for as long as the uploads may still make room for them (docs/space.md). Who waits for the room of
- * a budget holds up nobody else.
+ * Above the soft limit writers are held up, the longer the closer the limit is, so that they come down to the speed of the
+ * uploads; at the limit they wait, in order, for as long as the uploads may still make room for them (docs/space.md). Who waits
+ * for the room of a budget holds up nobody else.
  */
 import { HeadraceError } from '../core/errors.js';
 import type { Clock } from '../core/ports.js';
@@ -187,8 +187,8 @@ export class Admission {
   }
 
   /**
-   * Something may be pinned no longer: the write that has waited longest goes on if it fits now, one at a time, because it takes its
-   * room only when it gets its turn. Those behind it that wait for another budget do not wait for it.
+   * Something may be pinned no longer: the write that has waited longest goes on if it fits now, one at a time, because it
+   * takes its room only when it gets its turn. Those behind it that wait for another budget do not wait for it.
    */
   madeRoom(): void {
     if (this.#waiting.length === 0 || this.#isGranting) return;

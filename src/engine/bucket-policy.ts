@@ -1,9 +1,9 @@
 /**
  * Bucket policy documents: the part of the policy language that Headrace decides by, and nothing that it would have to ignore.
  *
- * A statement has an Effect, a Principal (`*` or names of users), an Action and a Resource, the last two with the wildcards `*` and `?`. Of
- * what else the language has (Condition, NotAction, variables, …) every piece is refused by name, because a policy of which half
- * is ignored allows what its author forbade. Source: IAM user guide, "Grammar of the IAM JSON policy language".
+ * A statement has an Effect, a Principal (`*` or names of users), an Action and a Resource, the last two with the wildcards `*`
+ * and `?`. Of what else the language has (Condition, NotAction, variables, …) every piece is refused by name, because a policy
+ * of which half is ignored allows what its author forbade. Source: IAM user guide, "Grammar of the IAM JSON policy language".
  */
 
 /** The name of the document in a bucket's configuration. */

@@ -17,8 +17,8 @@ export const PUBLIC_ACCESS_BLOCKS = [
 export type PublicAccessBlock = (typeof PUBLIC_ACCESS_BLOCKS)[number];
 
 /**
- * `BucketOwnerEnforced` switches access control lists off. With the other two who writes an object owns it, but for one that is given
- * to the bucket's owner with `bucket-owner-full-control` where that one is preferred.
+ * `BucketOwnerEnforced` switches access control lists off. With the other two who writes an object owns it, but for one that is
+ * given to the bucket's owner with `bucket-owner-full-control` where that one is preferred.
  */
 export const OBJECT_OWNERSHIPS = ['BucketOwnerPreferred', 'ObjectWriter', 'BucketOwnerEnforced'] as const;
 export type ObjectOwnership = (typeof OBJECT_OWNERSHIPS)[number];

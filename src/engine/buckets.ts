@@ -1,8 +1,9 @@
 /**
  * Buckets: those created here (events of the control stream) and those that the UFS already has.
  *
- * A bucket to which something is being written cannot be deleted, and one that is being deleted takes no writes: so no write that was
- * acknowledged is in a bucket that is gone. Both marks are volatile, because writes and deletions end with the process.
+ * A bucket to which something is being written cannot be deleted, and one that is being deleted takes no writes: so no write
+ * that was acknowledged is in a bucket that is gone. Both marks are volatile, because writes and deletions end with the
+ * process.
  */
 import { HeadraceError, isErrorCode } from '../core/errors.js';
 import { afterPrefix } from '../core/key.js';

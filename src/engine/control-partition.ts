@@ -75,9 +75,9 @@ export class ControlPartition {
   }
 
   /**
-   * Decides on the durable state, logs, folds; resolves with the event's offset when it is durable, or undefined when
-   * `decide` found nothing to do. Rejects with what `decide` throws or with the log's error: then the next command finds out whether
-   * the event is durable.
+   * Decides on the durable state, logs, folds; resolves with the event's offset when it is durable, or undefined when `decide`
+   * found nothing to do. Rejects with what `decide` throws or with the log's error: then the next command finds out whether the
+   * event is durable.
    */
   submit(
     decide: (state: ControlState, nowMs: number) => ControlEvent | undefined,

@@ -1,6 +1,6 @@
 /**
- * The free space of the disk: as last seen, because asking at each write would cost more than the write, less what the segment files
- * have grown since, or more what they gave back.
+ * The free space of the disk: as last seen, because asking at each write would cost more than the write, less what the segment
+ * files have grown since, or more what they gave back.
  */
 import type { Logger } from '../core/logger.js';
 import type { Clock, Disk } from '../core/ports.js';

@@ -1,6 +1,6 @@
 /**
- * Blocks of objects that are only in the UFS, in memory: what reads of ranges have fetched, or are fetching, so that readers of the same
- * place share one fetch.
+ * Blocks of objects that are only in the UFS, in memory: what reads of ranges have fetched, or are fetching, so that readers of
+ * the same place share one fetch.
  *
  * A block is known by its object, the UFS's ETag of the version, and its number; so a version never mixes with another. Bounded:
  * the least recently used blocks that nobody reads go first, and when all are being read there is no new one.

@@ -1,8 +1,8 @@
 /**
  * The fetches under way: whoever reads an object that is being fetched joins instead of fetching it again.
  *
- * Invariant: a read joins only a fetch of what is still the truth. Whatever is changed here spoils the fetch for those who come later
- * (`UfsKnowledge`), so that a read after a write never gets what was there before it.
+ * Invariant: a read joins only a fetch of what is still the truth. Whatever is changed here spoils the fetch for those who come
+ * later (`UfsKnowledge`), so that a read after a write never gets what was there before it.
  */
 import type { HeadraceError } from '../core/errors.js';
 import type { ByteRange, StoreGetResult } from '../core/object-store.js';

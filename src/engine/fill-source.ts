@@ -1,6 +1,6 @@
 /**
- * The body of an object as it comes from the UFS, whole or not at all: one that breaks off is fetched on from there, if the UFS still has
- * the same version, and an end before the last byte is an error.
+ * The body of an object as it comes from the UFS, whole or not at all: one that breaks off is fetched on from there, if the UFS
+ * still has the same version, and an end before the last byte is an error.
  */
 import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { ByteRange } from '../core/object-store.js';

@@ -2,9 +2,9 @@
  * Caches an object while it is fetched from the UFS for its readers. Best effort: without room, or when the object changes
  * meanwhile, the readers get their bytes all the same and nothing is kept.
  *
- * Invariants: only a whole body whose bytes are what its ETag says is committed, and only while nobody changed the object here; where
- * the ETag is no MD5 the UFS is asked once more whether it still has that version. What is in the segment before
- * that is read back by readers that are behind, never by anybody else.
+ * Invariants: only a whole body whose bytes are what its ETag says is committed, and only while nobody changed the object here;
+ * where the ETag is no MD5 the UFS is asked once more whether it still has that version. What is in the segment before that is
+ * read back by readers that are behind, never by anybody else.
  */
 import type { Extent, ObjectVersion } from '../core/object.js';
 import { objectKey } from '../../projections/records.js';

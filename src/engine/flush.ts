@@ -2,8 +2,8 @@
  * One flush: waits until everything in its scope that was dirty when it began has reached the UFS.
  *
  * The upload stream is scanned once, a page per turn of the event loop; from then on events alone count down. An entry below
- * the scan's cursor was counted, so its leaving is counted too; one above it that leaves is never seen by the scan. A version that is
- * overwritten meanwhile hands its obligation to its successor, because the UFS has not seen it; memory is bounded by
+ * the scan's cursor was counted, so its leaving is counted too; one above it that leaves is never seen by the scan. A version
+ * that is overwritten meanwhile hands its obligation to its successor, because the UFS has not seen it; memory is bounded by
  * counting anew, with a later barrier, when too many did. Nothing is polled.
  */
 import type { Clock } from '../core/ports.js';

@@ -1,8 +1,9 @@
 /**
  * The load job: fetches what lies below a path and is not cached, a page of the listing at a time, several objects at once.
  *
- * It shares fetches with readers (`fill-flights.ts`) and takes room as they do. It stops when what it loaded fills the cache, because
- * it would evict its own work from there on. A UFS that is away is waited for; an object that fails is counted and passed over.
+ * It shares fetches with readers (`fill-flights.ts`) and takes room as they do. It stops when what it loaded fills the cache,
+ * because it would evict its own work from there on. A UFS that is away is waited for; an object that fails is counted and
+ * passed over.
  */
 import { isErrorCode } from '../core/errors.js';
 import { SECOND_MS } from '../core/units.js';

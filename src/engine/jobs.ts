@@ -1,8 +1,9 @@
 /**
  * `JobService`: begins jobs, remembers how far they are, and takes them up again after a restart.
  *
- * A job's document is an event of the control stream when it begins, from time to time, and when it ends. The control stream is kept for ever,
- * so progress is logged sparsely: a restart repeats at most that much, and what was loaded is then found in the cache.
+ * A job's document is an event of the control stream when it begins, from time to time, and when it ends. The control stream is
+ * kept for ever, so progress is logged sparsely: a restart repeats at most that much, and what was loaded is then found in the
+ * cache.
  */
 import { HeadraceError } from '../core/errors.js';
 import { SECOND_MS } from '../core/units.js';

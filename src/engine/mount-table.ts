@@ -186,8 +186,8 @@ function refuseUnconditional(store: ObjectStore): void {
 }
 
 /**
- * For a decision about what went to the UFS before it: `SLOW_DOWN` when the path stands for another place by now, so that the cache never
- * shows what is not there.
+ * For a decision about what went to the UFS before it: `SLOW_DOWN` when the path stands for another place by now, so that the
+ * cache never shows what is not there.
  */
 export function refuseMoved(table: MountTable, bucket: string, key: string, before: UfsLocation): void {
   const { store, mount } = table.locate(bucket, key);

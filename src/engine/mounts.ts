@@ -1,9 +1,9 @@
 /**
  * Adding and removing mounts while the cache is in use.
  *
- * What a path means in the UFS changes with its mounts, so nothing dirty may lie below the path at that moment: it would be persisted, or
- * deleted, in the wrong store. Clean copies of the store that was meant before are given up, and an event says when they are: a start
- * finishes what a crash left, before anything is read.
+ * What a path means in the UFS changes with its mounts, so nothing dirty may lie below the path at that moment: it would be
+ * persisted, or deleted, in the wrong store. Clean copies of the store that was meant before are given up, and an event says
+ * when they are: a start finishes what a crash left, before anything is read.
  */
 import { HeadraceError } from '../core/errors.js';
 import type { Mount } from '../../projections/control.js';
@@ -55,7 +55,10 @@ export class Mounts {
     return [...this.#core.control.state.mounts.values()];
   }
 
-  /** `INVALID_ARGUMENT` for a path that is mounted already, or that has something dirty below it; `INVALID_SETTING` for a UFS that is none. */
+  /**
+   * `INVALID_ARGUMENT` for a path that is mounted already, or that has something dirty below it; `INVALID_SETTING` for a UFS
+   * that is none.
+   */
   add(mount: Mount): Promise<void> {
     return this.#inTurn(() => this.#add({ ...mount, path: canonicalPath(mount.path) }));
   }
@@ -68,7 +71,10 @@ export class Mounts {
     return this.#inTurn(() => this.#remove(request));
   }
 
-  /** Gives up what an earlier change, or another process, left to be given up. To be called at the start, before anything is read. */
+  /**
+   * Gives up what an earlier change, or another process, left to be given up. To be called at the start, before anything is
+   * read.
+   */
   async settle(): Promise<void> {
     for (const path of [...this.#core.control.state.unsettledMounts]) await this.#settle(path);
   }

@@ -174,7 +174,10 @@ export interface GetObjectResult {
   readonly body: ReadBody;
 }
 
-/** `bytes` stays valid until `release` is called, which must happen exactly once. A stream that is left early is closed with `return`. */
+/**
+ * `bytes` stays valid until `release` is called, which must happen exactly once. A stream that is left early is closed with
+ * `return`.
+ */
 export type ReadBody =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array; readonly release: () => void }
   | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array>; readonly size: number };

@@ -4,7 +4,10 @@ import type { Partition } from './partition.js';
 /** Entries looked at: behind that many quarantined ones the age of the newest of them is as good an answer. */
 const LOOKED_MAX = 10_000;
 
-/** When the oldest change that waits for the UFS was made (wall time); what is quarantined waits for an operator, not for the UFS. */
+/**
+ * When the oldest change that waits for the UFS was made (wall time); what is quarantined waits for an operator, not for the
+ * UFS.
+ */
 export function oldestPendingMs(
   partitions: readonly Pick<Partition, 'index' | 'state'>[],
 ): number | undefined {

@@ -68,9 +68,9 @@ export class PersistBarriers {
   }
 
   /**
-   * Resolves when everything in scope that was dirty at the call is in the UFS, when nothing is left but what the UFS refused for good
-   * (`BLOCKED`), or when time is up. `INVALID_ARGUMENT`, `SLOW_DOWN` when too many wait, `CLOSED` when the signal aborts
-   * or the engine stops.
+   * Resolves when everything in scope that was dirty at the call is in the UFS, when nothing is left but what the UFS refused
+   * for good (`BLOCKED`), or when time is up. `INVALID_ARGUMENT`, `SLOW_DOWN` when too many wait, `CLOSED` when the signal
+   * aborts or the engine stops.
    */
   flush(request: FlushRequest): Promise<FlushResult> {
     return new Promise((resolve, reject) => this.#flush(request, resolve, reject));

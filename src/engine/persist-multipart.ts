@@ -89,7 +89,10 @@ export class PersistMultipart {
     }
   }
 
-  /** What an earlier attempt left: the object itself, or the upload and its parts; undefined when there is nothing to go on with. */
+  /**
+   * What an earlier attempt left: the object itself, or the upload and its parts; undefined when there is nothing to go on
+   * with.
+   */
   async #resume(
     target: PersistTarget,
     job: MultipartJob,

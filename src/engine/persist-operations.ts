@@ -1,4 +1,7 @@
-/** `PersistService`: looks at the upload stream, and lets operators decide about what does not get through. Every change is an event. */
+/**
+ * `PersistService`: looks at the upload stream, and lets operators decide about what does not get through. Every change is an
+ * event.
+ */
 import { HeadraceError } from '../core/errors.js';
 import type { ObjectStore } from '../core/object-store.js';
 import {

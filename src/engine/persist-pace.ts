@@ -1,10 +1,11 @@
 /**
  * How much goes to each under-store at once.
  *
- * A store that asks to slow down gets half as many calls, after a pause; each that succeeds then adds its share of one more (additive
- * increase, multiplicative decrease: Chiu and Jain, 1989). Answers to calls that had begun before the last cut say nothing new. When
- * more than one store is in use none may take all of the worker's calls, so that one that hangs holds up no other. A store
- * that refuses one object after the other for good is treated likewise, lest a lost permission quarantines a whole backlog.
+ * A store that asks to slow down gets half as many calls, after a pause; each that succeeds then adds its share of one more
+ * (additive increase, multiplicative decrease: Chiu and Jain, 1989). Answers to calls that had begun before the last cut say
+ * nothing new. When more than one store is in use none may take all of the worker's calls, so that one that hangs holds up no
+ * other. A store that refuses one object after the other for good is treated likewise, lest a lost permission quarantines a
+ * whole backlog.
  */
 import type { ObjectStore } from '../core/object-store.js';
 import type { Clock } from '../core/ports.js';

@@ -1,11 +1,11 @@
 /**
- * Which entry of the upload stream is next: bounded windows over the projection, so that memory and restart time do not grow with the
- * backlog.
+ * Which entry of the upload stream is next: bounded windows over the projection, so that memory and restart time do not grow
+ * with the backlog.
  *
- * Entries wait in lanes, one per under-store and priority, each in the order of the log. The highest priority goes first, stores take
- * turns, and a store that takes nothing now holds up no other. What has waited longer than the age limit gets every second place
- * whatever its priority, so that nothing starves. Entries whose time has not come wait aside; when too many do, the others are
- * forgotten here and found again in the index when the first of them is due.
+ * Entries wait in lanes, one per under-store and priority, each in the order of the log. The highest priority goes first,
+ * stores take turns, and a store that takes nothing now holds up no other. What has waited longer than the age limit gets every
+ * second place whatever its priority, so that nothing starves. Entries whose time has not come wait aside; when too many do,
+ * the others are forgotten here and found again in the index when the first of them is due.
  *
  * Invariant: an entry that is due is in a lane, ahead of the search (`#unsearched`), or behind its lane's `unseen`.
  */

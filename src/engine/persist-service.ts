@@ -16,11 +16,15 @@ export interface PersistService {
    */
   discard(request: PersistDiscardRequest): Promise<DiscardedPersist>;
   /**
-   * Decides a conflict with what somebody else put into the UFS. `ours`: our version takes the place of what is there now, unless that
-   * changes again. `theirs`: ours is given up, as by `discard`. `NO_SUCH_KEY` when there is no conflict about the object.
+   * Decides a conflict with what somebody else put into the UFS. `ours`: our version takes the place of what is there now,
+   * unless that changes again. `theirs`: ours is given up, as by `discard`. `NO_SUCH_KEY` when there is no conflict about the
+   * object.
    */
   resolve(request: PersistResolveRequest): Promise<ResolvedPersist>;
-  /** The un-persisted bytes of one object. Always consume or end `body`. `NO_SUCH_KEY`, `PRECONDITION_FAILED`, `CORRUPT_EXTENT` from the body. */
+  /**
+   * The un-persisted bytes of one object. Always consume or end `body`. `NO_SUCH_KEY`, `PRECONDITION_FAILED`, `CORRUPT_EXTENT`
+   * from the body.
+   */
   open(request: PersistOpenRequest): Promise<DirtyObject>;
 }
 

@@ -1,9 +1,11 @@
 /**
- * Ranges of objects that only the UFS holds: whole blocks are fetched, several in one request, kept in memory for a while and shared.
+ * Ranges of objects that only the UFS holds: whole blocks are fetched, several in one request, kept in memory for a while and
+ * shared.
  *
- * What is fetched: the blocks that the range touches, and, for a reader that goes on where it ended, some behind them. A reader gets a
- * block's bytes as they come. A long range is fetched in runs, the next one when half of the one before is read. When all memory is in
- * use a range is passed through as it is. Nothing of this is on disk: an object gets there as a whole (`fill-flights.ts`).
+ * What is fetched: the blocks that the range touches, and, for a reader that goes on where it ended, some behind them. A reader
+ * gets a block's bytes as they come. A long range is fetched in runs, the next one when half of the one before is read. When
+ * all memory is in use a range is passed through as it is. Nothing of this is on disk: an object gets there as a whole
+ * (`fill-flights.ts`).
  */
 import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { ByteRange, StoredObject, StoreGetResult } from '../core/object-store.js';
@@ -51,8 +53,8 @@ export class RangeReads {
   }
 
   /**
-   * What the object is like. Where that is not known, the blocks of the range are asked for at once instead of asking for it first: one round
-   * trip. Undefined when there is none. `UFS_*`.
+   * What the object is like. Where that is not known, the blocks of the range are asked for at once instead of asking for it
+   * first: one round trip. Undefined when there is none. `UFS_*`.
    */
   async describe(
     target: RangeTarget,

@@ -1,9 +1,9 @@
 /**
  * Which objects are read by ranges one after the other, and how far to fetch ahead of them.
  *
- * Each of a few cursors per object expects the next range where its last one ended. A range that comes there doubles the distance, as a
- * file system's read-ahead does; any other begins a cursor without one, so that random reads fetch nothing that nobody asked for. Bounded in objects
- * and cursors.
+ * Each of a few cursors per object expects the next range where its last one ended. A range that comes there doubles the
+ * distance, as a file system's read-ahead does; any other begins a cursor without one, so that random reads fetch nothing that
+ * nobody asked for. Bounded in objects and cursors.
  */
 import type { ByteRange } from '../core/object-store.js';
 import { KIB, MIB } from '../core/units.js';

@@ -1,9 +1,9 @@
 /**
  * Whether this process can serve: for load balancers and for Kubernetes.
  *
- * Ready means that what was acknowledged can be read and that a write can be made durable. The UFS is reported and does not count: a
- * write cache is there to take writes while the UFS is away, and taking every worker out of service because of it would make an
- * outage out of a delay.
+ * Ready means that what was acknowledged can be read and that a write can be made durable. The UFS is reported and does not
+ * count: a write cache is there to take writes while the UFS is away, and taking every worker out of service because of it
+ * would make an outage out of a delay.
  */
 import type { Clock, Disk, DiskFile } from '../core/ports.js';
 import type { EngineCore } from './engine-core.js';

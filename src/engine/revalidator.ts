@@ -2,9 +2,9 @@
  * Notices that somebody else changed an object in the UFS which the cache holds: objects that are read are compared with it from
  * time to time, beside the reads.
  *
- * A read never waits for this: the one that finds the time has come still gets the cached copy, later ones what the UFS holds. Only a
- * copy that the UFS is said to hold is compared, and only that very version is given up, so that an own write in between is never
- * touched. A UFS that does not answer proves nothing. Bounded in memory and in questions at once.
+ * A read never waits for this: the one that finds the time has come still gets the cached copy, later ones what the UFS holds.
+ * Only a copy that the UFS is said to hold is compared, and only that very version is given up, so that an own write in between
+ * is never touched. A UFS that does not answer proves nothing. Bounded in memory and in questions at once.
  */
 import type { Clock } from '../core/ports.js';
 import type { ObjectRecord } from '../../projections/records.js';

@@ -2,8 +2,8 @@
  * Keeps segments whose bytes no event mentions yet. Between the write of a body and the event that refers to it, its segment
  * looks like garbage; whoever is in between has entered here.
  *
- * A small body may land in the segment that is open when it enters or in a later one, so it guards all from there
- * on; a large one guards its own segment. A writer that gives its bytes up names the segment as suspect, because no event ever will.
+ * A small body may land in the segment that is open when it enters or in a later one, so it guards all from there on; a large
+ * one guards its own segment. A writer that gives its bytes up names the segment as suspect, because no event ever will.
  */
 export class SegmentGuard {
   /** Writers by the lowest segment that they may be writing to. */

@@ -19,7 +19,10 @@ export interface SegmentStore {
   appendThen(owner: string, chunks: readonly Uint8Array[], size: number, receiver: AppendReceiver): void;
   /** Opens a segment of its own for a large body. `sizeExpected` reserves nothing; it only places the file. */
   openWriter(owner: string, sizeExpected: number | undefined): Promise<ExtentWriter>;
-  /** As `readSmall`, within the call; undefined when it might wait for the disk, or when there is something wrong with the extent. */
+  /**
+   * As `readSmall`, within the call; undefined when it might wait for the disk, or when there is something wrong with the
+   * extent.
+   */
   tryReadSmall(extent: Extent): { bytes: Uint8Array; release: () => void } | undefined;
   /** Reads and verifies a whole small extent (at most `SMALL_BODY_BYTES_MAX`). `CORRUPT_EXTENT`. */
   readSmall(extent: Extent): Promise<{ bytes: Uint8Array; release: () => void }>;

@@ -1,8 +1,8 @@
 /**
  * Drops segments in which nothing is alive any more.
  *
- * A segment goes only when no record of any partition refers to it, nobody guards it, nothing is being appended to it, and no log is
- * being recovered: an event that nobody was told of may turn out to be durable, and then its bytes must be there.
+ * A segment goes only when no record of any partition refers to it, nobody guards it, nothing is being appended to it, and no
+ * log is being recovered: an event that nobody was told of may turn out to be durable, and then its bytes must be there.
  */
 import { HeadraceError } from '../core/errors.js';
 import { SECOND_MS } from '../core/units.js';

@@ -1,7 +1,7 @@
 /**
- * Which under-stores answer. One whose call failed is asked at once whether it answers at all: if it does, the failure was that call's and
- * the others go on; if it does not, the store is left alone but for a cheap probe, with growing pauses, so that an outage neither
- * burns attempts of every waiting object nor hides the store's return.
+ * Which under-stores answer. One whose call failed is asked at once whether it answers at all: if it does, the failure was that
+ * call's and the others go on; if it does not, the store is left alone but for a cheap probe, with growing pauses, so that an
+ * outage neither burns attempts of every waiting object nor hides the store's return.
  */
 import { isErrorCode } from '../core/errors.js';
 import type { ObjectStore } from '../core/object-store.js';

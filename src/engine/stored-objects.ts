@@ -28,8 +28,8 @@ export async function discard(body: AsyncIterable<Uint8Array>): Promise<void> {
 }
 
 /**
- * What was asked for, a range of a version that is known, if the UFS still has that version: one that has become so short that there
- * is no such range is another. `UFS_*`.
+ * What was asked for, a range of a version that is known, if the UFS still has that version: one that has become so short that
+ * there is no such range is another. `UFS_*`.
  */
 export async function sameOrNone(
   get: () => Promise<StoreGetResult | undefined>,

@@ -2,7 +2,8 @@
 
 export interface TreeService {
   /**
-   * Sizes below a path, by the first `depth` names below it. `NO_SUCH_BUCKET`, `UFS_*`. Takes as long as a listing of everything below.
+   * Sizes below a path, by the first `depth` names below it. `NO_SUCH_BUCKET`, `UFS_*`. Takes as long as a listing of
+   * everything below.
    */
   usage(request: {
     readonly path: string;
@@ -11,9 +12,9 @@ export interface TreeService {
     readonly signal?: AbortSignal | undefined;
   }): Promise<UsageReport>;
   /**
-   * Removes one object, or with `recursive` everything below a directory, page by page: a removal that was broken off goes on where it
-   * was when it is asked for again. What cannot be removed is reported, and the rest removed. `NO_SUCH_KEY`, `NO_SUCH_BUCKET`,
-   * `INVALID_ARGUMENT`, `UFS_*`. What is removed is durable, in the sense of its path's policy.
+   * Removes one object, or with `recursive` everything below a directory, page by page: a removal that was broken off goes on
+   * where it was when it is asked for again. What cannot be removed is reported, and the rest removed. `NO_SUCH_KEY`,
+   * `NO_SUCH_BUCKET`, `INVALID_ARGUMENT`, `UFS_*`. What is removed is durable, in the sense of its path's policy.
    */
   remove(request: {
     readonly path: string;

@@ -1,9 +1,9 @@
 /**
- * Pages of the under-stores as one bucket: a bucket with mounts inside is the ordered merge of their stores, in which each key belongs to
- * the mount with the longest path that contains it.
+ * Pages of the under-stores as one bucket: a bucket with mounts inside is the ordered merge of their stores, in which each key
+ * belongs to the mount with the longest path that contains it.
  *
- * What a store has below a path that is mounted elsewhere is hidden. A directory is listed only where something in it is visible, so an empty
- * mount does not show. Pages of stores are kept for a while (`ufs-metadata-cache.ts`).
+ * What a store has below a path that is mounted elsewhere is hidden. A directory is listed only where something in it is
+ * visible, so an empty mount does not show. Pages of stores are kept for a while (`ufs-metadata-cache.ts`).
  */
 import { isErrorCode } from '../core/errors.js';
 import { toByteString } from '../core/key.js';

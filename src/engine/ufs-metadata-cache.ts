@@ -2,8 +2,9 @@
  * What the under-store said lately: objects (also that there is none) and pages of listings, so that it is not asked again at once.
  *
  * Only reads use it; decisions about conditional writes always ask. Invariants: whatever Headrace itself changes in the
- * under-store, or lets the under-store be the truth for (an eviction), is forgotten here, and an answer that was on its way meanwhile is not
- * kept; so an own write is seen at once, and somebody else's after the time to live at the latest. Memory is bounded.
+ * under-store, or lets the under-store be the truth for (an eviction), is forgotten here, and an answer that was on its way
+ * meanwhile is not kept; so an own write is seen at once, and somebody else's after the time to live at the latest. Memory is
+ * bounded.
  */
 import type { Clock } from '../core/ports.js';
 import type { StoredObject, StoreListPage } from '../core/object-store.js';

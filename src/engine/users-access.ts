@@ -1,9 +1,10 @@
 /**
  * Who may do what: by the grants of a user, by those of `anonymous`, which are everybody's, and by the policy of the bucket.
  *
- * Nothing is allowed that was not granted; a Deny of the policy beats all grants. Only who administers the bucket can still read and replace
- * its policy then, so that nobody locks a bucket for good. Who created a bucket administers it. Beside grants and policy there are
- * the access control lists of buckets and objects; that of an object has to be looked up, so that it is asked for last.
+ * Nothing is allowed that was not granted; a Deny of the policy beats all grants. Only who administers the bucket can still
+ * read and replace its policy then, so that nobody locks a bucket for good. Who created a bucket administers it. Beside grants
+ * and policy there are the access control lists of buckets and objects; that of an object has to be looked up, so that it is
+ * asked for last.
  */
 import {
   BUCKET_ACL,
@@ -43,7 +44,8 @@ export interface Permission {
 export type Verdict = 'ALLOWED' | 'DENIED' | 'UNDECIDED';
 
 /**
- * `always`: everybody may do everything. `withoutUsers`: the same as long as there is no user. `never`: signatures and grants decide.
+ * `always`: everybody may do everything. `withoutUsers`: the same as long as there is no user. `never`: signatures and grants
+ * decide.
  */
 export type OpenAccess = 'always' | 'withoutUsers' | 'never';
 

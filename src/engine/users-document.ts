@@ -1,9 +1,9 @@
 /**
  * A user as the log keeps it, and grants as people write them.
  *
- * A grant gives rights on the keys of one bucket (or of all, `*`) that begin with a prefix; nothing is granted unless it was written
- * down. `create` is to make buckets, which who made them administers. `admin` is everything, and the only right to change the
- * bucket itself, which takes an empty prefix.
+ * A grant gives rights on the keys of one bucket (or of all, `*`) that begin with a prefix; nothing is granted unless it was
+ * written down. `create` is to make buckets, which who made them administers. `admin` is everything, and the only right to
+ * change the bucket itself, which takes an empty prefix.
  */
 import { HeadraceError } from '../core/errors.js';
 import { byteLength } from '../core/key.js';
@@ -117,8 +117,8 @@ export interface KeyPair {
 }
 
 /**
- * `INVALID_ARGUMENT` unless clients can use it: an access key stands in the Authorization header, where `/`, commas and spaces have a
- * meaning of their own.
+ * `INVALID_ARGUMENT` unless clients can use it: an access key stands in the Authorization header, where `/`, commas and spaces
+ * have a meaning of their own.
  */
 export function checkKeyPair({ accessKeyId, secretAccessKey }: KeyPair): void {
   if (!/^[A-Za-z\d._-]{3,128}$/.test(accessKeyId))

@@ -1,9 +1,9 @@
 /**
  * Secrets of access keys, encrypted: the server has to know them to check signatures, the log must not.
  *
- * The key is in the file `secrets.key` of the data directory, apart from the log, so that a copy of the log gives nothing away. It is made
- * when the first secret is sealed. AES-256-GCM with a random nonce (NIST SP 800-38D, 8.2.2); what the secret belongs to is
- * authenticated with it, so that a sealed secret cannot be moved to another user.
+ * The key is in the file `secrets.key` of the data directory, apart from the log, so that a copy of the log gives nothing away.
+ * It is made when the first secret is sealed. AES-256-GCM with a random nonce (NIST SP 800-38D, 8.2.2); what the secret belongs
+ * to is authenticated with it, so that a sealed secret cannot be moved to another user.
  *
  * | file `secrets.key` | 64 hexadecimal digits and a line feed: the key of 32 bytes       |
  * | sealed secret      | `1.` and, in base64url, nonce (12 bytes), ciphertext, tag (16)   |

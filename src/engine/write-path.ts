@@ -278,7 +278,10 @@ export class WritePath {
     this.#ufs.forgetFills(bucket, key);
   }
 
-  /** A version that is TRANSIENT from before the path's rule changed, or was quarantined, no longer counts once the UFS has a newer one. */
+  /**
+   * A version that is TRANSIENT from before the path's rule changed, or was quarantined, no longer counts once the UFS has a
+   * newer one.
+   */
   async #dropCopy(bucket: string, key: string): Promise<void> {
     const record = durableRecord(this.#core, bucket, key);
     if (record?.kind !== 'object' || record.state === 'PERSISTED') return;

@@ -1,8 +1,8 @@
 /**
  * What can be counted from the durable events of a partition: bytes by where they come from, persist attempts, evictions.
  *
- * Events of a replay are not counted: a counter says what this process did. The most frequent event, a commit, costs one comparison of its
- * type and two additions.
+ * Events of a replay are not counted: a counter says what this process did. The most frequent event, a commit, costs one
+ * comparison of its type and two additions.
  */
 import type { DataEvent } from '../../log/events.js';
 import { CounterFamily } from '../core/metrics.js';

@@ -1,4 +1,7 @@
-/** How long requests take, by operation and class of status. The names of operations come from a table, so there is a bound to them. */
+/**
+ * How long requests take, by operation and class of status. The names of operations come from a table, so there is a bound to
+ * them.
+ */
 import { Histogram, LATENCY_BOUNDS } from '../core/metrics.js';
 import type { HistogramSample, Sample } from './scrape.js';
 

@@ -2,7 +2,8 @@
  * The Prometheus registry: reads counters, gauges and histograms from where they are kept, when somebody scrapes.
  *
  * Invariants: nothing is computed between two scrapes; a metric is a function of the state of the process, so that it needs no
- * lock and can be missed by nobody; names begin with `headrace_` and end with their base unit (Prometheus, "Metric and label naming").
+ * lock and can be missed by nobody; names begin with `headrace_` and end with their base unit (Prometheus, "Metric and label
+ * naming").
  */
 import {
   collectDefaultMetrics,

@@ -1,4 +1,7 @@
-/** Reading back what only the directory holds, loading it before, and mounts inside each other: the real server and command line. */
+/**
+ * Reading back what only the directory holds, loading it before, and mounts inside each other: the real server and command
+ * line.
+ */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';

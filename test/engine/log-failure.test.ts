@@ -1,4 +1,7 @@
-/** A log that fails: requests get an error that says to try again, the partition recovers by itself, nothing acknowledged is lost. */
+/**
+ * A log that fails: requests get an error that says to try again, the partition recovers by itself, nothing acknowledged is
+ * lost.
+ */
 import t, { type Test } from 'tap';
 import { DAY_MS, KIB, MIB, SECOND_MS } from '../../src/core/units.js';
 import { HeadraceError } from '../../src/core/errors.js';

@@ -1,6 +1,6 @@
 /**
- * A real FoundationDB for the suites in this folder: `HEADRACE_TEST_FDB_CLUSTER_FILE` names its cluster file. A fresh single-node server
- * is enough. Everything is kept below a random prefix, which is cleared at the end.
+ * A real FoundationDB for the suites in this folder: `HEADRACE_TEST_FDB_CLUSTER_FILE` names its cluster file. A fresh
+ * single-node server is enough. Everything is kept below a random prefix, which is cleared at the end.
  *
  * | variable                          | meaning                                                                                |
  * |-----------------------------------|----------------------------------------------------------------------------------------|

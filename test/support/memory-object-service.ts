@@ -1,8 +1,8 @@
 /**
  * `ObjectService` in memory: small, complete, and meant to be read as what the interface promises.
  *
- * Every write decides its conditions and takes effect in one turn, once its body was read to the end, so that of two writers with the
- * same condition one wins. Nothing is stored by a write that fails.
+ * Every write decides its conditions and takes effect in one turn, once its body was read to the end, so that of two writers
+ * with the same condition one wins. Nothing is stored by a write that fails.
  */
 import { createHash } from 'node:crypto';
 import { HeadraceError } from '../../src/core/errors.js';

@@ -1,6 +1,6 @@
 /**
- * A second real S3 server that nobody here wrote: the Versity S3 Gateway, in Go, on a directory of its own. It is found as `versitygw` on
- * the path or in Go's bin directory, or where `HEADRACE_TEST_VERSITYGW` says.
+ * A second real S3 server that nobody here wrote: the Versity S3 Gateway, in Go, on a directory of its own. It is found as
+ * `versitygw` on the path or in Go's bin directory, or where `HEADRACE_TEST_VERSITYGW` says.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';

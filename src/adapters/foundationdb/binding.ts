@@ -1,8 +1,8 @@
 /**
  * The npm package `foundationdb`, as far as it is used here, and how it is loaded.
  *
- * The package is optional, as it needs FoundationDB's client library (`libfdb_c`) even to be installed. So its types are declared here, and
- * it is imported only when a cluster file is set. One process can select one API version, and only once.
+ * The package is optional, as it needs FoundationDB's client library (`libfdb_c`) even to be installed. So its types are
+ * declared here, and it is imported only when a cluster file is set. One process can select one API version, and only once.
  */
 import { HeadraceError } from '../../core/errors.js';
 
@@ -121,8 +121,8 @@ function propertyOf(value: unknown, name: string): unknown {
 }
 
 /**
- * By a variable, so that nobody resolves it before it is asked for. What the package itself prints when it cannot be loaded is left out: the
- * error says it, and what to do.
+ * By a variable, so that nobody resolves it before it is asked for. What the package itself prints when it cannot be loaded is
+ * left out: the error says it, and what to do.
  */
 async function importByName(name: string): Promise<unknown> {
   const { error } = console;

@@ -27,8 +27,8 @@ const CLUSTER_FILE_BYTES_MAX = 64 * 1024;
 const RETRY_MS = 100;
 
 /**
- * On return the cluster has answered a read. `INVALID_SETTING` for a cluster file that is none, and for a package or a client library
- * that is not there; `IO_FAILED` when the cluster does not answer in time.
+ * On return the cluster has answered a read. `INVALID_SETTING` for a cluster file that is none, and for a package or a client
+ * library that is not there; `IO_FAILED` when the cluster does not answer in time.
  */
 export async function openFoundationDatabase(connection: FoundationConnection): Promise<FoundationDatabase> {
   const { clock, metrics } = connection;

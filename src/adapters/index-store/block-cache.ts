@@ -2,8 +2,8 @@
  * A bounded cache of blocks, in memory that is allocated once and used again.
  *
  * Each run knows for each of its blocks the slot that holds it, so a hit costs two array reads. Replacement is the clock
- * algorithm (Corbató, 1968): a block that was used since the hand last passed gets another round. A block that is larger than a slot
- * is read each time. What `load` returns is valid until the next call.
+ * algorithm (Corbató, 1968): a block that was used since the hand last passed gets another round. A block that is larger than a
+ * slot is read each time. What `load` returns is valid until the next call.
  */
 import { NO_SLOT, type Run } from './run.js';
 

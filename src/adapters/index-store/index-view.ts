@@ -1,5 +1,6 @@
 /**
- * A kept checkpoint as it was, with changes over it that stay in memory. For verification: refold the log's suffix over it and compare.
+ * A kept checkpoint as it was, with changes over it that stay in memory. For verification: refold the log's suffix over it and
+ * compare.
  *
  * The runs it reads stay on the disk until it is closed, whatever the live index does.
  */

@@ -9,8 +9,9 @@
  * | newest bad, one before whole          | the one before, with a warning         | the one before  |
  * | all bad                               | nothing: `CORRUPT_CHECKPOINT`          | all, untouched  |
  *
- * Bad is a manifest or a filter or index of a run with a wrong checksum, or a run that is missing. Data blocks are not read: they are checked
- * when they are used. Failures to read (`IO_FAILED`) and newer formats (`UNSUPPORTED_FORMAT`) are passed on: they say nothing about the data.
+ * Bad is a manifest or a filter or index of a run with a wrong checksum, or a run that is missing. Data blocks are not read:
+ * they are checked when they are used. Failures to read (`IO_FAILED`) and newer formats (`UNSUPPORTED_FORMAT`) are passed on:
+ * they say nothing about the data.
  */
 import { isErrorCode } from '../../core/errors.js';
 import type { IndexCheckpoint, IndexCodec } from '../../core/index-store.js';

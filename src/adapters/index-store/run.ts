@@ -1,8 +1,8 @@
 /**
  * One immutable run, opened: its filter, its block index, and its file (`run-format.ts`).
  *
- * In memory are only the filter (10 bits per entry), the separators of the blocks and 20 bytes per block besides: about 2.5 bytes for
- * each entry of 150 bytes. Data blocks are read when they are asked for.
+ * In memory are only the filter (10 bits per entry), the separators of the blocks and 20 bytes per block besides: about 2.5
+ * bytes for each entry of 150 bytes. Data blocks are read when they are asked for.
  */
 import type { Disk, DiskFile } from '../../core/ports.js';
 import { BloomFilter, type KeyHash } from './bloom-filter.js';

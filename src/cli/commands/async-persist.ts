@@ -1,4 +1,7 @@
-/** `headrace async-persist list|stat`: what still has to reach the UFS, and why it has not. The rest is in `async-persist-repair.ts`. */
+/**
+ * `headrace async-persist list|stat`: what still has to reach the UFS, and why it has not. The rest is in
+ * `async-persist-repair.ts`.
+ */
 import { Option, type Command } from 'commander';
 import type { PersistEntry, PersistPhase } from '../../engine/admin-service.js';
 import { addResolveCommand } from './async-persist-resolve.js';

@@ -1,6 +1,6 @@
 /**
- * Reads an export from its bytes, record by record, and refuses what is damaged, cut short or not one. Memory is that of the longest
- * record, whatever the length of the file.
+ * Reads an export from its bytes, record by record, and refuses what is damaged, cut short or not one. Memory is that of the
+ * longest record, whatever the length of the file.
  */
 import { HeadraceError } from '../../core/errors.js';
 import { xxhash64 } from '../../core/hashing.js';

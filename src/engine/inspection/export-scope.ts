@@ -1,6 +1,6 @@
 /**
- * What of a log and of a state goes into an export: all of it, or the objects of a bucket or below a prefix; with their names, or with
- * hashes in the place of names.
+ * What of a log and of a state goes into an export: all of it, or the objects of a bucket or below a prefix; with their names,
+ * or with hashes in the place of names.
  *
  * Bytes of objects are never in a log. Users never leave, and secrets in the options of mounts are masked. With hashed names
  * metadata, tags and headers stay behind as well, and so do the control stream's documents, because all of them may name things.

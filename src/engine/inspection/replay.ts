@@ -1,9 +1,9 @@
 /**
  * Folds an export offline, in the projections that the engine folds its log with, to the state at any of its offsets.
  *
- * Invariants: events are folded once, in order, whatever frames they came in; before the whole state is known only those projections
- * are folded that need no past (index, uploads, open writes), because sums over what is unknown would be wrong; where the export has
- * the hash of the engine's own state, the replayed one is compared with it.
+ * Invariants: events are folded once, in order, whatever frames they came in; before the whole state is known only those
+ * projections are folded that need no past (index, uploads, open writes), because sums over what is unknown would be wrong;
+ * where the export has the hash of the engine's own state, the replayed one is compared with it.
  */
 import { HeadraceError } from '../../core/errors.js';
 import type { DataEvent } from '../../../log/events.js';
@@ -69,8 +69,8 @@ export interface ReplayResult {
 const PROGRESS_EVENTS = 10_000;
 
 /**
- * Replays one partition of an export. `INVALID_ARGUMENT` for a partition or an offset that it does not have, `CORRUPT_FRAME` when it
- * is damaged or its frames leave offsets out.
+ * Replays one partition of an export. `INVALID_ARGUMENT` for a partition or an offset that it does not have, `CORRUPT_FRAME`
+ * when it is damaged or its frames leave offsets out.
  */
 export async function replayExport(
   items: AsyncIterable<ExportItem>,

@@ -1,9 +1,9 @@
 /**
- * One number for the state of a partition: equal states have equal hashes, however they were reached. `log verify`, exports and replays
- * compare by it.
+ * One number for the state of a partition: equal states have equal hashes, however they were reached. `log verify`, exports and
+ * replays compare by it.
  *
- * It is the xxhash64, seed 0, of every index record in the order of the keys (key, then value as `projections/record-codec.ts` writes
- * it), and then of the snapshot of the small projections, as JSON with its members and lists in order.
+ * It is the xxhash64, seed 0, of every index record in the order of the keys (key, then value as `projections/record-codec.ts`
+ * writes it), and then of the snapshot of the small projections, as JSON with its members and lists in order.
  */
 import { createXxhash64 } from '../../core/hashing.js';
 import { RECORD_CODEC } from '../../../projections/record-codec.js';

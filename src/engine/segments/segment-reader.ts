@@ -1,9 +1,10 @@
 /**
  * Reads extents and verifies every byte before it is handed out.
  *
- * A small extent is read whole, into a recycled buffer, at once where that is cheap (`direct-reads.ts`). A large one is read a mebibyte at a time, with one read ahead
- * while memory for it is free; each chunk is compared with the table behind the payload, and the table with the checksum in the
- * event. The headers in front of payloads play no part: what the event says is what counts.
+ * A small extent is read whole, into a recycled buffer, at once where that is cheap (`direct-reads.ts`). A large one is read a
+ * mebibyte at a time, with one read ahead while memory for it is free; each chunk is compared with the table behind the
+ * payload, and the table with the checksum in the event. The headers in front of payloads play no part: what the event says is
+ * what counts.
  */
 import { assert } from '../../core/assert.js';
 import { HeadraceError } from '../../core/errors.js';

@@ -1,9 +1,10 @@
 /**
  * Who may use the admin API.
  *
- * Three ways in: an access key of a user as HTTP Basic (`curl -u KEY:SECRET`), which needs the grant `admin:*`; the token of the running
- * server as HTTP Bearer, which whoever can read its data directory has; and nothing at all, while `open`. Invariants: secrets are
- * compared in constant time, also when there is no such key; what was presented never appears in an answer or a log.
+ * Three ways in: an access key of a user as HTTP Basic (`curl -u KEY:SECRET`), which needs the grant `admin:*`; the token of
+ * the running server as HTTP Bearer, which whoever can read its data directory has; and nothing at all, while `open`.
+ * Invariants: secrets are compared in constant time, also when there is no such key; what was presented never appears in an
+ * answer or a log.
  */
 import { hash, timingSafeEqual } from 'node:crypto';
 

@@ -1,9 +1,9 @@
 /**
  * The admin API: health, path configuration, persist state, space, log and mounts over HTTP, as JSON.
  *
- * Each route checks its input by a schema, calls the admin service, and adds nothing of its own. Before it, every request has to pass
- * the guard against web pages of other sites and then `admin-access.ts`; both also where there is no route. The routes are listed in
- * docs/cli.md and describe themselves at `/api/v1/openapi.json`.
+ * Each route checks its input by a schema, calls the admin service, and adds nothing of its own. Before it, every request has
+ * to pass the guard against web pages of other sites and then `admin-access.ts`; both also where there is no route. The routes
+ * are listed in docs/cli.md and describe themselves at `/api/v1/openapi.json`.
  */
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { MIB } from '../../core/units.js';

@@ -1,4 +1,7 @@
-/** The shapes of the admin API's answers, for its description. They describe and do not filter: what a route answers is sent as it is. */
+/**
+ * The shapes of the admin API's answers, for its description. They describe and do not filter: what a route answers is sent as
+ * it is.
+ */
 
 export type Schema = Readonly<Record<string, unknown>>;
 

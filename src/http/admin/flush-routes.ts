@@ -1,9 +1,9 @@
 /**
  * Barriers: a request that is answered when what it names is in the UFS.
  *
- * 200 with `"outcome": "PERSISTED"`, 202 with `"TIMEOUT"` (it goes on all the same), 409 with `"BLOCKED"` when the rest is for an
- * operator to decide about. A client that accepts `application/x-ndjson` gets 200 and `{"progress": …}` lines first; one that goes away
- * ends the flush.
+ * 200 with `"outcome": "PERSISTED"`, 202 with `"TIMEOUT"` (it goes on all the same), 409 with `"BLOCKED"` when the rest is for
+ * an operator to decide about. A client that accepts `application/x-ndjson` gets 200 and `{"progress": …}` lines first; one
+ * that goes away ends the flush.
  */
 import type { FastifyInstance } from 'fastify';
 import { DAY_MS } from '../../core/units.js';

@@ -1,6 +1,7 @@
 /**
- * Jobs that go on by themselves (`load`), and long requests: freeing space and verifying the log. They answer with one JSON value, or, when the client accepts
- * `application/x-ndjson`, with `{"progress": …}` lines and a last line `{"result": …}` or `{"error": …}`.
+ * Jobs that go on by themselves (`load`), and long requests: freeing space and verifying the log. They answer with one JSON
+ * value, or, when the client accepts `application/x-ndjson`, with `{"progress": …}` lines and a last line `{"result": …}` or
+ * `{"error": …}`.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AdminRouteContext } from './route-context.js';

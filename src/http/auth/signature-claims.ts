@@ -1,6 +1,6 @@
 /**
- * The part of a signature that is the same in all requests of a client for a day: whose key it is, the scope of the key, and which headers are
- * signed. It is parsed once and remembered by its text.
+ * The part of a signature that is the same in all requests of a client for a day: whose key it is, the scope of the key, and
+ * which headers are signed. It is parsed once and remembered by its text.
  */
 import type { SigningScope } from './signing-keys.js';
 

@@ -2,8 +2,8 @@
  * Signature Version 4: in the Authorization header, in presigned URLs and in the chunks of aws-chunked bodies (S3 API
  * reference, "Authenticating requests").
  *
- * Signatures are compared in constant time. A header is good for 15 minutes around its time, a presigned URL until it expires. Every
- * `x-amz-*` header that came must have been signed, so that nobody on the way can add a meaning to a request.
+ * Signatures are compared in constant time. A header is good for 15 minutes around its time, a presigned URL until it expires.
+ * Every `x-amz-*` header that came must have been signed, so that nobody on the way can add a meaning to a request.
  */
 import type { Clock } from '../../core/ports.js';
 import { MINUTE_MS, SECOND_MS } from '../../core/units.js';

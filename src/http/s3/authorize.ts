@@ -24,8 +24,8 @@ interface Question {
 }
 
 /**
- * Throws AccessDenied, and what is wrong with a copy source. A promise when something has to be looked up: it rejects with the same,
- * and with NoSuchBucket.
+ * Throws AccessDenied, and what is wrong with a copy source. A promise when something has to be looked up: it rejects with the
+ * same, and with NoSuchBucket.
  */
 export function authorize(exchange: Exchange, operation: string): Promise<void> | undefined {
   const permission = permissionOf(operation);

@@ -6,9 +6,9 @@
  *     last    = "0" [";chunk-signature=" 64 hex digits] CRLF
  *     trailer = (name ":" value CRLF)* ["x-amz-trailer-signature:" 64 hex digits CRLF] CRLF
  *
- * The decoder is fed with whatever the socket gives, in any split, and hands the data on as slices of it, without
- * copying. Everything it keeps is bounded: a line, the trailers, and how much framing there may be around the data. It throws at the first byte that
- * does not fit; after that, and after `end`, it must not be fed.
+ * The decoder is fed with whatever the socket gives, in any split, and hands the data on as slices of it, without copying.
+ * Everything it keeps is bounded: a line, the trailers, and how much framing there may be around the data. It throws at the
+ * first byte that does not fit; after that, and after `end`, it must not be fed.
  */
 import { hash } from 'node:crypto';
 import type { ChunkVerifier } from '../auth/authenticator.js';

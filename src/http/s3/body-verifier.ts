@@ -1,5 +1,6 @@
 /**
- * Checks a body against what its request said: checksum and signed SHA-256. The MD5 is the engine's, which needs it for the ETag anyway.
+ * Checks a body against what its request said: checksum and signed SHA-256. The MD5 is the engine's, which needs it for the
+ * ETag anyway.
  */
 import { createChecksummer } from '../../core/checksum.js';
 import type { Checksummer } from '../../core/checksum.js';

@@ -1,8 +1,8 @@
 /**
  * One connection: its requests run one after the other, in the order they came.
  *
- * node:http hands out pipelined requests at once; a GET behind a PUT of the same key has to see it, so they wait here. Only a bounded number may
- * wait, since nothing holds back requests without bodies.
+ * node:http hands out pipelined requests at once; a GET behind a PUT of the same key has to see it, so they wait here. Only a
+ * bounded number may wait, since nothing holds back requests without bodies.
  */
 import type { Socket } from 'node:net';
 import { dispatch } from './dispatcher.js';

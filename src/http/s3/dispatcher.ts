@@ -1,8 +1,8 @@
 /**
  * From a request's head to its operation: parse the target, authenticate, choose, run.
  *
- * The routes are S3's: the method, how deep the path goes, and the first query parameter that names a subresource. A subresource that S3
- * knows and Headrace does not is refused by name; a parameter that S3 does not know is ignored, as S3 does.
+ * The routes are S3's: the method, how deep the path goes, and the first query parameter that names a subresource. A
+ * subresource that S3 knows and Headrace does not is refused by name; a parameter that S3 does not know is ignored, as S3 does.
  */
 import { KEY_BYTES_MAX } from '../../core/object.js';
 import { answer } from './answer.js';

@@ -9,7 +9,10 @@ import { MIB, SECOND_MS } from '../../core/units.js';
 const LINGER_BYTES_MAX = 16 * MIB;
 const LINGER_MS = 2 * SECOND_MS;
 
-/** Reads until the client has sent all, or more or for longer than is waited for; then `onEnd`. What is returned ends it at once. */
+/**
+ * Reads until the client has sent all, or more or for longer than is waited for; then `onEnd`. What is returned ends it at
+ * once.
+ */
 export function dropRest(request: IncomingMessage, clock: Clock, onEnd: () => void): () => void {
   let bytes = 0;
   let cancel: Cancel | undefined = undefined;

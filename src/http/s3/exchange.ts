@@ -1,8 +1,8 @@
 /**
  * One request and its answer.
  *
- * Invariants: an operation ends in exactly one of `reply`, `replyBytes`, `replyXml`, `fail` and `finish`, also when the client is gone;
- * `onDone` is called exactly once, when the next request of the connection may begin; what the request held (its share
+ * Invariants: an operation ends in exactly one of `reply`, `replyBytes`, `replyXml`, `fail` and `finish`, also when the client
+ * is gone; `onDone` is called exactly once, when the next request of the connection may begin; what the request held (its share
  * of the body budget) is given back by then.
  *
  * A connection stays usable after an answer that came before the body was read: a short rest is read and dropped; of a long

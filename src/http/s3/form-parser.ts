@@ -85,7 +85,8 @@ export class FormParser {
   }
 
   /**
-   * The part whose delimiter begins at `at`; undefined until all of it is here. The file is there with its head, and has no `endAt`.
+   * The part whose delimiter begins at `at`; undefined until all of it is here. The file is there with its head, and has no
+   * `endAt`.
    */
   #nextPart(data: Buffer, at: number): Part | undefined {
     const headAt = at + this.#delimiter.length;

@@ -1,6 +1,6 @@
 /**
- * SHA-256 of bytes that mostly come in one piece, as small bodies and chunks do: such a piece is hashed in one call, without a hash object, which
- * costs as much as hashing some KiB and which the garbage collector has to find again.
+ * SHA-256 of bytes that mostly come in one piece, as small bodies and chunks do: such a piece is hashed in one call, without a
+ * hash object, which costs as much as hashing some KiB and which the garbage collector has to find again.
  */
 import { createHash, hash } from 'node:crypto';
 import type { Hash } from 'node:crypto';

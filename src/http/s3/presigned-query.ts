@@ -1,6 +1,6 @@
 /**
- * The queries of presigned URLs. A client signs many URLs in the same second, and their queries are the same but for the signature: so the
- * signature is cut out, and what the rest means is parsed once and remembered by its text.
+ * The queries of presigned URLs. A client signs many URLs in the same second, and their queries are the same but for the
+ * signature: so the signature is cut out, and what the rest means is parsed once and remembered by its text.
  *
  * Anybody may fill what is remembered, so it is small: at most 1 MiB of texts, the oldest forgotten first.
  */

@@ -1,8 +1,8 @@
 /**
  * Byte ranges: the `Range` header of a read and `x-amz-copy-source-range` of a part copy.
  *
- * S3 serves one range. A header that is not well-formed, counts in other units or names several ranges is ignored and the whole object
- * is served (RFC 9110, section 14.2, permits both). A range that starts behind the last byte is refused with 416.
+ * S3 serves one range. A header that is not well-formed, counts in other units or names several ranges is ignored and the whole
+ * object is served (RFC 9110, section 14.2, permits both). A range that starts behind the last byte is refused with 416.
  */
 import type { ByteRange } from '../../core/object-store.js';
 import type { ObjectPart } from '../../core/object.js';

@@ -1,4 +1,7 @@
-/** Tags of objects and buckets: from the header `x-amz-tagging`, from XML and back (S3 user guide, "Categorizing your storage using tags"). */
+/**
+ * Tags of objects and buckets: from the header `x-amz-tagging`, from XML and back (S3 user guide, "Categorizing your storage
+ * using tags").
+ */
 import { invalidArgument, S3Error } from './s3-error.js';
 import { childOf, childText } from './xml-reader.js';
 import type { XmlElement } from './xml-reader.js';

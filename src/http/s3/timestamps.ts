@@ -1,9 +1,9 @@
 /**
  * The three spellings of time in S3: HTTP dates, ISO 8601 in XML, and the compact one of signatures.
  *
- * Pure arithmetic on milliseconds since the Unix epoch, in UTC; the clock itself is a port. S3 keeps times to the second:
- * XML shows `.000Z`, and a condition compares whole seconds. Days are counted with the proleptic Gregorian calendar whose years begin in
- * March, so that the leap day is the last one (the usual method of date algorithms).
+ * Pure arithmetic on milliseconds since the Unix epoch, in UTC; the clock itself is a port. S3 keeps times to the second: XML
+ * shows `.000Z`, and a condition compares whole seconds. Days are counted with the proleptic Gregorian calendar whose years
+ * begin in March, so that the leap day is the last one (the usual method of date algorithms).
  */
 import { SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS } from '../../core/units.js';
 

@@ -2,8 +2,8 @@
  * XML of requests: a strict reader of the little XML that S3 bodies use.
  *
  * Elements, text, CDATA, comments and processing instructions; attributes are checked and dropped, prefixes of names are
- * dropped. No document type, so no entities beyond the five of XML itself and character references: nothing expands. Depth and number of
- * elements are bounded, and the size is by the caller. Text comes back exactly, neither trimmed nor taken for a
+ * dropped. No document type, so no entities beyond the five of XML itself and character references: nothing expands. Depth and
+ * number of elements are bounded, and the size is by the caller. Text comes back exactly, neither trimmed nor taken for a
  * number. Written by hand because the general parser takes 10 to 20 ms for a DeleteObjects of 1,000 keys, in which nothing else
  * runs, and accepts closing tags that do not match.
  */
