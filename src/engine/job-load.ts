@@ -60,6 +60,11 @@ export class LoadJob {
   /** Resolves at the end of the listing, or when the signal aborts. Rejects with `JobFailure`. */
   async run(): Promise<void> {
     void this.#count();
+    // A UFS that does not answer holds up nobody who ends the job: what is under way then ends by itself, and changes nothing.
+    await Promise.race([this.#loadPages(), aborted(this.#run.signal)]);
+  }
+
+  async #loadPages(): Promise<void> {
     let startAfter: string | undefined = this.#run.info().cursor;
     while (startAfter !== undefined && !this.#run.signal.aborted) {
       const page = await this.#page(startAfter);
@@ -171,6 +176,13 @@ export class LoadJob {
   #sleep(delayMs: number): Promise<void> {
     return this.#parts.core.clock.sleep(delayMs, this.#run.signal).catch(() => undefined);
   }
+}
+
+/** Resolves when the signal aborts, which must not outlive many calls of this: each adds a listener. */
+export function aborted(signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return new Promise(() => undefined);
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 function messageOf(error: unknown): string {

@@ -8,7 +8,7 @@
 import { HeadraceError } from '../core/errors.js';
 import { SECOND_MS } from '../core/units.js';
 import type { EngineCore } from './engine-core.js';
-import { JobFailure, LoadJob, type LoadParts } from './job-load.js';
+import { aborted, JobFailure, LoadJob, type LoadParts } from './job-load.js';
 import type { JobInfo, JobService, JobState, StartJobRequest } from './job-service.js';
 import { parseMountPath } from './mount-table.js';
 
@@ -229,10 +229,4 @@ export class Jobs implements JobService {
 function parsePath(path: string): { bucket: string; prefix: string } {
   const { bucket } = parseMountPath(path);
   return { bucket, prefix: path.slice(bucket.length + 2) };
-}
-
-function aborted(signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return new Promise(() => undefined);
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

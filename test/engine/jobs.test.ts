@@ -130,3 +130,18 @@ void t.test('a load job leaves paths alone that are not to be cached', async (t)
   t.equal(await codeOf(start(world, '/nobucket')), 'NO_SUCH_BUCKET');
   t.equal(await codeOf(start(world, 'x')), 'INVALID_ARGUMENT');
 });
+
+for (const operation of ['list', 'get'] as const) {
+  void t.test(`a load job is paused at once also while the UFS does not answer a ${operation}`, async (t) => {
+    const world = await worldWith(20, { engine: { ufsTimeoutMs: 600 * SECOND_MS } });
+    world.ufs.arm('hang', { operation, times: 1000 });
+    await start(world);
+    await world.sleep(SECOND_MS);
+    const startedMs = world.clock.monotonicTimeMs();
+    await world.stop();
+    t.ok(world.clock.monotonicTimeMs() - startedMs < 10 * SECOND_MS);
+    world.ufs.setFaults({});
+    await world.start();
+    t.match(await world.run(world.admin.jobs.follow('1', {})), { state: 'DONE', objects: 20 });
+  });
+}
