@@ -140,15 +140,13 @@ export class Lives {
     });
   }
 
-  /** Lets time pass; true when the power was cut before its end. */
+  /** Lets time pass; true when the power is to fail before its end. */
   async #workUntil(endMs: number): Promise<boolean> {
-    const { world } = this.#run;
-    let isCut = false;
-    this.#run.onPortCall = () => {
-      isCut = true;
-    };
-    while (!isCut && world.scheduler.nowMs < endMs) await world.scheduler.runUntil(endMs, () => isCut);
-    this.#run.onPortCall = undefined;
+    const { world, portCalls } = this.#run;
+    portCalls.begin(this.#life === 0 ? 'life' : undefined);
+    await world.scheduler.runUntil(endMs, () => portCalls.isReached);
+    const isCut = portCalls.isReached;
+    portCalls.begin(undefined);
     return isCut;
   }
 
@@ -193,15 +191,20 @@ export class Lives {
 
   /** Starts the next process; some are cut off in their recovery, at a moment that is drawn. */
   async #restart(random: SimRandom): Promise<void> {
-    const { world, recorder, faults } = this.#run;
-    while (random.chance(faults.crashInRecovery ?? 0)) {
-      const engine = await this.#openUntil(random.between(0, 5));
+    const { world, recorder, faults, portCalls } = this.#run;
+    portCalls.begin(this.#life === 0 ? 'recovery' : undefined);
+    const againAt = this.#life === 0 ? portCalls.crashAt.recovery : undefined;
+    while (againAt !== undefined || random.chance(faults.crashInRecovery ?? 0)) {
+      const engine = await this.#openUntil(againAt === undefined ? random.between(0, 5) : undefined);
+      portCalls.begin(undefined);
       if (engine !== undefined) return world.opened(engine);
       recorder.trace.line('process ends: power cut in recovery');
       recorder.statistics.count('faults', 'crashInRecovery');
       world.crash();
+      if (againAt !== undefined) break;
     }
     await this.start();
+    portCalls.begin(undefined);
   }
 
   /** Starts a process; what keeps it from starting is a violation. */
@@ -216,23 +219,21 @@ export class Lives {
     recorder.trace.line('process is up');
   }
 
-  /** Undefined when it was not up after so long. */
-  async #openUntil(delayMs: number): Promise<Engine | undefined> {
-    const { world } = this.#run;
+  /** Undefined when it was not up after so long, or when the call was reached at which the power is to fail. */
+  async #openUntil(delayMs: number | undefined): Promise<Engine | undefined> {
+    const { world, portCalls } = this.#run;
     let engine: Engine | undefined;
     let failure: Error | undefined;
     world.open().then(
       (opened) => (engine = opened),
       (error: Error) => (failure = error),
     );
-    await world.sleep(delayMs);
+    const endMs = world.scheduler.nowMs + (delayMs ?? CALLS_END_MS);
+    const isOver = (): boolean =>
+      portCalls.isReached || failure !== undefined || (delayMs === undefined && engine !== undefined);
+    await world.scheduler.runUntil(endMs, isOver);
     if (failure !== undefined)
-      throw new Violation(
-        'recovers',
-        `the process does not start: ${(failure as Error).message}`,
-        undefined,
-        failure,
-      );
+      throw new Violation('recovers', `the process does not start: ${failure.message}`, undefined, failure);
     return engine;
   }
 

@@ -2,31 +2,55 @@
 import type { Disk, DiskFile, OpenOptions } from '../src/core/ports.js';
 import { replaced } from './armed-faults.js';
 
-export interface PortCall {
-  readonly kind:
-    'create' | 'makeDirectory' | 'rename' | 'remove' | 'syncDirectory' | 'write' | 'sync' | 'truncate';
-  readonly path: string;
+type Phase = 'life' | 'recovery';
+
+/** Counts the calls of the first life and of the recovery behind it, and tells when one is reached. */
+export class PortCallCounter {
+  /** The calls at which the power is to fail; never where undefined. */
+  crashAt: Readonly<Record<Phase, number | undefined>> = { life: undefined, recovery: undefined };
+  readonly #counts: Record<Phase, number> = { life: 0, recovery: 0 };
+  #phase: Phase | undefined;
+  #isReached = false;
+
+  get counts(): Readonly<Record<Phase, number>> {
+    return { ...this.#counts };
+  }
+
+  /** Whether the call was made at which the power is to fail in this phase. */
+  get isReached(): boolean {
+    return this.#isReached;
+  }
+
+  begin(phase: Phase | undefined): void {
+    this.#phase = phase;
+    this.#isReached = false;
+  }
+
+  count(): void {
+    const phase = this.#phase;
+    if (phase === undefined) return;
+    if (++this.#counts[phase] === this.crashAt[phase]) this.#isReached = true;
+  }
 }
 
-/** `onCall` is called when a call has been handed over and nothing of it has happened yet. */
-export function watchPorts(disk: Disk, onCall: (call: PortCall) => void): Disk {
-  const after = <Value>(call: PortCall, result: Value): Value => {
-    onCall(call);
+/** `onCall` is called when a call that changes the disk has been handed over and nothing of it has happened yet. */
+export function watchPorts(disk: Disk, onCall: () => void): Disk {
+  const after = <Value>(result: Value): Value => {
+    onCall();
     return result;
   };
   const watched = (file: DiskFile): DiskFile =>
     replaced(file, {
-      write: (position, bytes) => after({ kind: 'write', path: file.path }, file.write(position, bytes)),
-      sync: () => after({ kind: 'sync', path: file.path }, file.sync()),
-      truncate: (size) => after({ kind: 'truncate', path: file.path }, file.truncate(size)),
+      write: (position, bytes) => after(file.write(position, bytes)),
+      sync: () => after(file.sync()),
+      truncate: (size) => after(file.truncate(size)),
     });
   return replaced(disk, {
-    create: async (path: string, options?: OpenOptions) =>
-      watched(await after({ kind: 'create', path }, disk.create(path, options))),
+    create: async (path: string, options?: OpenOptions) => watched(await after(disk.create(path, options))),
     open: async (path: string, options?: OpenOptions) => watched(await disk.open(path, options)),
-    makeDirectory: (path) => after({ kind: 'makeDirectory', path }, disk.makeDirectory(path)),
-    rename: (from, to) => after({ kind: 'rename', path: to }, disk.rename(from, to)),
-    remove: (path) => after({ kind: 'remove', path }, disk.remove(path)),
-    syncDirectory: (path) => after({ kind: 'syncDirectory', path }, disk.syncDirectory(path)),
+    makeDirectory: (path) => after(disk.makeDirectory(path)),
+    rename: (from, to) => after(disk.rename(from, to)),
+    remove: (path) => after(disk.remove(path)),
+    syncDirectory: (path) => after(disk.syncDirectory(path)),
   });
 }

@@ -12,7 +12,7 @@ import { checkPinnedLimit, watchState } from './checkers/state-rules.js';
 import { watchStore } from './checkers/store-rules.js';
 import { drawFaults, type FaultRates } from './fault-plan.js';
 import { Lives } from './lives.js';
-import { watchPorts, type PortCall } from './port-calls.js';
+import { PortCallCounter, watchPorts } from './port-calls.js';
 import { Recorder } from './recorder.js';
 import type { Scenario } from './scenario.js';
 import { SimRandom } from './sim-random.js';
@@ -26,8 +26,10 @@ export interface SimulationOptions {
   readonly seed: string;
   /** Whether the whole trace is returned. */
   readonly keepsTrace?: boolean;
-  /** Sees every call that changes the disk or the under-store; what it returns true for is followed by a power failure. */
-  readonly onPortCall?: (call: PortCall) => boolean;
+  /** The power fails at this call, counted from 1, by which the first life changes its disk. */
+  readonly crashAtCall?: number;
+  /** And again at this one of the recovery that follows. */
+  readonly crashAgainAtCall?: number;
 }
 
 export interface FoundViolation {
@@ -51,6 +53,8 @@ export interface SimulationResult {
   /** Virtual milliseconds. */
   readonly clockMs: number;
   readonly steps: number;
+  /** Calls by which the first life changed its disk, and the first recovery. */
+  readonly portCalls: { readonly life: number; readonly recovery: number };
   readonly trace?: readonly string[];
 }
 
@@ -67,14 +71,14 @@ export class Simulation {
   readonly events: EventRules;
   readonly random: SimRandom;
   readonly faults: FaultRates;
-  /** Called when the engine of the life of now is to be cut off. */
-  onPortCall: ((call: PortCall) => void) | undefined;
+  readonly portCalls = new PortCallCounter();
   readonly #options: SimulationOptions;
 
   constructor(parts: WorldParts, options: SimulationOptions) {
     const { scenario, seed } = options;
     this.#options = options;
     this.scenario = scenario;
+    this.portCalls.crashAt = { life: options.crashAtCall, recovery: options.crashAgainAtCall };
     this.random = new SimRandom(`${scenario.name} ${seed}`);
     this.faults = scenario.faults === 'swarm' ? drawFaults(this.random.fork('faults')) : scenario.faults;
     const statistics = new Statistics();
@@ -93,7 +97,7 @@ export class Simulation {
           if (recorder.violation !== undefined) throw recorder.violation;
           trace.step(timeMs, sequence);
         },
-        wrapDisk: (disk) => watchPorts(disk, (call) => this.#portCall(call)),
+        wrapDisk: (disk) => watchPorts(disk, () => this.portCalls.count()),
         wrapStore: (store) =>
           watchStore(store, {
             recorder,
@@ -129,10 +133,6 @@ export class Simulation {
     if (!this.world.isRunning) return false;
     const { policies } = this.world.engine.core;
     return policies.modeOf(this.scenario.bucket, key) === 'WRITE_BACK' && !key.startsWith('shift/');
-  }
-
-  #portCall(call: PortCall): void {
-    if (this.#options.onPortCall?.(call) === true) this.onPortCall?.(call);
   }
 
   #logged(level: string, message: string, fields: object): void {
@@ -173,6 +173,7 @@ export class Simulation {
       nextRandom: world.random.uint32(),
       clockMs: world.scheduler.nowMs,
       steps: world.scheduler.steps,
+      portCalls: this.portCalls.counts,
       ...(this.#options.keepsTrace === true ? { trace: trace.lines() } : {}),
     };
   }

@@ -65,6 +65,7 @@ const context: CliContext = {
   },
   openOffline: (settings) =>
     openOffline(settings, { version, logger: createLogger({ ...settings, logLevel: 'warn' }) }),
+  openSimulator: async () => (await import('./composition/simulator.js')).openSimulator(version),
   signal: stop.signal,
   abortAfter: (delayMs) => AbortSignal.timeout(delayMs),
   pause: (delayMs, signal) => delay(delayMs, undefined, { signal }).catch(() => undefined),

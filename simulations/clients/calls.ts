@@ -199,7 +199,7 @@ export class Calls {
     try {
       const { uploadId } = await objects.createUpload({ bucket, key, headers: HEADERS });
       const body = this.#body(bytesOfContent(content));
-      const { etag } = await objects.putPart({ bucket, key, uploadId, partNumber: 1, body });
+      const { etag } = await objects.putPart({ bucket, key, uploadId, partNumber: 2, body });
       const claimed = multipartContent([content, content]);
       call = recorder.beginWrite('complete-bad', key, claimed);
       const parts = [1, 2].map((number) => ({ number, etag }));

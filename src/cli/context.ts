@@ -4,6 +4,7 @@
  */
 import type { AdminService } from '../engine/admin-service.js';
 import type { Settings } from '../settings/settings.js';
+import type { Simulator } from './simulator.js';
 
 export interface CliContext {
   readonly version: string;
@@ -35,6 +36,8 @@ export interface CliContext {
   readonly startServer: (settings: Settings) => Promise<void>;
   /** Opens the data directory without a server, for the commands that read a log. Writes nothing, except for `verify`. */
   readonly openOffline?: (settings: Settings) => Promise<OfflineLog>;
+  /** Loads the simulator, which nothing else needs. */
+  readonly openSimulator?: () => Promise<Simulator>;
   /** Aborts when the user wants to stop (Ctrl-C). */
   readonly signal?: AbortSignal;
   /** A signal that aborts after so many milliseconds and does not keep the process alive, for `--timeout`. */

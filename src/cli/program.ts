@@ -11,6 +11,7 @@ import { addJobCommand } from './commands/job.js';
 import { addLogCommand } from './commands/log.js';
 import { addMountCommand } from './commands/mount.js';
 import { addPathConfigCommand } from './commands/pathconfig.js';
+import { addSimCommand } from './commands/sim.js';
 import { addStartCommand } from './commands/start.js';
 import { addStatusCommand } from './commands/status.js';
 import { addStopCommand } from './commands/stop.js';
@@ -56,6 +57,7 @@ export function buildProgram(context: CliContext, json = false): Command {
   addMountCommand(program, context);
   addUserCommand(program, context);
   addLogCommand(program, context);
+  addSimCommand(program, context);
   addTimeoutOptions(program);
   return program;
 }

@@ -189,7 +189,8 @@ function storeOptions(settings: Settings): ObjectStoreSettings {
   };
 }
 
-function engineOptions(
+/** What the settings say to the engine; a simulation of a configuration asks for the same. */
+export function engineOptions(
   settings: Settings,
   version: string,
   dataDirectory: string,

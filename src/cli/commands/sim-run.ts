@@ -1,0 +1,117 @@
+/** `headrace sim run`: many seeds side by side, and what all of them did together. */
+import type { SimSession } from './sim.js';
+import { createProgressBar } from '../progress-bar.js';
+import type { PreparedScenario, RunReport } from '../simulator.js';
+import { describeFaults } from './sim-report.js';
+
+export interface RunPlan {
+  readonly seeds: readonly string[];
+  /** Each is played twice. */
+  readonly meta: boolean;
+  readonly keepsTrace: boolean;
+  readonly keepGoing: boolean;
+}
+
+interface Totals {
+  runs: number;
+  steps: number;
+  clockMs: number;
+  readonly counts: Map<string, Map<string, number>>;
+}
+
+export async function runSeeds(
+  session: SimSession,
+  scenario: PreparedScenario,
+  plan: RunPlan,
+): Promise<void> {
+  const { context, simulator, report } = session;
+  const { printer } = report;
+  const totals: Totals = { runs: 0, steps: 0, clockMs: 0, counts: new Map() };
+  const bar = createProgressBar(context, { unit: 'runs' });
+  const beganMs = context.wallTimeMs();
+  let stopped = false;
+  const play = async (seed: string): Promise<void> => {
+    const [run, again] = await Promise.all([
+      scenario.run(seed, { keepsTrace: plan.keepsTrace }),
+      plan.meta ? scenario.run(seed) : undefined,
+    ]);
+    add(totals, run);
+    bar.update(totals.runs, plan.seeds.length);
+    const faults = describeFaults(run.faults);
+    if (run.trace !== undefined && !printer.json) for (const line of run.trace) await printer.text(line);
+    if (plan.seeds.length === 1 && !printer.json) await printer.text(`faults: ${faults}`);
+    const { violation = again === undefined ? undefined : differenceOf(run, again) } = run;
+    if (violation === undefined) return;
+    bar.stop();
+    await report.violation(seed, violation, '', faults);
+    stopped ||= !plan.keepGoing;
+  };
+  const seeds = plan.seeds.values();
+  const lanes = Array.from({ length: simulator.concurrency }, async () => {
+    for (const seed of seeds) {
+      if (stopped) return;
+      await play(seed);
+    }
+  });
+  try {
+    await Promise.all(lanes);
+  } finally {
+    bar.stop();
+  }
+  await summarise(session, scenario, totals, (context.wallTimeMs() - beganMs) / 1000);
+  report.conclude();
+}
+
+/** What must be the same and is not. */
+function differenceOf(run: RunReport, again: RunReport): RunReport['violation'] {
+  const differences = (['traceHash', 'nextRandom', 'clockMs', 'steps'] as const)
+    .filter((name) => run[name] !== again[name])
+    .map((name) => `${name} ${run[name]} and ${again[name]}`);
+  if (differences.length === 0) return undefined;
+  return { invariant: 'deterministic', message: differences.join('; '), key: undefined, window: [] };
+}
+
+function add(totals: Totals, { steps, clockMs, counts }: RunReport): void {
+  totals.runs++;
+  totals.steps += steps;
+  totals.clockMs += clockMs;
+  for (const [group, names] of Object.entries(counts)) {
+    const sums = totals.counts.get(group) ?? new Map<string, number>();
+    totals.counts.set(group, sums);
+    for (const [name, count] of Object.entries(names)) sums.set(name, (sums.get(name) ?? 0) + count);
+  }
+}
+
+async function summarise(
+  { report }: SimSession,
+  { name }: PreparedScenario,
+  { runs, steps, clockMs, counts }: Totals,
+  elapsedS: number,
+): Promise<void> {
+  const { printer } = report;
+  const groups = Object.fromEntries(
+    Array.from(counts, ([group, names]) => [group, Object.fromEntries([...names].sort(byName))]),
+  );
+  if (printer.json)
+    return printer.jsonLine({
+      scenario: name,
+      runs,
+      steps,
+      clockMs,
+      elapsedS,
+      ...groups,
+      violations: report.violations,
+    });
+  const stepsPerS = elapsedS > 0 ? Math.round(steps / elapsedS) : steps;
+  await printer.text(
+    `${runs} runs of ${name}: ${steps} steps in ${Math.round(clockMs / 1000)} s of virtual time, ${elapsedS.toFixed(1)} s of real time (${stepsPerS} steps/s)`,
+  );
+  for (const [group, names] of Object.entries(groups)) {
+    const said = Object.entries(names).map(([what, count]) => `${what} ${count}`);
+    if (said.length > 0) await printer.text(`${group}: ${said.join(', ')}`);
+  }
+}
+
+function byName([a]: readonly [string, number], [b]: readonly [string, number]): number {
+  return a < b ? -1 : 1;
+}

@@ -1,0 +1,198 @@
+/** `headrace sim run|crash-points|mutants|list`: the production engine in a simulated world, under a seed. */
+import { InvalidArgumentError, type Command } from 'commander';
+import { CliFailure, EXIT_USAGE, type CliContext } from '../context.js';
+import { examples, integerOption, Invocation } from '../invocation.js';
+import type { PreparedScenario, Simulator } from '../simulator.js';
+import { crashPoints } from './sim-crash-points.js';
+import { huntMutants } from './sim-mutants.js';
+import { SimReport } from './sim-report.js';
+import { runSeeds } from './sim-run.js';
+
+export interface SimSession {
+  readonly context: CliContext;
+  readonly simulator: Simulator;
+  readonly report: SimReport;
+}
+
+interface ScenarioOptions {
+  readonly seed: string;
+  readonly scenario: string;
+  readonly pathconfig?: string;
+}
+
+interface RunOptions extends ScenarioOptions {
+  readonly runs: number;
+  readonly meta?: boolean;
+  readonly trace?: boolean;
+  readonly keepGoing?: boolean;
+}
+
+const SCENARIO_HELP = 'built-in scenario (`sim list` shows them) or a YAML file';
+
+export function addSimCommand(program: Command, context: CliContext): void {
+  const sim = program
+    .command('sim')
+    .description('simulate the engine under faults, from a seed; no server is needed');
+  addRunCommand(sim, context);
+  sim
+    .command('crash-points')
+    .description(
+      'cut the power at every call by which a short run changes its disk, and again in each recovery',
+    )
+    .option('--seed <seed>', 'what decides everything', seedOption, '1')
+    .option('--scenario <scenario>', SCENARIO_HELP, 'crash-points')
+    .option('--pathconfig <file>', 'path configuration in the place of the scenario’s')
+    .addHelpText('after', examples('sim crash-points --seed 7'))
+    .action((options: ScenarioOptions, command: Command) =>
+      inSession(context, command, `sim crash-points --seed ${options.seed}`, options.seed, async (session) =>
+        crashPoints(session, prepare(session, options, command), options.seed),
+      ),
+    );
+  sim
+    .command('mutants')
+    .description('show that the simulator finds known mistakes: the engine with one of them at a time')
+    .option('--seeds <count>', 'give a mutant up after so many seeds', integerOption(1), 30)
+    .option('--only <name>', 'one mutant')
+    .option('--repeats <count>', 'hunts for each, from other seeds, for the median', integerOption(1), 1)
+    .addHelpText('after', examples('sim mutants', 'sim mutants --only evict-at-upload-start --repeats 5'))
+    .action((options: { seeds: number; only?: string; repeats: number }, command: Command) =>
+      inSession(context, command, 'sim mutants', '1', (session) => huntMutants(session, options)),
+    );
+  sim
+    .command('list')
+    .description('list the built-in scenarios, the invariants and the mutants')
+    .addHelpText('after', examples('sim list', 'sim list --json'))
+    .action(async (_options: object, command: Command) => {
+      const { printer } = new Invocation(context, command);
+      const simulator = await open(context);
+      const { scenarios, invariants, mutants } = simulator;
+      simulator.close();
+      const names = scenarios.map(({ name, description }) => ({ name, description }));
+      const known = mutants.map(({ name, description, caughtBy }) => ({ name, description, caughtBy }));
+      if (printer.json) return printer.value({ scenarios: names, invariants, mutants: known });
+      await printer.table(
+        names.map(({ name, description }) => [name, description]),
+        ['SCENARIO', ''],
+      );
+      await printer.text('');
+      await printer.table(Object.entries(invariants), ['INVARIANT', '']);
+      await printer.text('');
+      await printer.table(
+        known.map(({ name, description }) => [name, description]),
+        ['MUTANT', ''],
+      );
+    });
+}
+
+function addRunCommand(sim: Command, context: CliContext): void {
+  sim
+    .command('run')
+    .description('play a scenario under one seed or many, and check every invariant')
+    .option('--seed <seed>', 'the first seed', seedOption, '1')
+    .option('--runs <count>', 'so many seeds, from --seed on', integerOption(1), 1)
+    .option('--scenario <scenario>', SCENARIO_HELP, 'swarm')
+    .option('--pathconfig <file>', 'path configuration in the place of the scenario’s')
+    .option(
+      '--meta',
+      'play each seed twice, in two processes: trace, next random number and clock must agree',
+    )
+    .option('--trace', 'print the whole trace of each run')
+    .option('--keep-going', 'go on after a violation')
+    .addHelpText(
+      'after',
+      `${examples('sim run --seed 42', 'sim run --runs 1000', 'sim run --scenario ckpt.yaml --runs 200', 'sim run --config headrace.yaml --pathconfig paths.json --runs 100')}
+
+With --config the settings of that file are simulated. Exit code 1 on a violation; the line that is printed last repeats it.`,
+    )
+    .action((options: RunOptions, command: Command) =>
+      inSession(context, command, commandLine(options, command), options.seed, (session) =>
+        runSeeds(session, prepare(session, options, command), {
+          seeds: seedsFrom(options.seed, options.runs),
+          meta: options.meta ?? false,
+          keepsTrace: options.trace ?? false,
+          keepGoing: options.keepGoing ?? false,
+        }),
+      ),
+    );
+}
+
+/** The line that repeats a run. */
+function commandLine({ seed, scenario, pathconfig, meta }: RunOptions, command: Command): string {
+  const config = configOf(command);
+  return [
+    `sim run --seed ${seed}`,
+    `--scenario ${scenario}`,
+    ...(config === undefined ? [] : [`--config ${config}`]),
+    ...(pathconfig === undefined ? [] : [`--pathconfig ${pathconfig}`]),
+    ...(meta === true ? ['--meta'] : []),
+  ].join(' ');
+}
+
+async function inSession(
+  context: CliContext,
+  command: Command,
+  line: string,
+  seed: string,
+  work: (session: SimSession) => Promise<void>,
+): Promise<void> {
+  const { printer } = new Invocation(context, command);
+  const simulator = await open(context);
+  context.signal?.addEventListener('abort', () => simulator.close(), { once: true });
+  const report = new SimReport(printer, simulator.commit, line);
+  try {
+    await report.begin(seed);
+    await work({ context, simulator, report });
+  } catch (error) {
+    if (context.signal?.aborted === true) throw new CliFailure('STOPPED', 'stopped');
+    throw error;
+  } finally {
+    simulator.close();
+    await report.end();
+  }
+}
+
+function open({ openSimulator }: CliContext): Promise<Simulator> {
+  if (openSimulator === undefined) throw new CliFailure('INTERNAL', 'there is no simulator here');
+  return openSimulator();
+}
+
+function prepare(
+  { context, simulator }: SimSession,
+  { scenario, pathconfig }: ScenarioOptions,
+  command: Command,
+): PreparedScenario {
+  const isFile = /[/.]/.test(scenario);
+  return simulator.prepare({
+    name: scenario,
+    ...(isFile ? { document: { path: scenario, text: textOf(context, '--scenario', scenario) } } : {}),
+    ...(pathconfig === undefined
+      ? {}
+      : { pathConfig: { path: pathconfig, text: textOf(context, '--pathconfig', pathconfig) } }),
+    ...(configOf(command) === undefined ? {} : { settings: new Invocation(context, command).settings }),
+  });
+}
+
+/** Only a file that was named: a `headrace.yaml` that happens to be there is none that somebody asked to simulate. */
+function configOf(command: Command): string | undefined {
+  const { config } = command.optsWithGlobals<{ config?: string }>();
+  return config;
+}
+
+function textOf({ readText }: CliContext, option: string, path: string): string {
+  const text = readText(path);
+  if (text !== undefined) return text;
+  throw new CliFailure('INVALID_ARGUMENT', `${option} ${path}: there is no such file`, EXIT_USAGE);
+}
+
+/** Numbers that follow each other; text stands alone. */
+function seedsFrom(seed: string, runs: number): string[] {
+  if (runs === 1) return [seed];
+  if (!/^\d{1,15}$/.test(seed))
+    throw new CliFailure('INVALID_ARGUMENT', `--runs ${runs} needs a --seed that is a number`, EXIT_USAGE);
+  return Array.from({ length: runs }, (_, at) => String(Number(seed) + at));
+}
+
+function seedOption(text: string): string {
+  if (/^[\w.-]{1,64}$/.test(text)) return text;
+  throw new InvalidArgumentError('It must have 1 to 64 letters, digits, dots, hyphens or underscores.');
+}

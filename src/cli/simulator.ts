@@ -1,0 +1,80 @@
+/**
+ * What the command line needs of the simulator, which it may not import: `src/composition/simulator.ts` gives it, with processes
+ * of its own for the simulations.
+ */
+import type { Settings } from '../settings/settings.js';
+
+export interface Simulator {
+  /** What is running: a commit where the program was built in a repository, else its version. */
+  readonly commit: string;
+  /** Simulations that run side by side. */
+  readonly concurrency: number;
+  readonly scenarios: readonly { readonly name: string; readonly description: string }[];
+  /** What is checked, by name. */
+  readonly invariants: Readonly<Record<string, string>>;
+  readonly mutants: readonly MutantInfo[];
+  /** Throws `INVALID_ARGUMENT` or `INVALID_SETTING` with the place of the mistake. */
+  prepare(source: ScenarioSource): PreparedScenario;
+  /** The mutant under its own scenario and a seed: whether it was caught, and by which invariant. */
+  runMutant(name: string, seed: string): Promise<RunReport>;
+  /** Ends all processes. */
+  close(): void;
+}
+
+export interface ScenarioSource {
+  /** The name of a built-in one; ignored when there is a document. */
+  readonly name: string;
+  readonly document?: { readonly path: string; readonly text: string };
+  readonly pathConfig?: { readonly path: string; readonly text: string };
+  /** Those of a server whose configuration is simulated. */
+  readonly settings?: Settings;
+}
+
+export interface PreparedScenario {
+  readonly name: string;
+  readonly description: string;
+  run(seed: string, options?: { readonly keepsTrace?: boolean }): Promise<RunReport>;
+  /** How many crash points a seed has. */
+  countCrashPoints(seed: string): Promise<{
+    readonly calls: number;
+    readonly violation: ViolationReport | undefined;
+  }>;
+  crashPoint(
+    seed: string,
+    call: number,
+  ): Promise<{ readonly runs: number; readonly failures: readonly CrashPointReport[] }>;
+}
+
+export interface RunReport {
+  readonly seed: string;
+  readonly scenario: string;
+  /** Rates, by fault. */
+  readonly faults: Readonly<Record<string, number>>;
+  readonly violation: ViolationReport | undefined;
+  /** Groups `operations`, `events`, `faults`, `probes`: how often, by name. */
+  readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly traceHash: string;
+  readonly nextRandom: number;
+  readonly clockMs: number;
+  readonly steps: number;
+  readonly trace?: readonly string[];
+}
+
+export interface ViolationReport {
+  readonly invariant: string;
+  readonly message: string;
+  readonly key: string | undefined;
+  readonly window: readonly string[];
+}
+
+export interface CrashPointReport {
+  readonly call: number;
+  readonly againAtCall: number | undefined;
+  readonly violation: ViolationReport;
+}
+
+export interface MutantInfo {
+  readonly name: string;
+  readonly description: string;
+  readonly caughtBy: readonly string[];
+}
