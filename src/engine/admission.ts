@@ -9,10 +9,11 @@
  * uploads; at the limit they wait, in order, for as long as the uploads may still make room for them (docs/space.md). Who waits
  * for the room of a budget holds up nobody else.
  */
-import { HeadraceError } from '../core/errors.js';
 import type { Clock } from '../core/ports.js';
 import { MIB } from '../core/units.js';
+import { Reservation } from './reservation.js';
 import type { Budget } from './space-budgets.js';
+import { noRoom, overBudget, overLimit } from './space-refusals.js';
 
 export interface AdmissionSources {
   readonly clock: Clock;
@@ -38,40 +39,12 @@ export interface AdmissionSources {
 
 /** Kept free on the disk for the log, checkpoints and compaction. */
 export const DISK_RESERVE_BYTES = 128 * MIB;
-const RETRY_AFTER_MS = 1000;
 /** Times that room is made for one write: others may take what was made before it gets its turn. */
 const ATTEMPTS_MAX = 8;
 /** Writes that wait for uploads; more are turned away at once. */
 const WAITING_MAX = 1024;
 /** Share of the way from the soft limit to the limit from which on paths that may are written through. */
 const DEGRADED_STRAIN = 0.5;
-
-export class Reservation {
-  readonly #admission: Admission;
-  readonly #budget: Budget | undefined;
-  #bytes: number;
-
-  constructor(admission: Admission, bytes: number, budget: Budget | undefined) {
-    this.#admission = admission;
-    this.#bytes = bytes;
-    this.#budget = budget;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** Reserves more; errors as `reserve`. */
-  async grow(bytes: number): Promise<void> {
-    await this.#admission.take({ bytes, budget: this.#budget, heldBytes: this.#bytes });
-    this.#bytes += bytes;
-  }
-
-  release(): void {
-    this.#admission.giveBack(this.#bytes, this.#budget);
-    this.#bytes = 0;
-  }
-}
 
 /** What a write asks for. */
 interface Claim {
@@ -169,7 +142,7 @@ export class Admission {
         if (this.#missingBytes(bytes) <= 0) break;
         const isEnough = await this.#makeRoom();
         if (this.#missingBytes(bytes) > 0 && (!isEnough || attempt === ATTEMPTS_MAX))
-          throw this.#noRoom(bytes);
+          throw noRoom(bytes, this.#sources);
       }
       // Nothing was waited for since the last look, so that two writers never take the same room.
       this.#reservedBytes += bytes;
@@ -286,33 +259,13 @@ export class Admission {
     );
   }
 
-  #noRoom(bytes: number): HeadraceError {
-    const { usedBytes, capacityBytes, diskFreeBytes } = this.#sources;
-    return refusal(
-      'OUT_OF_SPACE',
-      `the cache has no room for ${bytes} bytes: ${usedBytes()} of ${capacityBytes} bytes are in use, ` +
-        `${diskFreeBytes()} bytes are free on the disk, and nothing more can be evicted`,
-    );
-  }
-
   #checkPinned(claim: Claim): void {
     const { bytes, budget } = claim;
     if (this.#fitsPinned(bytes, budget)) return;
     const code = this.#mayFit(claim) ? 'SLOW_DOWN' : 'OUT_OF_SPACE';
-    const lead = code === 'SLOW_DOWN' ? 'the under-store takes less than is written' : 'out of space';
-    if (budget !== undefined && !fitsBudget(bytes, budget)) {
-      const pinned = budget.usedBytes + budget.reservedBytes;
-      throw refusal(
-        code,
-        `${lead}: ${pinned} bytes below ${budget.rule} wait to be persisted and ${bytes} more would exceed the ` +
-          `budget of ${budget.limitBytes} (pinnedBudget of the path rule)`,
-      );
-    }
-    throw refusal(
-      code,
-      `${lead}: ${this.pinnedBytes} bytes wait to be persisted and ${bytes} more would exceed the limit of ` +
-        `${this.#sources.pinnedLimitBytes} (worker.page.store.pinned.file.capacity.limit.ratio)`,
-    );
+    throw budget !== undefined && !fitsBudget(bytes, budget)
+      ? overBudget(code, bytes, budget)
+      : overLimit(code, bytes, this.pinnedBytes, this.#sources.pinnedLimitBytes);
   }
 }
 
@@ -323,8 +276,4 @@ function strainOf(bytes: number, softLimitBytes: number, limitBytes: number): nu
 
 function fitsBudget(bytes: number, budget: Budget | undefined): boolean {
   return budget === undefined || budget.usedBytes + budget.reservedBytes + bytes <= budget.limitBytes;
-}
-
-function refusal(code: 'SLOW_DOWN' | 'OUT_OF_SPACE', message: string): HeadraceError {
-  return new HeadraceError(code, message, { details: { retryAfterMs: RETRY_AFTER_MS } });
 }

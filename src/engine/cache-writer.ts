@@ -18,7 +18,7 @@ import {
   type StoredReceiver,
 } from './small-body.js';
 import { checkMd5 } from './digests.js';
-import type { Reservation } from './admission.js';
+import type { Reservation } from './reservation.js';
 import type { AbandonReason } from '../../log/object-events.js';
 
 /** How much a body of unknown size reserves at a time. */

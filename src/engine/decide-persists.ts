@@ -4,7 +4,7 @@
  */
 import type { DataEvent } from '../../log/events.js';
 import { objectKey, type DeletingRecord, type ObjectRecord } from '../../projections/records.js';
-import type { Decision, DecisionView } from './partition.js';
+import type { Decision, DecisionView } from './decision.js';
 
 export interface PersistTarget {
   readonly bucket: string;

@@ -19,7 +19,7 @@ import {
 } from '../../projections/records.js';
 import { checkConditions, currentEtag, replacedBy, replacedDelete } from './decide.js';
 import type { CompleteUploadRequest } from './upload-requests.js';
-import type { Decision, DecisionView } from './partition.js';
+import type { Decision, DecisionView } from './decision.js';
 
 interface Target {
   readonly bucket: string;

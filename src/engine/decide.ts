@@ -12,7 +12,7 @@ import type { DataEvent } from '../../log/events.js';
 import type { AbandonReason, ObjectEvicted, Replaced } from '../../log/object-events.js';
 import { objectKey, type IndexRecord, type ObjectRecord } from '../../projections/records.js';
 import type { WriteConditions } from './object-service.js';
-import type { Decision, DecisionView } from './partition.js';
+import type { Decision, DecisionView } from './decision.js';
 
 interface Target {
   readonly bucket: string;

@@ -8,7 +8,7 @@
  */
 import type { Extent, ObjectVersion } from '../core/object.js';
 import { objectKey } from '../../projections/records.js';
-import type { Reservation } from './admission.js';
+import type { Reservation } from './reservation.js';
 import { decideCommit } from './decide.js';
 import { partitionOf, type EngineCore } from './engine-core.js';
 import { SMALL_BODY_BYTES_MAX } from './object-service.js';

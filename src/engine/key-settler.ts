@@ -2,7 +2,7 @@
 import { objectKey } from '../../projections/records.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { Unlock } from './key-locks.js';
-import type { DecisionView } from './partition.js';
+import type { DecisionView } from './decision.js';
 import type { Persister } from './persister.js';
 
 /** The UFS has yet to delete the object. Never leaves the engine. */

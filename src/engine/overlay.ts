@@ -5,6 +5,9 @@
  * applied to the index below.
  */
 import type { IndexStore } from '../core/index-store.js';
+import type { DataEvent } from '../../log/events.js';
+import { foldMultipartUploads } from '../../projections/multipart-uploads.js';
+import { foldObjectIndex } from '../../projections/object-index.js';
 import type { IndexRecord, RecordMap } from '../../projections/records.js';
 
 interface Entry {
@@ -26,9 +29,14 @@ export class Overlay implements RecordMap {
     return this.#entries.size;
   }
 
-  /** The changes that follow belong to the event at `offset`. */
-  begin(offset: number): void {
-    this.#offset = offset;
+  /** Takes over what the queued events change; the first of them will have `firstOffset`. */
+  fold(events: readonly DataEvent[], firstOffset: number): void {
+    this.#offset = firstOffset;
+    for (const event of events) {
+      foldMultipartUploads(this, event);
+      foldObjectIndex(this, event, this.#offset);
+      this.#offset += 1;
+    }
   }
 
   get(key: string): IndexRecord | undefined {

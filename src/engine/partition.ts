@@ -14,10 +14,7 @@ import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { IndexStore } from '../core/index-store.js';
 import type { Logger } from '../core/logger.js';
 import type { Clock } from '../core/ports.js';
-import type { DataEvent } from '../../log/events.js';
 import type { DurableBatch, LogStore, PartitionLog } from '../../log/log-store.js';
-import { foldMultipartUploads } from '../../projections/multipart-uploads.js';
-import { foldObjectIndex } from '../../projections/object-index.js';
 import {
   decodeSnapshot,
   emptyPartitionState,
@@ -28,26 +25,8 @@ import {
 } from '../../projections/partition-state.js';
 import type { IndexRecord, RecordMap } from '../../projections/records.js';
 import { isControlEvent } from '../../projections/control.js';
+import type { Decision, DecisionView, Receipt } from './decision.js';
 import { DurableRecords, Overlay } from './overlay.js';
-
-/** What a command decides on. */
-export interface DecisionView {
-  readonly records: RecordMap;
-  /** The offset that the first of the decided events will have. */
-  readonly nextOffset: number;
-  readonly nowMs: number;
-}
-
-export interface Decision<Result> {
-  readonly events: readonly DataEvent[];
-  readonly result: Result;
-}
-
-export interface Receipt<Result> {
-  readonly result: Result;
-  /** Offset of the first event; the durable offset when there was none. */
-  readonly offset: number;
-}
 
 export interface PartitionDependencies {
   readonly number: number;
@@ -174,7 +153,7 @@ export class Partition {
     const appended = log.append(events);
     // What the log did not even queue has no offset, and must not be seen by later decisions.
     if (log.nextOffset > nextOffset) {
-      this.#foldQueued(events, nextOffset);
+      this.#overlay.fold(events, nextOffset);
       this.#lastAppend = appended;
     }
     return appended.then(
@@ -185,16 +164,6 @@ export class Partition {
         throw error;
       },
     );
-  }
-
-  #foldQueued(events: readonly DataEvent[], firstOffset: number): void {
-    let offset = firstOffset;
-    for (const event of events) {
-      this.#overlay.begin(offset);
-      foldMultipartUploads(this.#overlay, event);
-      foldObjectIndex(this.#overlay, event, offset);
-      offset += 1;
-    }
   }
 
   /** A decision that changes nothing may rest on something queued: it holds, and may be told, once that is durable. */

@@ -19,17 +19,19 @@ import { decidePersisted } from './decide.js';
 import { decideRetry, type PersistTarget } from './decide-persists.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { UfsLocation } from './mount-table.js';
-import type { Decision, DecisionView } from './partition.js';
-import { ufsCall } from './ufs-calls.js';
+import type { Decision, DecisionView } from './decision.js';
+import { ufsCall, type CutOff } from './ufs-calls.js';
 
 /** Times that a write is repeated because one of our own versions turned out to be there. */
 const OWN_VERSIONS_MAX = 3;
 
 export class SafePersist {
   readonly #core: EngineCore;
+  readonly #cutOff: CutOff;
 
-  constructor(core: EngineCore) {
+  constructor(core: EngineCore, cutOff: CutOff) {
     this.#core = core;
+    this.#cutOff = cutOff;
   }
 
   isConditional(bucket: string, key: string): boolean {
@@ -181,7 +183,7 @@ export class SafePersist {
   }
 
   #head({ store, bucket, key }: UfsLocation): Promise<StoredObject | undefined> {
-    return ufsCall(this.#core, (signal) => store.head(bucket, key, signal));
+    return ufsCall(this.#core, (signal) => store.head(bucket, key, signal), { cutOff: this.#cutOff });
   }
 }
 

@@ -3,7 +3,7 @@
  */
 import type { Extent } from '../core/object.js';
 import type { AbandonReason } from '../../log/object-events.js';
-import type { Reservation } from './admission.js';
+import type { Reservation } from './reservation.js';
 import { checkMd5 } from './digests.js';
 import type { Body } from './object-service.js';
 import type { SegmentGuard } from './segment-guard.js';

@@ -6,7 +6,7 @@ import type { ObjectVersion, PolicyMode } from '../core/object.js';
 import { decideCommit } from './decide.js';
 import { partitionOf, type EngineCore } from './engine-core.js';
 import type { Body, PutObjectRequest, WriteReceipt } from './object-service.js';
-import type { DecisionView } from './partition.js';
+import type { DecisionView } from './decision.js';
 import type { StoredBody, StoredReceiver } from './small-body.js';
 
 export interface SmallPutRequest extends PutObjectRequest {

@@ -15,7 +15,7 @@ import type { KeySettler } from './key-settler.js';
 import { holdExtents, readObject } from './object-bytes.js';
 import type { UfsLocation } from './mount-table.js';
 import type { Offset } from './object-service.js';
-import type { Decision, DecisionView } from './partition.js';
+import type { Decision, DecisionView } from './decision.js';
 import { changedMeanwhile, discard, fromStored, noSuchKey } from './stored-objects.js';
 import { ufsCall, type UfsKnowledge } from './ufs-calls.js';
 import type { WritePath } from './write-path.js';

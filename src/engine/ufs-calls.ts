@@ -8,7 +8,7 @@ import type { PolicyMode } from '../core/object.js';
 import { objectKey } from '../../projections/records.js';
 import { durableRecord, type EngineCore } from './engine-core.js';
 import type { UfsLocation } from './mount-table.js';
-import type { DecisionView } from './partition.js';
+import type { DecisionView } from './decision.js';
 import type { Question } from './ufs-metadata-cache.js';
 
 /** A call that moves a whole object has a deadline that grows with its size, at this lowest useful rate. */

@@ -42,7 +42,7 @@ import type {
 } from './upload-requests.js';
 import { holdExtents } from './object-bytes.js';
 import { refusePendingDelete } from './key-settler.js';
-import type { Receipt } from './partition.js';
+import type { Receipt } from './decision.js';
 import type { KnownEtag, UfsKnowledge } from './ufs-calls.js';
 import { checksumOfUpload } from './upload-checksum.js';
 import { receiptOf } from './small-put.js';

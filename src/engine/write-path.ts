@@ -16,6 +16,7 @@ import { byteLength } from '../core/key.js';
 import { objectKey } from '../../projections/records.js';
 import type { CacheWriter } from './cache-writer.js';
 import { withoutCopy } from './changed-in-ufs.js';
+import { checkedBody } from './checked-body.js';
 import { checkConditions, currentEtag, decideCommit, decideDelete } from './decide.js';
 import { checkMd5 } from './digests.js';
 import { controlState, durableRecord, partitionOf, type EngineCore } from './engine-core.js';
@@ -23,7 +24,7 @@ import { refusePendingDelete, type KeySettler } from './key-settler.js';
 import { refuseMoved } from './mount-table.js';
 import type { Body, PutObjectRequest, WriteConditions, WriteReceipt } from './object-service.js';
 import { readObject } from './object-bytes.js';
-import type { Decision, DecisionView, Receipt } from './partition.js';
+import type { Decision, DecisionView, Receipt } from './decision.js';
 import type { StoredBody } from './small-body.js';
 import { SmallPut, receiptOf, versionOf, type SmallPutRequest } from './small-put.js';
 import { creatingBucket, ufsCall, ufsTimeoutMs, type KnownEtag, type UfsKnowledge } from './ufs-calls.js';
@@ -220,7 +221,7 @@ export class WritePath {
       const held = await withoutCopy(this.#core, request, () =>
         this.#putUfs(bucket, key, {
           size,
-          open: () => (bytes === undefined ? this.#checked(request) : once(bytes)),
+          open: () => (bytes === undefined ? checkedBody(this.#core.digests, request) : once(bytes)),
           bytes,
           headers: request.headers,
           etag: digest === undefined ? undefined : Buffer.from(digest).toString('hex'),
@@ -247,25 +248,6 @@ export class WritePath {
     return ufsCall(this.#core, (signal) => (isOurs ? creatingBucket(located, put, signal) : put(signal)), {
       timeoutMs: ufsTimeoutMs(this.#core, request.size),
     });
-  }
-
-  /** The body as it streams by; throws before its end when it is not what the client said, so that nothing is stored. */
-  async *#checked(request: PutObjectRequest): AsyncGenerator<Uint8Array> {
-    if (request.body.kind !== 'stream') return;
-    const digest = this.#core.digests.stream();
-    let received = 0;
-    for await (const chunk of request.body.stream) {
-      received += chunk.length;
-      await digest.update(chunk);
-      yield chunk;
-    }
-    if (received !== request.body.size) {
-      throw new HeadraceError(
-        'INCOMPLETE_BODY',
-        `the body ended after ${received} of ${request.body.size} bytes`,
-      );
-    }
-    checkMd5(request.md5, await digest.digest());
   }
 
   /** Under the lock: conditions hold, and nothing that is being fetched will be kept. */

@@ -1,7 +1,7 @@
 /** Drives decisions and folds without a log: every decided event is applied at once, at the next offset. */
 import type { DataEvent } from '../../log/events.js';
 import type { Extent, ObjectVersion } from '../../src/core/object.js';
-import type { Decision, DecisionView } from '../../src/engine/partition.js';
+import type { Decision, DecisionView } from '../../src/engine/decision.js';
 import {
   emptyPartitionState,
   foldPartition,
