@@ -71,7 +71,7 @@ export class Persister {
       ageLimitMs: tuning.ageLimitMs ?? AGE_LIMIT_MS,
     });
     this.#health = new StoreHealth(core, () => this.#wake());
-    this.safe = new SafePersist(core);
+    this.safe = new SafePersist(core, this.#cutOff);
     this.#upload = new PersistUpload({
       core,
       safe: this.safe,

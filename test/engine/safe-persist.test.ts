@@ -263,3 +263,18 @@ void t.test(
     t.same(world.inUfs('key'), body(3));
   },
 );
+
+void t.test('safe persist: a stop does not wait for a UFS that does not say what it holds', async (t) => {
+  const world = await open({ engine: { ufsTimeoutMs: 600 * SECOND_MS } });
+  await world.put('key', body(1));
+  await world.drained();
+  world.ufs.arm('hang', { operation: 'head' });
+  await world.delete('key');
+  await world.sleep(SECOND_MS);
+  const startedMs = world.clock.monotonicTimeMs();
+  await world.stop();
+  t.ok(world.clock.monotonicTimeMs() - startedMs < 10 * SECOND_MS);
+  await world.start();
+  await world.drained();
+  t.equal(world.inUfs('key'), undefined);
+});
