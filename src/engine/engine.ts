@@ -182,13 +182,7 @@ export class Engine {
       uploadsWait: () => partitions.some(({ state }) => state.uploads.pending > state.uploads.quarantined),
       capacityBytes: options.capacityBytes,
       pinnedLimitBytes: Math.floor(options.capacityBytes * options.pinnedRatio),
-      unpersistedBytes: () => {
-        let bytes = 0;
-        for (const { state } of partitions) {
-          bytes += state.pinned.pendingBytes + state.pinned.transientBytes + state.pinned.partBytes;
-        }
-        return bytes;
-      },
+      unpersistedBytes: () => unpersistedBytes(partitions),
       usedBytes,
       diskFreeBytes: () => space.freeBytes,
       makeRoom: (bytes) => reclaimer?.makeRoom(bytes) ?? Promise.resolve(false),
@@ -221,17 +215,23 @@ export class Engine {
     const engine = new Engine(dependencies, core, { reclaimer, space }, users);
     if (dependencies.quiet === true) return engine;
     ({ persister } = engine);
+    await engine.#start();
+    return engine;
+  }
+
+  /** The effects; what they find to do goes on beside the requests. */
+  async #start(): Promise<void> {
+    const { admission, budgets, control, partitions } = this.core;
     budgets.start();
     for (const { events$ } of partitions) events$.subscribe(() => admission.madeRoom());
     control.listen(({ type }) => {
       if (type === 'PathConfigChanged') budgets.recount();
     });
-    await engine.admin.settleMounts();
-    reclaimer.start();
-    engine.persister.start();
-    await engine.#reaper.start();
-    engine.#jobs.resume();
-    return engine;
+    await this.admin.settleMounts();
+    this.#reclaimer.start();
+    this.persister.start();
+    await this.#reaper.start();
+    this.#jobs.resume();
   }
 
   /**
@@ -288,4 +288,13 @@ async function openPartitions(
     );
   }
   return partitions;
+}
+
+function unpersistedBytes(partitions: readonly Partition[]): number {
+  let bytes = 0;
+  for (const { state } of partitions) {
+    const { pendingBytes, transientBytes, partBytes } = state.pinned;
+    bytes += pendingBytes + transientBytes + partBytes;
+  }
+  return bytes;
 }

@@ -8,11 +8,17 @@ import { createProgressBar } from '../progress-bar.js';
 
 export function addMountCommand(program: Command, context: CliContext): void {
   const mount = program.command('mount').description('map buckets and prefixes to under-stores');
+  addAdd(mount, context);
+  addList(mount, context);
+  addRemove(mount, context);
+}
+
+function addAdd(mount: Command, context: CliContext): void {
   mount
     .command('add')
     .description('keep a bucket or a prefix in a UFS of its own')
     .argument('<path>', '/<bucket> or /<bucket>/<prefix>', pathArgument)
-    .argument('<ufs>', 'a directory or s3://<bucket>[/<prefix>]')
+    .argument('<ufs>', 'a directory, s3://<bucket>[/<prefix>] or hdfs://<namenode>:<port>/<directory>')
     .addOption(
       new Option(
         '--safe-persist <mode>',
@@ -35,6 +41,9 @@ export function addMountCommand(program: Command, context: CliContext): void {
         await printer.table([[`mounted ${ufs} at ${path}`]]);
       },
     );
+}
+
+function addList(mount: Command, context: CliContext): void {
   mount
     .command('list')
     .description('list all mounts')
@@ -53,6 +62,9 @@ export function addMountCommand(program: Command, context: CliContext): void {
         ['PATH', 'UFS', 'OPTIONS'],
       );
     });
+}
+
+function addRemove(mount: Command, context: CliContext): void {
   mount
     .command('remove')
     .description('undo a mount; what is in the UFS stays there')

@@ -43,7 +43,7 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   timeoutMs: 'How long to wait, in milliseconds.',
   version: 'Only if this is still the version.',
   to: 'The offset behind the last.',
-  ufs: 'A directory, file:///<directory>, or s3://<bucket>/<prefix>.',
+  ufs: 'A directory, file:///<directory>, s3://<bucket>/<prefix> or hdfs://<namenode>:<port>/<directory>.',
   upToOffset: 'Only what was logged up to here: what `x-headrace-offset` of a write says.',
   depth: 'Levels that are told apart.',
   dryRun: 'Only say what would be done.',

@@ -30,7 +30,13 @@ interface DiscardBody {
   readonly confirm?: boolean;
 }
 
-export function addPersistRoutes(server: FastifyInstance, { admin }: AdminRouteContext): void {
+export function addPersistRoutes(server: FastifyInstance, context: AdminRouteContext): void {
+  addLooks(server, context);
+  addDecisions(server, context);
+}
+
+/** What there is, and the bytes of it. */
+function addLooks(server: FastifyInstance, { admin }: AdminRouteContext): void {
   server.get<{ Querystring: PersistListRequest }>(
     '/api/v1/async-persist',
     {
@@ -56,6 +62,22 @@ export function addPersistRoutes(server: FastifyInstance, { admin }: AdminRouteC
     },
   );
 
+  server.get<{ Querystring: { path: string; version?: number } }>(
+    '/api/v1/async-persist/export',
+    { schema: { querystring: query({ path, version }, ['path']) } },
+    async (request, reply) => {
+      const { path: text, ...rest } = request.query;
+      const { body, ...object } = await admin.persists.open({ ...rest, ...splitObjectPath(text) });
+      return reply
+        .type('application/octet-stream')
+        .header('content-length', object.size)
+        .header(OBJECT_HEADER, Buffer.from(JSON.stringify(object)).toString('base64'))
+        .send(Readable.from(copied(body), { objectMode: false }));
+    },
+  );
+}
+
+function addDecisions(server: FastifyInstance, { admin }: AdminRouteContext): void {
   server.post<{ Body: PersistRetryRequest | null }>(
     '/api/v1/async-persist/retry',
     {
@@ -96,20 +118,6 @@ export function addPersistRoutes(server: FastifyInstance, { admin }: AdminRouteC
         );
       }
       return admin.persists.discard({ ...rest, ...splitObjectPath(text) });
-    },
-  );
-
-  server.get<{ Querystring: { path: string; version?: number } }>(
-    '/api/v1/async-persist/export',
-    { schema: { querystring: query({ path, version }, ['path']) } },
-    async (request, reply) => {
-      const { path: text, ...rest } = request.query;
-      const { body, ...object } = await admin.persists.open({ ...rest, ...splitObjectPath(text) });
-      return reply
-        .type('application/octet-stream')
-        .header('content-length', object.size)
-        .header(OBJECT_HEADER, Buffer.from(JSON.stringify(object)).toString('base64'))
-        .send(Readable.from(copied(body), { objectMode: false }));
     },
   );
 }
