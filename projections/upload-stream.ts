@@ -7,7 +7,7 @@
  */
 import type { DataEvent } from '../log/events.js';
 import type { Replaced } from '../log/object-events.js';
-import type { UfsUploadEnded } from '../log/persist-events.js';
+import type { UfsUploadEnded, UfsUploadStarted } from '../log/persist-events.js';
 import {
   partPrefixEnd,
   queueKey,
@@ -67,13 +67,9 @@ export function foldUploadStream(
         quarantined: false,
       });
       return;
-    case 'UfsUploadStarted': {
-      const sinceMs = queued(index, event.version)?.upload?.sinceMs ?? event.atMs;
-      // The name follows what said that it is about to be begun, and keeps its time.
-      const upload = { id: event.ufsUpload, sinceMs: event.ufsUpload === '' ? event.atMs : sinceMs };
-      change(index, counts, event.version, { upload });
+    case 'UfsUploadStarted':
+      startUpload(index, counts, event);
       return;
-    }
     case 'UfsPartStored':
       if (queued(index, event.version)?.upload === undefined) return;
       index.set(ufsPartKey(event.version, event.partNumber), {
@@ -88,6 +84,24 @@ export function foldUploadStream(
     default:
       return;
   }
+}
+
+/**
+ * The name follows what said that it is about to be begun, and keeps its time. A version that was replaced meanwhile waits no more: its
+ * upload is stale from its beginning.
+ */
+function startUpload(
+  index: RecordMap,
+  counts: UploadStreamCounts,
+  { bucket, key, version, ufsUpload, atMs }: UfsUploadStarted,
+): void {
+  const record = queued(index, version);
+  const stale = index.get(staleUploadKey(version));
+  const known = record === undefined && stale?.kind === 'staleUpload' ? stale : record?.upload;
+  const upload = { id: ufsUpload, sinceMs: ufsUpload === '' ? atMs : (known?.sinceMs ?? atMs) };
+  if (record === undefined)
+    index.set(staleUploadKey(version), { kind: 'staleUpload', bucket, key, ...upload });
+  else change(index, counts, version, { upload });
 }
 
 /** One without a name may still turn up at the UFS: it stays to be looked for. */

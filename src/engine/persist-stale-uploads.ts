@@ -18,7 +18,6 @@ import { decideUfsUploadEnded } from './decide-persists.js';
 import { durableRecord, type EngineCore } from './engine-core.js';
 import type { Partition } from './partition.js';
 import { abortBegunSince } from './persist-multipart.js';
-import { RESUMABLE_BYTES_MIN } from './persist-upload.js';
 import { ufsCall, type CutOff } from './ufs-calls.js';
 
 const RETRY_MS = 30 * SECOND_MS;
@@ -74,16 +73,18 @@ export class PersistStaleUploads {
 
   #look(partition: Partition, event: DataEvent): void {
     const left = leftBehind(event);
-    if (left === undefined || left.size < RESUMABLE_BYTES_MIN) return;
-    const record = partition.index.get(staleUploadKey(left.version));
+    if (left === undefined) return;
+    const record = partition.index.get(staleUploadKey(left));
     if (record?.kind !== 'staleUpload') return;
-    this.#note(partition, left.version, record);
+    this.#note(partition, left, record);
     this.#abortLater(0);
   }
 
   #note(partition: Partition, version: number, { bucket, key }: StaleUploadRecord): void {
     const name = objectKey(bucket, key);
-    this.#byObject.set(name, [...(this.#byObject.get(name) ?? []), { partition, version }]);
+    const noted = this.#byObject.get(name) ?? [];
+    if (noted.some((stale) => stale.version === version)) return;
+    this.#byObject.set(name, [...noted, { partition, version }]);
   }
 
   #abortLater(delayMs: number): void {
@@ -159,15 +160,15 @@ export class PersistStaleUploads {
 }
 
 /** The version whose upload an event may have made stale. */
-function leftBehind(event: DataEvent): { readonly version: number; readonly size: number } | undefined {
+function leftBehind(event: DataEvent): number | undefined {
   switch (event.type) {
     case 'ObjectCommitted':
     case 'ObjectDeleted':
-      return event.replaced?.state === 'PERSISTED' ? undefined : event.replaced;
+      return event.replaced?.state === 'PERSISTED' ? undefined : event.replaced?.version;
     case 'PersistDiscarded':
-      return event;
+    case 'UfsUploadStarted':
     case 'UfsUploadEnded':
-      return { version: event.version, size: RESUMABLE_BYTES_MIN };
+      return event.version;
     default:
       return undefined;
   }

@@ -1,8 +1,9 @@
 /**
  * Takes one version of an object to its under-store, whole or in parts.
  *
- * A large object that came in parts, or is larger than one request may be, goes by the store's multipart upload where it has one
- * (`persist-multipart.ts`), with its progress in the log; all else in one put. What the store says it holds is compared with
+ * An object that came in parts, or is larger than one request may be, goes by the store's multipart upload where it has one
+ * (`persist-multipart.ts`), with its progress in the log: also a small one, since an upload that nobody remembers stays at the store, and is paid
+ * for. All else goes in one put. What the store says it holds is compared with
  * what was sent.
  */
 import { HeadraceError } from '../core/errors.js';
@@ -20,8 +21,6 @@ import type { SafePersist } from './safe-persist.js';
 import type { SegmentStore } from './segment-store.js';
 import { creatingBucket, ufsCall, ufsTimeoutMs, type CutOff } from './ufs-calls.js';
 
-/** A multipart object below this is not worth events of its own: it begins again after a restart. */
-export const RESUMABLE_BYTES_MIN = 8 * MIB;
 /** Parts of an object that did not come in parts. */
 const SPLIT_BYTES_MIN = 64 * MIB;
 const PARTS_MAX = 10_000;
@@ -66,9 +65,8 @@ export class PersistUpload {
   }
 
   #planOf({ size, parts = [] }: ObjectRecord): PartPlan | undefined {
-    if (size < RESUMABLE_BYTES_MIN) return undefined;
-    if (parts.length > 1) return { sizes: parts.map((part) => part.size) };
-    if (parts.length === 1 || size <= this.#parts.multipartThresholdBytes) return undefined;
+    if (parts.length > 0) return { sizes: parts.map((part) => part.size) };
+    if (size <= this.#parts.multipartThresholdBytes) return undefined;
     const partBytes = Math.max(SPLIT_BYTES_MIN, Math.ceil(size / PARTS_MAX));
     const count = Math.ceil(size / partBytes);
     return {

@@ -80,7 +80,7 @@ export const CACHE_SETTINGS: SettingsOf<CacheValues> = {
     key: 'write.cache.async.persist.multipart.threshold',
     default: '5GiB',
     description:
-      'What came in one piece and is larger goes to the UFS in parts, which a restart continues; its ETag there is no MD5 then. What came in parts always does, from 8 MiB on.',
+      'What came in one piece and is larger goes to the UFS in parts, which a restart continues; its ETag there is no MD5 then. What came in parts always does.',
   }),
   persistRetryInitialMs: setting(duration(1, DAY_MS), {
     key: 'worker.write.cache.async.persist.retry.initial.interval',

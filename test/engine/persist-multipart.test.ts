@@ -41,6 +41,44 @@ void t.test('a large object goes in parts with its own boundaries, and its ETag 
   t.same([...world.partition.index.scan('m', 'n')], [], 'its parts are forgotten');
 });
 
+void t.test(
+  'a small object that came in parts has its upload in the log, so that none is left open',
+  async (t) => {
+    const world = await openWorld();
+    world.ufs.arm('hang', { operation: 'putPart', times: 100 });
+    const uploadId = await world.createUpload('key');
+    const part = await world.putPart('key', uploadId, 1, makeBody(1, 1000));
+    await world.completeUpload('key', uploadId, [part]);
+    await world.until(() => world.ufs.uploads.open.size === 1);
+    await world.put('key', Buffer.from('newer'));
+    world.ufs.setFaults({});
+    await world.drained();
+    await world.until(() => world.ufs.uploads.open.size === 0);
+    t.equal(world.inUfs('key')?.toString(), 'newer');
+  },
+);
+
+void t.test(
+  'an upload whose version is replaced before its name is known is aborted by its name',
+  async (t) => {
+    const world = await openWorld();
+    world.ufs.arm('hang', { operation: 'putPart', times: 100 });
+    const uploadId = await world.createUpload('key');
+    const part = await world.putPart('key', uploadId, 1, makeBody(1, 1000));
+    await world.completeUpload('key', uploadId, [part]);
+    const queued = () => [...world.partition.index.scan('q', 'r')].map(([, record]) => record);
+    const stale = () => [...world.partition.index.scan('s', 't')].map(([, record]) => record);
+    await world.until(() => queued().some((record) => record.kind === 'queued' && record.upload?.id === ''));
+    await world.put('key', Buffer.from('newer'));
+    t.match(stale(), [{ kind: 'staleUpload', id: '' }], 'nobody knows its name yet');
+    await world.until(() => stale().every((record) => record.kind === 'staleUpload' && record.id !== ''));
+    world.ufs.setFaults({});
+    await world.drained();
+    t.equal(world.ufs.uploads.open.size, 0, 'before the newer version went there');
+    t.equal(world.inUfs('key')?.toString(), 'newer');
+  },
+);
+
 for (const way of ['kill', 'crash', 'restart'] as const) {
   void t.test(`after a ${way} an upload goes on behind the parts that the UFS has`, async (t) => {
     const world = await openWorld();
