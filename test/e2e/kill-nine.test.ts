@@ -103,7 +103,7 @@ async function endUploads(
 ): Promise<void> {
   for (const upload of uploads) {
     if (upload.ending || upload.parts.length === 0) await abortUpload(client, upload);
-    else model.settle(upload.target, await completeUpload(client, model, upload));
+    else model.settle(upload.target, (await completeUpload(client, model, upload)).content);
   }
 }
 

@@ -97,6 +97,9 @@ export interface TestStatus {
   readonly usedBytes: number;
   readonly pinnedBytes: number;
   readonly pendingObjects: number;
+  readonly quarantinedObjects: number;
+  /** When the oldest of them was written; absent when nothing waits. */
+  readonly oldestPendingMs?: number;
   readonly openWrites: number;
   readonly objects: number;
 }

@@ -56,8 +56,13 @@ export class S3Client {
   }
 
   /** As `request`, and throws unless it answers 2xx. */
-  async expect(method: string, target: string, body?: Uint8Array | string): Promise<S3Response> {
-    const response = await this.request(method, target, body);
+  async expect(
+    method: string,
+    target: string,
+    body?: Uint8Array | string,
+    headers: Record<string, string> = {},
+  ): Promise<S3Response> {
+    const response = await this.request(method, target, body, headers);
     if (response.status >= 300)
       throw new Error(`${method} ${target}: ${response.status} ${response.body.toString('utf8', 0, 500)}`);
     return response;

@@ -4,6 +4,8 @@
  *
  * All choices come from one seed; their interleaving does not, as the server is a real process.
  */
+import type { IncomingHttpHeaders } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   matchContent,
   multipartContent,
@@ -46,6 +48,23 @@ export interface LoadOptions {
   /** Paths of the keys that are written, with the leading slash. */
   readonly keys: readonly string[];
   readonly workers: number;
+  /** Few large bodies: for a load that goes on for long. */
+  readonly small?: boolean;
+  /** Each worker's pause between two requests. */
+  readonly pauseMs?: number;
+  /** Headers that go with the content of this seed; none unless given. */
+  readonly headersOf?: (seed: number) => Record<string, string>;
+  /** The UFS may not answer: a read of what only it could know may be refused. */
+  readonly refusesMisses?: boolean;
+  readonly onWrite?: (write: AcknowledgedWrite) => void;
+}
+
+export interface AcknowledgedWrite {
+  readonly key: string;
+  readonly content: Content;
+  /** From the first byte of the request to the last of the answer; of a multipart upload, of its completion. */
+  readonly latencyMs: number;
+  readonly headers: IncomingHttpHeaders;
 }
 
 export class S3Load {
@@ -88,6 +107,7 @@ export class S3Load {
       const key = this.#pick(this.#options.keys);
       try {
         await this.#act(key);
+        if (this.#options.pauseMs !== undefined) await delay(this.#options.pauseMs);
       } catch (error) {
         if (error instanceof NoAnswerError && this.#stopping) return;
         this.problems.push(`${key}: ${(error as Error).message}`);
@@ -111,7 +131,8 @@ export class S3Load {
   #size(): number {
     const choice = this.#random();
     if (choice < 0.06) return this.#pick([0, 1, 4095, 4096]);
-    if (choice < 0.8) return 10 * KIB;
+    if (choice < (this.#options.small === true ? 0.98 : 0.8)) return 10 * KIB;
+    if (this.#options.small === true) return 300 * KIB;
     return choice < 0.97 ? 300 * KIB : 6 * MIB;
   }
 
@@ -123,10 +144,13 @@ export class S3Load {
   async #put(key: string): Promise<void> {
     const { content, body } = this.#content(this.#size());
     const write = this.#options.model.begin(key, content);
-    const response = await this.#client.request('PUT', key, body);
+    const sentMs = performance.now();
+    const response = await this.#client.request('PUT', key, body, this.#options.headersOf?.(content.seed));
+    const latencyMs = performance.now() - sentMs;
     this.#require(response.status === 200, `PUT answered ${response.status} ${response.body.toString()}`);
     this.#options.model.acknowledge(write);
     this.acknowledged++;
+    this.#options.onWrite?.({ key, content, latencyMs, headers: response.headers });
     this.#require(response.headers.etag === content.etag, `PUT answered the ETag ${response.headers.etag}`);
   }
 
@@ -139,13 +163,14 @@ export class S3Load {
   }
 
   async #multipart(key: string): Promise<void> {
-    const created = await this.#client.expect('POST', `${key}?uploads`);
+    const sizes = this.#random() < this.#largeShare ? [PART_BYTES, 300 * KIB] : [10 * KIB];
+    const parts = sizes.map((size) => this.#content(size));
+    const headers = this.#options.headersOf?.(parts[0]?.content.seed ?? 0);
+    const created = await this.#client.expect('POST', `${key}?uploads`, undefined, headers);
     const uploadId = xmlText(created.body.toString(), 'UploadId') ?? '';
     const upload: OpenUpload = { target: key, uploadId, parts: [], ending: false };
     this.openUploads.push(upload);
-    const sizes = this.#random() < 0.5 ? [PART_BYTES, 300 * KIB] : [10 * KIB];
-    for (const [i, size] of sizes.entries()) {
-      const { content, body } = this.#content(size);
+    for (const [i, { content, body }] of parts.entries()) {
       const target = `${key}?partNumber=${i + 1}&uploadId=${encodeURIComponent(uploadId)}`;
       const answer = await this.#client.expect('PUT', target, body);
       this.#require(answer.headers.etag === content.etag, `a part has the ETag ${answer.headers.etag}`);
@@ -159,16 +184,32 @@ export class S3Load {
   async #end(upload: OpenUpload, abort: boolean): Promise<void> {
     upload.ending = true;
     if (abort) await abortUpload(this.#client, upload);
-    else await completeUpload(this.#client, this.#options.model, upload);
+    else await this.#complete(upload);
     this.acknowledged++;
     this.openUploads.splice(this.openUploads.indexOf(upload), 1);
   }
 
+  async #complete(upload: OpenUpload): Promise<void> {
+    const sentMs = performance.now();
+    const { content, headers } = await completeUpload(this.#client, this.#options.model, upload);
+    this.#options.onWrite?.({
+      key: upload.target,
+      content,
+      latencyMs: performance.now() - sentMs,
+      headers,
+    });
+  }
+
   async #get(key: string): Promise<void> {
-    const { model } = this.#options;
+    const { model, refusesMisses } = this.#options;
     const begunAt = model.moment();
-    const problem = await checkKey(this.#client, key, () => model.candidates(key, begunAt, model.moment()));
+    const candidates = () => model.candidates(key, begunAt, model.moment());
+    const problem = await checkKey(this.#client, key, candidates, refusesMisses);
     if (typeof problem === 'string') throw new Error(problem);
+  }
+
+  get #largeShare(): number {
+    return this.#options.small === true ? 0.05 : 0.5;
   }
 
   #require(condition: boolean, problem: string): asserts condition {
@@ -176,12 +217,12 @@ export class S3Load {
   }
 }
 
-/** Completes an upload from its acknowledged parts, notes it in the model and returns what is stored. */
+/** Completes an upload from its acknowledged parts, notes it in the model and returns what is stored, with the answer's headers. */
 export async function completeUpload(
   client: S3Client,
   model: ObjectModel,
   upload: OpenUpload,
-): Promise<Content> {
+): Promise<{ readonly content: Content; readonly headers: IncomingHttpHeaders }> {
   const content = multipartContent(upload.parts);
   const parts = upload.parts.map(
     (part, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${part.etag}</ETag></Part>`,
@@ -195,7 +236,7 @@ export async function completeUpload(
   const answer = response.body.toString().replaceAll('&quot;', '"').replaceAll('&#34;', '"');
   if (!answer.includes(content.etag)) throw new Error(`completing did not answer ${content.etag}: ${answer}`);
   model.acknowledge(write);
-  return content;
+  return { content, headers: response.headers };
 }
 
 /** Aborts an upload that may be gone already. */
@@ -206,17 +247,22 @@ export async function abortUpload(client: S3Client, upload: OpenUpload): Promise
     throw new Error(`aborting answered ${response.status} ${response.body.toString()}`);
 }
 
-/** Reads a key; returns what it holds, or a message when that is none of the candidates at the end of the read. */
+/**
+ * Reads a key; returns what it holds, or a message when that is none of the candidates at the end of the read. With `refusesMisses` a 503 or 403
+ * stands for no object: the cache does not hold it, and the UFS could not be asked.
+ */
 export async function checkKey(
   client: S3Client,
   key: string,
   candidates: () => readonly (Content | undefined)[],
+  refusesMisses = false,
 ): Promise<{ content: Content | undefined } | string> {
   const response = await client.request('GET', key);
-  if (response.status !== 200 && response.status !== 404)
+  const isAbsent =
+    response.status === 404 || (refusesMisses && (response.status === 503 || response.status === 403));
+  if (response.status !== 200 && !isAbsent)
     return `GET ${key} answered ${response.status} ${response.body.toString('utf8', 0, 500)}`;
-  const found =
-    response.status === 404 ? undefined : { body: response.body, etag: response.headers.etag ?? '' };
+  const found = isAbsent ? undefined : { body: response.body, etag: response.headers.etag ?? '' };
   const match = matchContent(candidates(), found);
   return 'problem' in match ? `GET ${key}: ${match.problem}` : match;
 }
