@@ -151,7 +151,7 @@ async function tellIfUnreachable({ engine, clock }: OpenedEngine, context: Serve
     context.logger.warn({ error, ufs: root.description }, 'the under-store does not answer');
     context.print(
       `\nWarning: the under-store (${root.description}) does not answer: what is written through or was not cached fails ` +
-        'until it does; WRITE_BACK and TRANSIENT writes are taken.\n',
+        `until it does; WRITE_BACK and TRANSIENT writes are taken.\n${error instanceof Error ? error.message : String(error)}\n`,
     );
   } finally {
     cancel();
