@@ -12,7 +12,8 @@ import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { KeySettler } from './key-settler.js';
 import type { DeletedObjects, WriteConditions } from './object-service.js';
 import type { Partition } from './partition.js';
-import { ufsCall, type UfsKnowledge } from './ufs-calls.js';
+import { ufsCall } from './ufs-calls.js';
+import type { UfsKnowledge } from './ufs-knowledge.js';
 import type { WritePath } from './write-path.js';
 
 /** UFS deletes of one DeleteObjects call that run at the same time. */

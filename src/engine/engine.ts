@@ -47,7 +47,7 @@ import { SegmentGuard } from './segment-guard.js';
 import { SpaceBudgets } from './space-budgets.js';
 import type { SegmentStore } from './segment-store.js';
 import { TagPath } from './tag-path.js';
-import { UfsKnowledge } from './ufs-calls.js';
+import { UfsKnowledge } from './ufs-knowledge.js';
 import { UfsMetadataCache } from './ufs-metadata-cache.js';
 import { Uploads } from './uploads.js';
 import { SecretBox } from './users-secret-box.js';

@@ -11,7 +11,8 @@ import { objectKey } from '../../projections/records.js';
 import { durableRecord, type EngineCore } from './engine-core.js';
 import { FillFlight } from './fill-flight.js';
 import { changedMeanwhile, fromStored, noSuchKey, sameOrNone } from './stored-objects.js';
-import { ufsGet, type Fill, type UfsKnowledge } from './ufs-calls.js';
+import { ufsGet } from './ufs-calls.js';
+import type { Fill, UfsKnowledge } from './ufs-knowledge.js';
 
 /** Memory of all windows together, and of one. A few fetches may get the larger window. */
 const WINDOWS_BYTES = 64 * MIB;

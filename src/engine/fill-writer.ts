@@ -13,7 +13,7 @@ import { decideCommit } from './decide.js';
 import { partitionOf, type EngineCore } from './engine-core.js';
 import { SMALL_BODY_BYTES_MAX } from './object-service.js';
 import type { ExtentWriter } from './segment-store.js';
-import type { Fill } from './ufs-calls.js';
+import type { Fill } from './ufs-knowledge.js';
 
 /** The body that is being fetched, as the writer sees it. */
 export interface FilledBody {

@@ -14,7 +14,7 @@ import type { EngineCore } from './engine-core.js';
 import { BLOCK_BYTES, FillBlocks, type FillBlock } from './fill-blocks.js';
 import { AHEAD_BYTES_MAX, ReadAhead } from './read-ahead.js';
 import { changedMeanwhile, discard, sameOrNone } from './stored-objects.js';
-import type { Fill, UfsKnowledge } from './ufs-calls.js';
+import type { Fill, UfsKnowledge } from './ufs-knowledge.js';
 
 /** Blocks of one request. */
 const RUN_BLOCKS_MAX = AHEAD_BYTES_MAX / BLOCK_BYTES;

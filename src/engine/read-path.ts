@@ -27,7 +27,8 @@ import { checkReadConditions, resolvePart, resolveRange } from './read-condition
 import type { RangeReads } from './range-reads.js';
 import { Revalidator } from './revalidator.js';
 import { changedMeanwhile, discard, fromStored, isNoSuchRange, noSuchKey } from './stored-objects.js';
-import { ufsGet, type UfsKnowledge } from './ufs-calls.js';
+import { ufsGet } from './ufs-calls.js';
+import type { UfsKnowledge } from './ufs-knowledge.js';
 
 /** Smaller objects are answered in one piece. */
 const AT_ONCE_BYTES_MAX = 64 * KIB;

@@ -11,7 +11,7 @@ import type { ObjectRecord } from '../../projections/records.js';
 import { decideEvict, evictable } from './decide.js';
 import { partitionOf, type EngineCore } from './engine-core.js';
 import { isSameInUfs } from './stored-objects.js';
-import type { UfsKnowledge } from './ufs-calls.js';
+import type { UfsKnowledge } from './ufs-knowledge.js';
 
 const OBJECTS_MAX = 100_000;
 const QUESTIONS_MAX = 8;

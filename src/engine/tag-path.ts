@@ -17,7 +17,8 @@ import type { UfsLocation } from './mount-table.js';
 import type { Offset } from './object-service.js';
 import type { Decision, DecisionView } from './decision.js';
 import { changedMeanwhile, discard, fromStored, noSuchKey } from './stored-objects.js';
-import { ufsCall, type UfsKnowledge } from './ufs-calls.js';
+import { ufsCall } from './ufs-calls.js';
+import type { UfsKnowledge } from './ufs-knowledge.js';
 import type { WritePath } from './write-path.js';
 
 type Tags = Readonly<Record<string, string>>;

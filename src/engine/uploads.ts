@@ -43,7 +43,7 @@ import type {
 import { holdExtents } from './object-bytes.js';
 import { refusePendingDelete } from './key-settler.js';
 import type { Receipt } from './decision.js';
-import type { KnownEtag, UfsKnowledge } from './ufs-calls.js';
+import type { KnownEtag, UfsKnowledge } from './ufs-knowledge.js';
 import { checksumOfUpload } from './upload-checksum.js';
 import { receiptOf } from './small-put.js';
 import type { WritePath } from './write-path.js';

@@ -27,7 +27,8 @@ import { readObject } from './object-bytes.js';
 import type { Decision, DecisionView, Receipt } from './decision.js';
 import type { StoredBody } from './small-body.js';
 import { SmallPut, receiptOf, versionOf, type SmallPutRequest } from './small-put.js';
-import { creatingBucket, ufsCall, ufsTimeoutMs, type KnownEtag, type UfsKnowledge } from './ufs-calls.js';
+import { creatingBucket, ufsCall, ufsTimeoutMs } from './ufs-calls.js';
+import type { KnownEtag, UfsKnowledge } from './ufs-knowledge.js';
 
 export class WritePath {
   readonly #core: EngineCore;
