@@ -8,15 +8,14 @@
  *
  * Who goes next is decided in `persist-queue.ts`, how many at once in `persist-pace.ts` and how fast in `persist-rate.ts`.
  */
-import { isErrorCode } from '../core/errors.js';
 import type { ObjectStore } from '../core/object-store.js';
 import { GIB, MINUTE_MS } from '../core/units.js';
-import { objectKey, queueKey, type QueueRecord } from '../../projections/records.js';
-import { decideDeletePersisted, decidePersistFailed } from './decide.js';
-import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
-import { refuseMoved } from './mount-table.js';
+import { objectKey, type QueueRecord } from '../../projections/records.js';
+import { decidePersistFailed } from './decide.js';
+import type { EngineCore } from './engine-core.js';
 import type { Partition } from './partition.js';
 import { failureOf, type PersistFailure } from './persist-failure.js';
+import { PersistObject } from './persist-object.js';
 import { PersistPace, type PersistOutcome } from './persist-pace.js';
 import { PersistQueue, type PersistTask } from './persist-queue.js';
 import { PersistRate } from './persist-rate.js';
@@ -24,7 +23,7 @@ import { PersistStaleUploads } from './persist-stale-uploads.js';
 import { PersistUpload } from './persist-upload.js';
 import { SafePersist } from './safe-persist.js';
 import { StoreHealth } from './store-health.js';
-import { CutOff, ufsCall } from './ufs-calls.js';
+import { CutOff } from './ufs-calls.js';
 
 const RETRY_DOUBLINGS_MAX = 40;
 const STOP_GRACE_MS = 2000;
@@ -42,7 +41,7 @@ export class Persister {
   readonly #pace: PersistPace;
   readonly #rate: PersistRate;
   readonly safe: SafePersist;
-  readonly #upload: PersistUpload;
+  readonly #object: PersistObject;
   readonly #stale: PersistStaleUploads;
   readonly #cutOff = new CutOff();
   #cancelWait: (() => void) | undefined;
@@ -72,14 +71,20 @@ export class Persister {
     });
     this.#health = new StoreHealth(core, () => this.#wake());
     this.safe = new SafePersist(core, this.#cutOff);
-    this.#upload = new PersistUpload({
-      core,
-      safe: this.safe,
-      rate: this.#rate,
-      cutOff: this.#cutOff,
-      multipartThresholdBytes: tuning.multipartThresholdBytes ?? MULTIPART_THRESHOLD_BYTES,
-    });
     this.#stale = new PersistStaleUploads(core, this.#cutOff);
+    this.#object = new PersistObject(core, {
+      safe: this.safe,
+      stale: this.#stale,
+      health: this.#health,
+      cutOff: this.#cutOff,
+      upload: new PersistUpload({
+        core,
+        safe: this.safe,
+        rate: this.#rate,
+        cutOff: this.#cutOff,
+        multipartThresholdBytes: tuning.multipartThresholdBytes ?? MULTIPART_THRESHOLD_BYTES,
+      }),
+    });
   }
 
   /** Whether uploads go on: some under-store answers. */
@@ -233,57 +238,9 @@ export class Persister {
     }
   }
 
-  /**
-   * Takes what the UFS has yet to learn about one object there; the caller holds its lock. With `version`, only that one.
-   * Rejects with `UFS_*` when the UFS does not take it; nothing is logged then.
-   */
-  async persistLocked(bucket: string, key: string, version?: number): Promise<void> {
-    const record = durableRecord(this.#core, bucket, key);
-    const partition = partitionOf(this.#core, bucket, key);
-    if (
-      record?.kind === 'object' &&
-      record.state === 'PENDING' &&
-      (version ?? record.version) === record.version
-    ) {
-      const located = this.#core.mounts.locate(bucket, key);
-      await this.settleUploads(bucket, key);
-      const target = { bucket, key, version: record.version };
-      const ufsEtag = await this.#upload.upload(target, record, located);
-      this.#health.succeeded(located.store);
-      await partition.submit((view) => {
-        refuseMoved(this.#core.mounts, bucket, key, located);
-        return this.safe.decideUploaded(view, target, ufsEtag, located);
-      });
-      return;
-    }
-    const pendingDelete = record?.kind === 'deleting' ? record.version : version;
-    if (pendingDelete === undefined || !this.#isQueuedDelete(partition, pendingDelete)) return;
-    await this.#delete(bucket, key, pendingDelete);
-  }
-
-  async #delete(bucket: string, key: string, version: number): Promise<void> {
-    const located = this.#core.mounts.locate(bucket, key);
-    await this.settleUploads(bucket, key);
-    try {
-      await this.safe.delete({ bucket, key }, located, (condition) =>
-        ufsCall(
-          this.#core,
-          (signal) => located.store.delete(located.bucket, located.key, signal, condition),
-          { cutOff: this.#cutOff },
-        ),
-      );
-    } catch (error) {
-      if (!isErrorCode(error, 'NO_SUCH_BUCKET')) throw error;
-    }
-    this.#health.succeeded(located.store);
-    await partitionOf(this.#core, bucket, key).submit((view) =>
-      decideDeletePersisted(view, { bucket, key, version }),
-    );
-  }
-
-  #isQueuedDelete(partition: Partition, version: number): boolean {
-    const queued = partition.index.get(queueKey(version));
-    return queued?.kind === 'queued' && queued.action === 'delete';
+  /** As `PersistObject.persist`; the caller holds the object's lock. */
+  persistLocked(bucket: string, key: string, version?: number): Promise<void> {
+    return this.#object.persist(bucket, key, version);
   }
 
   async #failed(
