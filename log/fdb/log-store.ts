@@ -12,6 +12,7 @@ import type { Clock, Random } from '../../src/core/ports.js';
 import { KIB, MIB, SECOND_MS } from '../../src/core/units.js';
 import { GROUP_COMMIT_LIMITS, type GroupCommitLimits } from '../group-commit.js';
 import type { LogStore, PartitionLog } from '../log-store.js';
+import { FdbCheckpoints } from './checkpoints.js';
 import { FdbPartitionLog } from './partition-log.js';
 import { decodeIdentity, encodeIdentity, metaKey, PartitionKeys, type StoreIdentity } from './schema.js';
 import { transact } from './transact.js';
@@ -100,6 +101,15 @@ export class FdbLogStore implements LogStore {
       this.#partitions.delete(partition);
       throw error;
     }
+  }
+
+  /** Where checkpoints of a partition are kept that this store has open. */
+  async checkpoints(log: PartitionLog): Promise<FdbCheckpoints> {
+    const { database, clock, random } = this.#components;
+    const { incarnation } = await this.identity();
+    const { partition, epoch } = log;
+    const keys = new PartitionKeys(this.#options.prefix, incarnation, partition);
+    return new FdbCheckpoints({ database, clock, random, keys, partition, epoch, signal: this.#stop.signal });
   }
 
   /** The identity of the store below the prefix, which is made when there is none. A failure is not kept. */

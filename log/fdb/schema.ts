@@ -8,7 +8,7 @@
  * | `head` incarnation (8) partition (2)                               | `Head`                      | the store's                       |
  * | `epoch` incarnation (8) partition (2)                              | epoch (8)                   | the store's                       |
  * | `oldest` incarnation (8) partition (2)                             | offset (8)                  | from the first trim on            |
- * | `check` incarnation (8) partition (2)                              | `CheckpointPointer`         | from the first checkpoint on      |
+ * | `check` incarnation (8) partition (2)                              | a pointer (`checkpoints.ts`) | from the first checkpoint on      |
  * | `chunk` incarnation (8) partition (2) generation (8) number (4)    | a piece of a checkpoint     | until a newer one is pointed to   |
  *
  * Numbers in keys are big-endian, so that keys sort as numbers do; those in values are little-endian. The incarnation is drawn when
@@ -154,5 +154,15 @@ export class PartitionKeys {
     at.writeBigUInt64BE(BigInt(generation), 0);
     at.writeUInt32BE(number, 8);
     return Buffer.concat([this.#chunks, at]);
+  }
+
+  /** In front of every piece of every checkpoint. */
+  get chunksBegin(): Buffer {
+    return this.#chunks;
+  }
+
+  /** Behind every piece of every checkpoint. */
+  get chunksEnd(): Buffer {
+    return Buffer.concat([this.#chunks, Buffer.alloc(13, 0xff)]);
   }
 }
