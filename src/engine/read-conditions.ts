@@ -1,8 +1,8 @@
 /** What a read asks for: conditions (RFC 9110, section 13, with S3's precedence), ranges and parts. Pure. */
 import { HeadraceError } from '../core/errors.js';
 import type { ByteRange } from '../core/object-store.js';
-import type { ObjectPart } from '../core/object.js';
-import type { RangeRequest, ReadConditions } from './object-service.js';
+import type { ObjectPart, ObjectVersion } from '../core/object.js';
+import type { GetObjectRequest, RangeRequest, ReadConditions } from './object-service.js';
 
 /** `PRECONDITION_FAILED`, `NOT_MODIFIED` (with the ETag and time that the answer shows). */
 export function checkReadConditions(
@@ -29,8 +29,14 @@ export function checkReadConditions(
   }
 }
 
+/** The bytes that are asked for; undefined for all of them, or for a part that has none. `INVALID_RANGE`. */
+export function rangeOf(request: GetObjectRequest, object: ObjectVersion): ByteRange | undefined {
+  if (request.partNumber !== undefined) return resolvePart(request.partNumber, object);
+  return request.range === undefined ? undefined : resolveRange(request.range, object.size);
+}
+
 /** The bytes a range stands for in an object of `size` bytes. `INVALID_RANGE` when there are none. */
-export function resolveRange(range: RangeRequest, size: number): ByteRange {
+function resolveRange(range: RangeRequest, size: number): ByteRange {
   const first = 'suffix' in range ? Math.max(size - range.suffix, 0) : range.first;
   const last = 'suffix' in range ? size - 1 : Math.min(range.last ?? size - 1, size - 1);
   if (first > last || ('suffix' in range && range.suffix === 0)) {
@@ -42,7 +48,7 @@ export function resolveRange(range: RangeRequest, size: number): ByteRange {
 }
 
 /** The bytes of one part; an object that was not uploaded in parts is its own part 1. */
-export function resolvePart(
+function resolvePart(
   partNumber: number,
   object: { readonly size: number; readonly parts?: readonly ObjectPart[] },
 ): ByteRange | undefined {
