@@ -9,6 +9,7 @@ import { FULL_SCALE, TINY_SCALE, type BenchContext, type Suite } from './context
 import { headraceExists, HEADRACE_ENTRY } from './headrace-process.js';
 import { describeMachine, machineLine } from './machine.js';
 import { countChecks, renderTable, type SuiteReport } from './report.js';
+import { benchFdbLog } from './suites/fdb-log.js';
 import { benchGet } from './suites/get.js';
 import { benchGrowth } from './suites/growth.js';
 import { benchMemory } from './suites/memory.js';
@@ -25,6 +26,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   s3: benchS3,
   persist: benchPersist,
   'write-amplification': benchWriteAmplification,
+  'fdb-log': benchFdbLog,
 };
 const DEFAULT_SUITES = ['put', 'get'];
 
