@@ -10,8 +10,8 @@ const PERSIST_MS_MAX = 10 * 60_000;
 const PERSIST_POLL_MS = 50;
 
 /**
- * A multipart upload whose parts all have the first body variant, so that the whole is that block, repeated. Resolves with the time at which the
- * object was there (`performance.now()`), before which nothing of it can be uploaded.
+ * A multipart upload whose parts all have the first body variant, so that the whole is that block, repeated. Resolves with the
+ * time at which the object was there (`performance.now()`), before which nothing of it can be uploaded.
  */
 export async function uploadParts(
   server: HeadraceProcess,

@@ -1,4 +1,7 @@
-/** How many frames (appends that were written together) a range of a partition's log has, read from its files beside the running server. */
+/**
+ * How many frames (appends that were written together) a range of a partition's log has, read from its files beside the running
+ * server.
+ */
 import { join, resolve } from 'node:path';
 import { FrameScanner } from '../log/frame-scan.js';
 import { NodeDisk } from '../src/adapters/node-disk.js';

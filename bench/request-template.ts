@@ -1,8 +1,9 @@
 /**
  * A request of the load generator as bytes in which only the name and the signatures change from one to the next.
  *
- * A signature costs the generator three hashes of a few hundred bytes, because everything around the name is laid out beforehand. What is
- * signed, and where it stands in the request, is that of Signature Version 4 (S3 API reference, "Authenticating requests").
+ * A signature costs the generator three hashes of a few hundred bytes, because everything around the name is laid out
+ * beforehand. What is signed, and where it stands in the request, is that of Signature Version 4 (S3 API reference,
+ * "Authenticating requests").
  */
 import { hash } from 'node:crypto';
 import { checksumOf } from '../src/core/checksum.js';
@@ -14,8 +15,8 @@ export interface RequestSigning {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   /**
-   * `signed-payload`: the header, with the SHA-256 of the body. `unsigned-payload`: the header, `UNSIGNED-PAYLOAD`. `signed-trailer`: an
-   * aws-chunked body of one chunk whose chunks and trailer are signed. `presigned`: in the query.
+   * `signed-payload`: the header, with the SHA-256 of the body. `unsigned-payload`: the header, `UNSIGNED-PAYLOAD`.
+   * `signed-trailer`: an aws-chunked body of one chunk whose chunks and trailer are signed. `presigned`: in the query.
    */
   readonly form: 'signed-payload' | 'unsigned-payload' | 'signed-trailer' | 'presigned';
 }

@@ -87,8 +87,8 @@ export function foldUploadStream(
 }
 
 /**
- * The name follows what said that it is about to be begun, and keeps its time. A version that was replaced meanwhile waits no more: its
- * upload is stale from its beginning.
+ * The name follows what said that it is about to be begun, and keeps its time. A version that was replaced meanwhile waits no
+ * more: its upload is stale from its beginning.
  */
 function startUpload(
   index: RecordMap,

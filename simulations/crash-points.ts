@@ -1,6 +1,6 @@
 /**
- * Crashing a short run at each call by which it changes its disk, in turn; and for each of those once more in the recovery that follows,
- * at a call that goes round, so that all calls of a recovery have their turn.
+ * Crashing a short run at each call by which it changes its disk, in turn; and for each of those once more in the recovery that
+ * follows, at a call that goes round, so that all calls of a recovery have their turn.
  */
 import { simulate, type FoundViolation } from './simulation.js';
 import type { Scenario } from './scenario.js';

@@ -16,8 +16,8 @@ interface FaultKind {
 }
 
 /**
- * What a late effect of an upload that timed out would overwrite could only be prevented by a conditional upload: there is none here.
- * Writes that land elsewhere in a file destroy what only one disk holds: no engine survives that with one copy.
+ * What a late effect of an upload that timed out would overwrite could only be prevented by a conditional upload: there is none
+ * here. Writes that land elsewhere in a file destroy what only one disk holds: no engine survives that with one copy.
  */
 export const FAULT_KINDS = {
   ufsUnavailable: { description: 'share of UFS calls answered 503', min: 0.01, max: 0.3 },

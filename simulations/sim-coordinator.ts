@@ -7,8 +7,8 @@
  * | done  | at once                         | `IO_FAILED` after a TTL |
  * | late  | after the caller was told       | `IO_FAILED` after a TTL |
  *
- * A change decides on what is kept at the moment when it takes effect, as a transaction that conflicts and is tried again does. One that
- * comes late takes effect only if nothing that it depends on was changed since it began.
+ * A change decides on what is kept at the moment when it takes effect, as a transaction that conflicts and is tried again does.
+ * One that comes late takes effect only if nothing that it depends on was changed since it began.
  */
 import {
   checkAddress,

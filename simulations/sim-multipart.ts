@@ -1,6 +1,7 @@
 /**
- * Multipart uploads of the simulated under-store, as strict as S3's: a part must have the size it claims and be large enough unless it is
- * the last, a completion must name what is there, and an upload that is completed or aborted is unknown ever after.
+ * Multipart uploads of the simulated under-store, as strict as S3's: a part must have the size it claims and be large enough
+ * unless it is the last, a completion must name what is there, and an upload that is completed or aborted is unknown ever
+ * after.
  */
 import { assert } from '../src/core/assert.js';
 import { createMd5, hexOf, md5 } from '../src/core/hashing.js';

@@ -1,8 +1,8 @@
 /**
  * `ObjectStore` in memory, with a model that is stricter than S3.
  *
- * A call is a request and an answer, each on its way for a while: calls overtake each other, an effect may come long after its caller
- * gave up, an answer may be lost. Every choice is drawn from one `SimRandom`. A put whose body, ETag or parts are not
+ * A call is a request and an answer, each on its way for a while: calls overtake each other, an effect may come long after its
+ * caller gave up, an answer may be lost. Every choice is drawn from one `SimRandom`. A put whose body, ETag or parts are not
  * what they claim is a programmer's mistake and stops the simulation.
  *
  * A process is one generation of the store: `kill` ends it and returns the next one. What was sent may still arrive; nothing

@@ -62,8 +62,8 @@ export class Trace {
   }
 
   /**
-   * What explains a failure: the lines about `key` since `from`, with what concerned everything meanwhile; the newest ones when they
-   * are many. Without a key all of the last lines.
+   * What explains a failure: the lines about `key` since `from`, with what concerned everything meanwhile; the newest ones when
+   * they are many. Without a key all of the last lines.
    */
   window(key: string | undefined, from = 0): string[] {
     const lines = this.#lines.slice(Math.max(0, from - this.#first));

@@ -1,8 +1,8 @@
 /**
  * A bare S3 store on node:http, in a process of its own: what an upload or a fetch costs with next to nothing behind it.
  *
- * It checks no signature and writes nothing. The ETag is the Content-MD5 that came. Of what it was given it keeps bodies up to `KEPT_BYTES_MAX`, equal
- * ones once, so that they can be fetched again; longer ones are counted and forgotten.
+ * It checks no signature and writes nothing. The ETag is the Content-MD5 that came. Of what it was given it keeps bodies up to
+ * `KEPT_BYTES_MAX`, equal ones once, so that they can be fetched again; longer ones are counted and forgotten.
  */
 import { createHash, hash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

@@ -1,6 +1,7 @@
 /**
- * The floor under the upload of a large object: the AWS SDK alone, in a process of its own, with a multipart upload from memory. As many parts at a
- * time as `@aws-sdk/lib-storage` sends unless told otherwise; each is read from the same block, so that no disk is in the way.
+ * The floor under the upload of a large object: the AWS SDK alone, in a process of its own, with a multipart upload from
+ * memory. As many parts at a time as `@aws-sdk/lib-storage` sends unless told otherwise; each is read from the same block, so
+ * that no disk is in the way.
  */
 import {
   CompleteMultipartUploadCommand,

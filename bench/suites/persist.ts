@@ -1,8 +1,10 @@
 /**
- * `persist`: how fast the server takes what it holds to the under-store, what that does to the writes that go on meanwhile, and how it reads back.
+ * `persist`: how fast the server takes what it holds to the under-store, what that does to the writes that go on meanwhile, and
+ * how it reads back.
  *
- * The under-store is a bare S3 sink in another process, so that the figures are those of the server, and a directory. With the server, the sink and the
- * load generator that makes three processes at work: on a machine with two cores they compete, and the foreground figures say so.
+ * The under-store is a bare S3 sink in another process, so that the figures are those of the server, and a directory. With the
+ * server, the sink and the load generator that makes three processes at work: on a machine with two cores they compete, and the
+ * foreground figures say so.
  */
 import { BenchChild } from '../child-process.js';
 import {
@@ -110,8 +112,8 @@ interface Drained {
 }
 
 /**
- * Writes a backlog, then counts how fast the rest of it goes with nothing else to do. When next to nothing is left, uploading keeps up with
- * writing: then the whole is what counts.
+ * Writes a backlog, then counts how fast the rest of it goes with nothing else to do. When next to nothing is left, uploading
+ * keeps up with writing: then the whole is what counts.
  */
 async function drainSmall(
   { scale }: BenchContext,

@@ -1,6 +1,6 @@
 /**
- * How fast the checksums of S3 are computed, in this process and on one core, by the code that the server uses. The floor reads the same bytes
- * once: nothing that has to look at each of them is faster than memory.
+ * How fast the checksums of S3 are computed, in this process and on one core, by the code that the server uses. The floor reads
+ * the same bytes once: nothing that has to look at each of them is faster than memory.
  */
 import { createChecksummer, CHECKSUM_ALGORITHMS } from '../../src/core/checksum.js';
 import type { BenchContext } from '../context.js';

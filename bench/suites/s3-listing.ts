@@ -1,8 +1,9 @@
 /**
  * Listing and deleting by the thousand, in a bucket that is all in the cache.
  *
- * The objects are TRANSIENT, so that a million of them needs no under-store; that is asked for its part of each page all the same, and answers with
- * nothing. The tokens are those that a client gets: the bucket is listed from end to end first, which also tells whether it is all there.
+ * The objects are TRANSIENT, so that a million of them needs no under-store; that is asked for its part of each page all the
+ * same, and answers with nothing. The tokens are those that a client gets: the bucket is listed from end to end first, which
+ * also tells whether it is all there.
  */
 import { hash } from 'node:crypto';
 import { BUCKET, startGenerator, startHeadrace, type BenchContext, type Cleanup } from '../context.js';

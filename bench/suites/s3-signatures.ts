@@ -1,8 +1,9 @@
 /**
  * What a signature costs: signed PUT and presigned GET against anonymous ones.
  *
- * Two servers under the same load: one that lets everybody in and looks at no signature, and one with a user, whose signatures it
- * checks and whose grants it looks up. A request without a signature to the second one is shown beside; a policy of the bucket allows it.
+ * Two servers under the same load: one that lets everybody in and looks at no signature, and one with a user, whose signatures
+ * it checks and whose grants it looks up. A request without a signature to the second one is shown beside; a policy of the
+ * bucket allows it.
  */
 import {
   BUCKET,

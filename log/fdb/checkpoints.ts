@@ -1,9 +1,9 @@
 /**
- * Checkpoints of one partition in FoundationDB: the state of a consumer at an offset, in pieces, so that another worker can go on from it
- * without reading the whole log.
+ * Checkpoints of one partition in FoundationDB: the state of a consumer at an offset, in pieces, so that another worker can go
+ * on from it without reading the whole log.
  *
- * A checkpoint is written under a generation of its own, a few pieces per transaction, and counts once the pointer names it. Whatever
- * breaks off before leaves the old one in place; what is left of it is cleared by the next.
+ * A checkpoint is written under a generation of its own, a few pieces per transaction, and counts once the pointer names it.
+ * Whatever breaks off before leaves the old one in place; what is left of it is cleared by the next.
  *
  * | Pointer at | bytes | contents                                                        |
  * |-----------:|------:|-----------------------------------------------------------------|
@@ -20,8 +20,8 @@
  * | 2. pieces are written, each transaction conflicting with the epoch       | the old one, and pieces that step 1 of the next clears |
  * | 3. the pointer is set, in one transaction with the clearing of the old pieces | the new one                               |
  *
- * Invariants: only the owner of the newest epoch writes; offsets of pointers never go back; a reader sees one whole checkpoint or, when a
- * newer one replaced it meanwhile, reads again. All numbers are little-endian.
+ * Invariants: only the owner of the newest epoch writes; offsets of pointers never go back; a reader sees one whole checkpoint
+ * or, when a newer one replaced it meanwhile, reads again. All numbers are little-endian.
  */
 import { HeadraceError } from '../../src/core/errors.js';
 import { createXxhash64, xxhash64 } from '../../src/core/hashing.js';

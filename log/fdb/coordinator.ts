@@ -1,9 +1,9 @@
 /**
  * `Coordinator` in FoundationDB: a record per worker and per lease, each changed by a transaction that conflicts on what it read.
  *
- * What is written is decided anew by each attempt, and every record names the process that wrote it, so that an attempt of unknown outcome
- * which took effect is recognised, or merely moves a counter twice. A call that came too late may take effect behind its caller's back; its
- * lease is then known to nobody and expires.
+ * What is written is decided anew by each attempt, and every record names the process that wrote it, so that an attempt of
+ * unknown outcome which took effect is recognised, or merely moves a counter twice. A call that came too late may take effect
+ * behind its caller's back; its lease is then known to nobody and expires.
  */
 import { assert } from '../../src/core/assert.js';
 import {
@@ -128,8 +128,8 @@ export class FdbCoordinator implements Coordinator {
     const epoch = await this.#transact(async (transaction) => {
       const value = await transaction.get(keys.lease(partition));
       const record = value === undefined ? undefined : decodeLease(value);
-      // An attempt of this call that had no answer, or a release that was given up. That one may still be under way: it conflicts with what
-      // is written here.
+      // An attempt of this call that had no answer, or a release that was given up. That one may still be under way: it
+      // conflicts with what is written here.
       if (record !== undefined && this.#isOwn(record)) {
         transaction.set(keys.lease(partition), encodeLease({ ...record, renewals: record.renewals + 1 }));
         return record.epoch;

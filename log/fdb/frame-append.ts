@@ -1,6 +1,6 @@
 /**
- * Appends frames to one partition in FoundationDB: each is one transaction that also moves the head, and conflicts with whoever else
- * moved it. That one key gives fencing, density, and the answer to a commit whose outcome is unknown.
+ * Appends frames to one partition in FoundationDB: each is one transaction that also moves the head, and conflicts with whoever
+ * else moved it. That one key gives fencing, density, and the answer to a commit whose outcome is unknown.
  *
  * | the head says                       | so                                                                       |
  * |-------------------------------------|--------------------------------------------------------------------------|
@@ -38,8 +38,8 @@ interface Frame {
 export class FrameAppend {
   readonly #options: FrameAppendOptions;
   /**
-   * Version of the last commit: while nobody else moves the head, the next append reads as of it, which spares the two round trips of
-   * asking for a version and reading the head.
+   * Version of the last commit: while nobody else moves the head, the next append reads as of it, which spares the two round
+   * trips of asking for a version and reading the head.
    */
   #readVersion: Buffer | undefined;
 

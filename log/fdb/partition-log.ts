@@ -69,8 +69,8 @@ export class FdbPartitionLog implements PartitionLog {
   }
 
   /**
-   * Takes the partition over; whoever had it is fenced on return. `CORRUPT_FRAME`, `IO_FAILED`, and `LOG_FENCED` when this process has had
-   * it already and lost it since.
+   * Takes the partition over; whoever had it is fenced on return. `CORRUPT_FRAME`, `IO_FAILED`, and `LOG_FENCED` when this
+   * process has had it already and lost it since.
    */
   static async open(options: FdbPartitionOptions): Promise<FdbPartitionLog> {
     const head = await takeOver(options);

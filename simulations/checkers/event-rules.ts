@@ -1,8 +1,8 @@
 /**
  * What must hold of the log, seen from outside the engine: each durable event once, in order, over all processes of a world.
  *
- * Events are taken from the log itself as they become durable, before the engine folds them; what became durable while nobody looked
- * (its process died first) is read when the next process opens the log. From the events it is known which version of an
+ * Events are taken from the log itself as they become durable, before the engine folds them; what became durable while nobody
+ * looked (its process died first) is read when the next process opens the log. From the events it is known which version of an
  * object has which ETag, and so in which order the under-store must get them.
  */
 import type { Event } from '../../log/events.js';

@@ -1,6 +1,6 @@
 /**
- * What must hold when the faults have stopped and nothing is asked for any more: everything drains in time, the under-store holds the
- * latest versions, log, index and bytes agree; and when everything was deleted, everything was given back.
+ * What must hold when the faults have stopped and nothing is asked for any more: everything drains in time, the under-store
+ * holds the latest versions, log, index and bytes agree; and when everything was deleted, everything was given back.
  */
 import { KIB, MIB, MINUTE_MS } from '../../src/core/units.js';
 import { ABSENT } from './register.js';

@@ -2,9 +2,9 @@
  * Whether the calls on one key fit some order in which each took effect at one moment between its begin and its end.
  *
  * The search is that of Wing and Gong ("Testing and Verifying Concurrent Objects", 1993) with Lowe's refinements ("Testing for
- * Linearizability", 2017): per key, just in time (when a call ends it is put in order, with as many of the pending ones before it as
- * that takes), and configurations that were met are not looked at again. A call whose outcome nobody knows stays pending and may
- * take effect at any later moment, or never.
+ * Linearizability", 2017): per key, just in time (when a call ends it is put in order, with as many of the pending ones before
+ * it as that takes), and configurations that were met are not looked at again. A call whose outcome nobody knows stays pending
+ * and may take effect at any later moment, or never.
  *
  * A configuration is the register's value and what was decided early of calls that are still pending.
  */
@@ -123,8 +123,8 @@ export class Register {
   }
 
   /**
-   * Visits the configurations and those that pending calls lead to from them; `visit` says whether there is no need to look behind one.
-   * False when there were too many.
+   * Visits the configurations and those that pending calls lead to from them; `visit` says whether there is no need to look
+   * behind one. False when there were too many.
    */
   #explore(visit: (configuration: Configuration) => boolean): boolean {
     const seen = new Set<string>();

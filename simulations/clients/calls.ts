@@ -1,6 +1,6 @@
 /**
- * The calls of simulated clients: each goes to the engine as the S3 endpoint makes it, and to the recorder. A call that fails in a way
- * that the faults of its world explain is an outcome; any other failure is a violation.
+ * The calls of simulated clients: each goes to the engine as the S3 endpoint makes it, and to the recorder. A call that fails
+ * in a way that the faults of its world explain is an outcome; any other failure is a violation.
  */
 import { HeadraceError, type ErrorKind } from '../../src/core/errors.js';
 import { KIB } from '../../src/core/units.js';

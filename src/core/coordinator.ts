@@ -1,6 +1,7 @@
 /**
- * The port to what workers of a cluster agree on: who is there, and who owns which partition. Adapters: `log/fdb/coordinator.ts`, and
- * `simulations/sim-coordinator.ts` for simulated worlds. One coordinator belongs to one worker process.
+ * The port to what workers of a cluster agree on: who is there, and who owns which partition. Adapters:
+ * `log/fdb/coordinator.ts`, and `simulations/sim-coordinator.ts` for simulated worlds. One coordinator belongs to one worker
+ * process.
  *
  * Nobody compares clocks. A record has a counter that its writer moves with each renewal; others judge it by how long, on their own
  * monotonic clock, they have seen it stand still.
@@ -11,9 +12,9 @@
  * | from half a TTL on                | serves nothing from memory until it renews | waits                                            |
  * | a TTL after a claimer saw it last | may find that it is not the owner any more | may claim: commits the next epoch if none is newer |
  *
- * Invariants: epochs of a partition only rise, and with each change of hands; one process commits each epoch; while clocks run at less than twice
- * each other's pace no lease is valid after another worker has claimed its partition. Writes need no such assumption: the log is fenced by
- * the epoch.
+ * Invariants: epochs of a partition only rise, and with each change of hands; one process commits each epoch; while clocks run
+ * at less than twice each other's pace no lease is valid after another worker has claimed its partition. Writes need no such
+ * assumption: the log is fenced by the epoch.
  *
  * Source of the idea: C. Gray, D. Cheriton, "Leases", SOSP 1989; without synchronised clocks as in DynamoDB's lock client.
  */
@@ -24,16 +25,17 @@ export interface Coordinator {
   /** Makes this worker known, or replaces what an earlier process of it left. */
   register(address: string): Promise<void>;
   /**
-   * Moves the counters of this worker and of every lease that it holds, together. To be called about each tenth of a TTL or each second.
-   * Resolves with the partitions that turned out to be lost.
+   * Moves the counters of this worker and of every lease that it holds, together. To be called about each tenth of a TTL or
+   * each second. Resolves with the partitions that turned out to be lost.
    */
   renew(): Promise<readonly number[]>;
   /** Everybody and every lease, as of one moment. */
   observe(): Promise<ClusterView>;
   /**
-   * The lease of a partition: the one that is held, or at once when nobody has it, when an earlier process of this worker had it (the lock of a data directory allows
-   * one process of a worker at a time) and when it was released; undefined while another worker may have it. To be called again and again:
-   * it is claimed once its counter has stood still for a TTL of this process's time.
+   * The lease of a partition: the one that is held, or at once when nobody has it, when an earlier process of this worker had
+   * it (the lock of a data directory allows one process of a worker at a time) and when it was released; undefined while
+   * another worker may have it. To be called again and again: it is claimed once its counter has stood still for a TTL of this
+   * process's time.
    */
   acquire(partition: number): Promise<Lease | undefined>;
   /** Gives a lease up, for another worker to take at once. Nothing happens when it was lost. */

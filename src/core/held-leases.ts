@@ -18,8 +18,8 @@ export class RenewalWatch {
   readonly #seen = new Map<string, Seen>();
 
   /**
-   * `mark` is what was read between `startedMs` and `endedMs`. Returns for how long it is known to have stood still: from the end of the
-   * first read that saw it to the start of this one.
+   * `mark` is what was read between `startedMs` and `endedMs`. Returns for how long it is known to have stood still: from the
+   * end of the first read that saw it to the start of this one.
    */
   note(name: string, mark: string, startedMs: number, endedMs: number): number {
     const seen = this.#seen.get(name);

@@ -1,10 +1,10 @@
 /**
  * One fetch of an object from the UFS, for all who read it at the time, and for the cache.
  *
- * The body is pulled into a window of bounded memory. While it is being cached, the fetch goes as fast as UFS and disk allow: a reader
- * that is behind the window reads the segment file that is being written, so nobody waits for it. When it is not cached
- * (no room), the fetch waits for the slowest reader, but for no longer than `STALL_MS` while a faster one waits: then the slow one goes
- * on with a fetch of its own. A body that breaks off is fetched on from there, if the UFS still has the same version.
+ * The body is pulled into a window of bounded memory. While it is being cached, the fetch goes as fast as UFS and disk allow: a
+ * reader that is behind the window reads the segment file that is being written, so nobody waits for it. When it is not cached
+ * (no room), the fetch waits for the slowest reader, but for no longer than `STALL_MS` while a faster one waits: then the slow
+ * one goes on with a fetch of its own. A body that breaks off is fetched on from there, if the UFS still has the same version.
  *
  * The fetch ends when nobody reads any more, unless little is left of it that is being cached. Invariant: no reader gets a byte of
  * another version, nor an end before the last byte.

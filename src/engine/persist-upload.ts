@@ -2,9 +2,8 @@
  * Takes one version of an object to its under-store, whole or in parts.
  *
  * An object that came in parts, or is larger than one request may be, goes by the store's multipart upload where it has one
- * (`persist-multipart.ts`), with its progress in the log: also a small one, since an upload that nobody remembers stays at the store, and is paid
- * for. All else goes in one put. What the store says it holds is compared with
- * what was sent.
+ * (`persist-multipart.ts`), with its progress in the log: also a small one, since an upload that nobody remembers stays at the
+ * store, and is paid for. All else goes in one put. What the store says it holds is compared with what was sent.
  */
 import { HeadraceError } from '../core/errors.js';
 import type { StoreCondition, StoredObject } from '../core/object-store.js';
@@ -43,7 +42,10 @@ export class PersistUpload {
     this.#multipart = new PersistMultipart(parts);
   }
 
-  /** Resolves with the store's own ETag when the store holds the version. The caller holds the object's lock. `UFS_*`, `CORRUPT_EXTENT`. */
+  /**
+   * Resolves with the store's own ETag when the store holds the version. The caller holds the object's lock. `UFS_*`,
+   * `CORRUPT_EXTENT`.
+   */
   async upload(target: PersistTarget, record: ObjectRecord, located: UfsLocation): Promise<string> {
     const { core } = this.#parts;
     const release = holdExtents(core, record.extents);

@@ -1,8 +1,8 @@
 /**
  * Reading an object: from the cache, or from the UFS, caching it on the way.
  *
- * Only durable state is read. What the cache holds is the truth, also when it says that the object is being deleted;
- * otherwise the UFS is (`read-through.ts`). A persisted object whose local bytes turn out damaged is given up here and read from the UFS.
+ * Only durable state is read. What the cache holds is the truth, also when it says that the object is being deleted; otherwise
+ * the UFS is (`read-through.ts`). A persisted object whose local bytes turn out damaged is given up here and read from the UFS.
  */
 import { isErrorCode } from '../core/errors.js';
 import type { ByteRange } from '../core/object-store.js';

@@ -1,10 +1,11 @@
 /**
- * Conditional persists: on a mount that asks for them, a version goes to the UFS only when the UFS still holds what it held when the
- * object was first written here, or one of our own versions. Anything else was put there by somebody else: the version is parked with
- * `UFS_CONFLICT` and both ETags, and an operator says which one to keep.
+ * Conditional persists: on a mount that asks for them, a version goes to the UFS only when the UFS still holds what it held
+ * when the object was first written here, or one of our own versions. Anything else was put there by somebody else: the version
+ * is parked with `UFS_CONFLICT` and both ETags, and an operator says which one to keep.
  *
- * The base is noted, as an event, before the first write of an object that the cache does not hold, and again when an upload was
- * overtaken by a newer version while it was on its way. When the UFS does not answer then, the write is not held up: its base is that there is no object, and what is found there later is a conflict.
+ * The base is noted, as an event, before the first write of an object that the cache does not hold, and again when an upload
+ * was overtaken by a newer version while it was on its way. When the UFS does not answer then, the write is not held up: its
+ * base is that there is no object, and what is found there later is a conflict.
  */
 import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { StoreCondition, StoredObject } from '../core/object-store.js';

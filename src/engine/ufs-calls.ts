@@ -61,8 +61,8 @@ export async function ufsCall<Result>(
 }
 
 /**
- * Asks the UFS for an object, with the configured deadline for the answer and again for each piece of its body: a body that stops in
- * the middle rejects with `UFS_UNAVAILABLE` and is ended.
+ * Asks the UFS for an object, with the configured deadline for the answer and again for each piece of its body: a body that
+ * stops in the middle rejects with `UFS_UNAVAILABLE` and is ended.
  */
 export async function ufsGet(
   core: Pick<EngineCore, 'clock' | 'options'>,

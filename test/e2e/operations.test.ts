@@ -1,4 +1,7 @@
-/** What an operator does, by the command line with --json, on the real server in front of a real S3 store: stopping, loading, mounting. */
+/**
+ * What an operator does, by the command line with --json, on the real server in front of a real S3 store: stopping, loading,
+ * mounting.
+ */
 import t, { type Test } from 'tap';
 import { FaultyUfs } from '../support/faulty-ufs.js';
 import { eventually, TestServer } from '../support/headrace-process.js';

@@ -1,6 +1,7 @@
 /**
- * WRITE_BACK load on the real server while the real S3 store behind it is slow, throttles, breaks off, answers too late, refuses, and is
- * away, with a kill -9 in the outage: nothing is lost, order is kept, and in the end the store is what the model says.
+ * WRITE_BACK load on the real server while the real S3 store behind it is slow, throttles, breaks off, answers too late,
+ * refuses, and is away, with a kill -9 in the outage: nothing is lost, order is kept, and in the end the store is what the
+ * model says.
  *
  * `HEADRACE_TEST_OUTAGE_MINUTES=3` makes the outage as long; `HEADRACE_TEST_SEED` repeats a run's choices. Figures are
  * printed, and nothing timed is asserted.
@@ -304,8 +305,8 @@ async function checkUfs({ t, ufs, server, model }: Run): Promise<void> {
 }
 
 /**
- * No upload whose name Headrace ever got is left open at the store. One whose beginning was never answered has no name: it is looked for
- * two minutes later, which only a long run waits for.
+ * No upload whose name Headrace ever got is left open at the store. One whose beginning was never answered has no name: it is
+ * looked for two minutes later, which only a long run waits for.
  */
 async function checkUploads(t: Test, ufs: FaultyUfs): Promise<void> {
   const named = ufs.proxy.exchanges.map(({ url }) => /[?&]uploadId=([^&]*)/.exec(url)?.[1] ?? '');

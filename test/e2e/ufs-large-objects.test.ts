@@ -1,4 +1,7 @@
-/** Large objects between the real server and a real S3 store: uploads that go on after kill -9, and reads that fetch no more than they need. */
+/**
+ * Large objects between the real server and a real S3 store: uploads that go on after kill -9, and reads that fetch no more
+ * than they need.
+ */
 import t, { type Test } from 'tap';
 import { KIB, MIB } from '../../src/core/units.js';
 import { FaultyUfs } from '../support/faulty-ufs.js';

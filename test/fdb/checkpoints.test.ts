@@ -1,4 +1,7 @@
-/** Checkpoints on a real FoundationDB: many transactions each, replaced while they are read, refused to an owner that was fenced. */
+/**
+ * Checkpoints on a real FoundationDB: many transactions each, replaced while they are read, refused to an owner that was
+ * fenced.
+ */
 import t from 'tap';
 import { MIB } from '../../src/core/units.js';
 import { range } from '../log/log-world.js';

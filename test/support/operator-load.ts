@@ -1,7 +1,7 @@
 /**
- * An operator and clients who work on keys of their own, below `wild/`: policies that change, mounts that come and go, versions that are
- * given up or tried again, load jobs. What such a key may hold is not modelled: checked is that in the end the cache shows
- * what the under-store holds, and that calls fail only as they may.
+ * An operator and clients who work on keys of their own, below `wild/`: policies that change, mounts that come and go, versions
+ * that are given up or tried again, load jobs. What such a key may hold is not modelled: checked is that in the end the cache
+ * shows what the under-store holds, and that calls fail only as they may.
  */
 import { HeadraceError } from '../../src/core/errors.js';
 import { KIB } from '../../src/core/units.js';

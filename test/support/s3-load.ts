@@ -248,8 +248,8 @@ export async function abortUpload(client: S3Client, upload: OpenUpload): Promise
 }
 
 /**
- * Reads a key; returns what it holds, or a message when that is none of the candidates at the end of the read. With `refusesMisses` a 503 or 403
- * stands for no object: the cache does not hold it, and the UFS could not be asked.
+ * Reads a key; returns what it holds, or a message when that is none of the candidates at the end of the read. With
+ * `refusesMisses` a 503 or 403 stands for no object: the cache does not hold it, and the UFS could not be asked.
  */
 export async function checkKey(
   client: S3Client,

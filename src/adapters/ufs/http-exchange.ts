@@ -94,7 +94,10 @@ export function drained(answer: Answer, signal: AbortSignal | undefined): Promis
   });
 }
 
-/** What an answer says, whole; a refusal of which a part is missing may be any. Rejects when it breaks off, is too long, or the signal aborts. */
+/**
+ * What an answer says, whole; a refusal of which a part is missing may be any. Rejects when it breaks off, is too long, or the
+ * signal aborts.
+ */
 export function readText(answer: Answer, signal: AbortSignal | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

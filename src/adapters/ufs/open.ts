@@ -89,8 +89,8 @@ export async function openObjectStore(
 }
 
 /**
- * The store of a mount: `s3://bucket/prefix` as it stands, and of a directory, here or in HDFS, the files in it, not its sub-directories as
- * buckets. `INVALID_SETTING` as above, and for an S3 URI without a bucket.
+ * The store of a mount: `s3://bucket/prefix` as it stands, and of a directory, here or in HDFS, the files in it, not its
+ * sub-directories as buckets. `INVALID_SETTING` as above, and for an S3 URI without a bucket.
  */
 export async function openMountedStore(
   uri: string,

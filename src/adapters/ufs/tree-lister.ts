@@ -1,5 +1,6 @@
 /**
- * Lists a bucket in a file system: the files of its tree merged with the objects of the overflow area, in the order of the keys' UTF-8 bytes.
+ * Lists a bucket in a file system: the files of its tree merged with the objects of the overflow area, in the order of the
+ * keys' UTF-8 bytes.
  *
  * A file hides an object of the same key in the overflow area. A file that vanishes while its page is put together is
  * left out, so a page may be shorter than asked for and still have a next one.

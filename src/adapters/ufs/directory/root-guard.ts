@@ -1,10 +1,10 @@
 /**
  * Whether the root of a directory store is still the one that was used before.
  *
- * A disk that is not mounted leaves nothing, or the empty directory that it is mounted on. Made anew, that would take the objects, fill
- * the disk below, and answer that all others do not exist, or were deleted. So a root is made once; from then on it must be there
- * with our own directory (`RESERVED_NAME`) in it. While the process runs, our directory may also be missing from the very same root:
- * somebody tidied up.
+ * A disk that is not mounted leaves nothing, or the empty directory that it is mounted on. Made anew, that would take the
+ * objects, fill the disk below, and answer that all others do not exist, or were deleted. So a root is made once; from then on
+ * it must be there with our own directory (`RESERVED_NAME`) in it. While the process runs, our directory may also be missing
+ * from the very same root: somebody tidied up.
  */
 import fs from 'node:fs';
 import { HeadraceError } from '../../../core/errors.js';

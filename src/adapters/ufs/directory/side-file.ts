@@ -70,7 +70,10 @@ export function matchingRecord(side: SideFile | undefined, file: FileIdentity): 
   return found;
 }
 
-/** The store's own identity of a file: its time in microseconds and its size, as 32 hex digits, and `-0` so that nobody takes it for an MD5. */
+/**
+ * The store's own identity of a file: its time in microseconds and its size, as 32 hex digits, and `-0` so that nobody takes it
+ * for an MD5.
+ */
 export function fileEtag(file: FileIdentity): string {
   return `${microsecondsOf(file).toString(16).padStart(16, '0')}${file.size.toString(16).padStart(16, '0')}-0`;
 }

@@ -1,8 +1,8 @@
 /**
  * Multipart uploads of S3, as the port has them: the caller keeps their names and their progress.
  *
- * A part for which the budget has room is read into memory, so that the disk is not held by a slow store; another is streamed. The ETags
- * of the parts must combine to ours before the upload is completed, where they are MD5s.
+ * A part for which the budget has room is read into memory, so that the disk is not held by a slow store; another is streamed.
+ * The ETags of the parts must combine to ours before the upload is completed, where they are MD5s.
  *
  * Source: Amazon S3 user guide, "Uploading and copying objects using multipart upload".
  */

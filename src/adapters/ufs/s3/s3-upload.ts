@@ -5,8 +5,8 @@
  * ETags must combine to ours before the upload is completed. The ETag of the object must be ours afterwards. Each
  * comparison is made only where the store's ETags are MD5s (`contradicts`).
  *
- * Memory: parts are buffered to go in parallel as far as a budget shared by all uploads reaches; a part beyond it is streamed, alone,
- * which also holds the source back. A part that fails aborts the upload, and nothing of it was ever visible.
+ * Memory: parts are buffered to go in parallel as far as a budget shared by all uploads reaches; a part beyond it is streamed,
+ * alone, which also holds the source back. A part that fails aborts the upload, and nothing of it was ever visible.
  */
 import { assert } from '../../../core/assert.js';
 import { HeadraceError } from '../../../core/errors.js';

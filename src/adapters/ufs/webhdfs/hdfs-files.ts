@@ -143,7 +143,10 @@ export class HdfsFiles {
     throw unreadable(`the listing of ${directory}, which does not end,`);
   }
 
-  /** Byte strings of the names in a directory, those of directories with a slash behind, and to `onStatus` all that is known of them. */
+  /**
+   * Byte strings of the names in a directory, those of directories with a slash behind, and to `onStatus` all that is known of
+   * them.
+   */
   async names(
     directory: string,
     signal: AbortSignal | undefined,

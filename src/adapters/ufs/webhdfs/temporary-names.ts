@@ -1,8 +1,8 @@
 /**
  * Names for files that are being written, and the removal of those that a crash left behind.
  *
- * `<wall time>-<instance>-<number>`, the first two in hex: the time is when the file was begun, the instance is random. A leftover is
- * one that is older than a day by its name: modification times are those of objects.
+ * `<wall time>-<instance>-<number>`, the first two in hex: the time is when the file was begun, the instance is random. A
+ * leftover is one that is older than a day by its name: modification times are those of objects.
  */
 import type { Clock, Random } from '../../../core/ports.js';
 import { DAY_MS } from '../../../core/units.js';
