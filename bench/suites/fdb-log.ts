@@ -53,11 +53,12 @@ export async function benchFdbLog(context: BenchContext): Promise<Row[]> {
 }
 
 async function measureAppends(
-  { scale, progress }: BenchContext,
+  context: BenchContext,
   database: KeyValueDatabase,
   log: PartitionLog,
   prefix: Buffer,
 ): Promise<Row[]> {
+  const { scale } = context;
   const bareKey = Buffer.concat([prefix, Buffer.from('bare')]);
   const bare: Side = {
     name: 'bare transaction',
@@ -67,7 +68,7 @@ async function measureAppends(
     name: `append, ${depth} at once`,
     run: () => measure(scale.roundMs, depth, () => log.append([EVENT]).then(() => undefined)),
   }));
-  progress('fdb-log: appends and bare transactions in turn');
+  context.progress('fdb-log: appends and bare transactions in turn');
   for (const side of [bare, ...appends]) await side.run();
   const [bareRounds = [], ...appendRounds] = await measureInTurn([bare, ...appends], scale.rounds);
   return [
@@ -138,8 +139,9 @@ async function measure(
   };
 }
 
-async function measureReads({ scale, progress }: BenchContext, log: PartitionLog): Promise<Row> {
-  progress('fdb-log: reading the frames back');
+async function measureReads(context: BenchContext, log: PartitionLog): Promise<Row> {
+  const { scale } = context;
+  context.progress('fdb-log: reading the frames back');
   const rates: number[] = [];
   const eventRates: number[] = [];
   for (let round = 0; round < scale.rounds; round++) {
