@@ -21,6 +21,13 @@ export interface UfsObject {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+export interface OpenUfsUpload {
+  readonly key: string;
+  readonly uploadId: string;
+  /** As the store tells it. */
+  readonly startedMs: number;
+}
+
 export class FaultyUfs {
   readonly proxy: FaultProxy;
   /** Past the proxy: what the store really holds. */
@@ -103,8 +110,12 @@ export class FaultyUfs {
   }
 
   /** Multipart uploads that were neither completed nor aborted. */
-  async openUploads(bucket: string): Promise<{ readonly key: string; readonly uploadId: string }[]> {
+  async openUploads(bucket: string): Promise<OpenUfsUpload[]> {
     const { Uploads = [] } = await this.#direct.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
-    return Uploads.map(({ Key = '', UploadId = '' }) => ({ key: Key, uploadId: UploadId }));
+    return Uploads.map(({ Key = '', UploadId = '', Initiated }) => ({
+      key: Key,
+      uploadId: UploadId,
+      startedMs: Initiated?.getTime() ?? 0,
+    }));
   }
 }

@@ -48,7 +48,7 @@ export async function startVersityGateway(): Promise<S3Server | { readonly skip:
 
 function programPath(): string | undefined {
   const given = process.env['HEADRACE_TEST_VERSITYGW'];
-  if (given !== undefined) return given;
+  if (given !== undefined && given !== '') return given;
   const { PATH = '', GOBIN = '', GOPATH = join(homedir(), 'go') } = process.env;
   return [...PATH.split(delimiter), GOBIN, join(GOPATH, 'bin')]
     .filter((directory) => directory !== '')
