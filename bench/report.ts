@@ -35,9 +35,9 @@ export function atLeast(what: string, ratio: number, target: number): Check {
   return { what, value: percent(ratio), target: `at least ${percent(target)}`, pass: ratio >= target };
 }
 
-/** Without a target it only informs. */
+/** Without a target it only informs. A round in which the other side used no processor time that could be counted tells nothing. */
 export function atMostTimes(what: string, ratio: number, target?: number): Check {
-  const value = `${ratio.toFixed(2)}x`;
+  const value = Number.isFinite(ratio) ? `${ratio.toFixed(2)}x` : 'too short to tell';
   return target === undefined
     ? { what, value }
     : { what, value, target: `at most ${target}x`, pass: ratio <= target };

@@ -7,7 +7,7 @@ import { objectStoreContract } from '../../../contracts/object-store.js';
 import { startHdfsServer } from '../../../support/hdfs-server.js';
 
 // A whole HDFS starts first, in another language.
-t.setTimeout(110_000);
+t.setTimeout(280_000);
 const server = await startHdfsServer(t.testdir());
 if ('skip' in server) {
   void t.test('webhdfs: an object store on a real HDFS', { skip: server.skip }, async () => {});

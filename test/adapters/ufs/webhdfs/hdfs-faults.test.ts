@@ -8,7 +8,7 @@ import { FaultProxy } from '../../../support/fault-proxy.js';
 import { startHdfsServer } from '../../../support/hdfs-server.js';
 
 // A whole HDFS starts first, in another language.
-t.setTimeout(110_000);
+t.setTimeout(280_000);
 const server = await startHdfsServer(t.testdir());
 if ('skip' in server) {
   void t.test('webhdfs: a real HDFS behind faults', { skip: server.skip }, async () => {});
