@@ -135,9 +135,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'persisted-on-timeout',
     description: 'an upload whose answer never came counts as done',
-    module: 'src/engine/persister.js',
-    find: 'const ufsEtag = await this.#upload.upload(target, record, located);',
-    replace: "const ufsEtag = await this.#upload.upload(target, record, located).catch(() => 'unknown');",
+    module: 'src/engine/persist-object.js',
+    find: '.upload.upload(target, record, located);',
+    replace: ".upload.upload(target, record, located).catch(() => 'unknown');",
     scenario: 'swarm',
     faults: { ufsReset: 0.2, ufsHang: 0.02 },
     caughtBy: ['persisted-in-ufs'],
@@ -145,7 +145,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'forget-failed-delete',
     description: 'a delete that the under-store did not take counts as done',
-    module: 'src/engine/persister.js',
+    module: 'src/engine/persist-object.js',
     find: "if (!isErrorCode(error, 'NO_SUCH_BUCKET'))\n                throw error;",
     replace: "if (isErrorCode(error, 'CLOSED'))\n                throw error;",
     scenario: 'races',
@@ -176,21 +176,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'decision = decide({ records: this.#records, nextOffset, nowMs });',
     scenario: 'races',
     caughtBy: ['linearizable', 'pinned-accounting', 'no-assertion', 'expected-errors'],
-  },
-  {
-    name: 'fill-over-newer',
-    description: 'bytes fetched from the under-store take the place of what was written meanwhile',
-    module: 'src/engine/decide.js',
-    find: "if (command.origin === 'FILL' && current !== undefined)",
-    replace: "if (command.origin === 'FILL' && current === null)",
-    scenario: 'pressure',
-    caughtBy: [
-      'linearizable',
-      'acknowledged-readable',
-      'pinned-accounting',
-      'ufs-converged',
-      'persisted-in-ufs',
-    ],
   },
   {
     name: 'delete-forgets-the-ufs',
@@ -233,9 +218,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'free-bytes-before-the-event',
     description: 'a segment is dropped while events still refer to bytes in it',
-    module: 'src/engine/reclaimer.js',
-    find: 'if (this.#sweeper.usageOf(segment) === undefined)\n            await this.#sweeper.drop(segment);',
-    replace: 'if (segment > 0)\n            await this.#sweeper.drop(segment);',
+    module: 'src/engine/segment-sweeper.js',
+    find: 'if (open || guard.guards(id) || this.usageOf(id) !== undefined)',
+    replace: 'if (open || guard.guards(id))',
     scenario: 'pressure',
     faults: { ufsUnavailable: 0.2 },
     caughtBy: [

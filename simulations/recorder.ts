@@ -157,15 +157,20 @@ export class Recorder {
     const value = object === undefined ? ABSENT : `"${object.etag}"`;
     this.#end(call, 'ok', value);
     if (object !== undefined) this.#checkBytes(call.key, value, object, body, first);
-    this.#judge(call, this.#register(call.key).end(call.id, value), value);
+    const register = this.#register(call.key);
+    const isExplained = register.end(call.id, value);
+    // Too many calls at once for the search: each read by itself must still be one that may be.
+    const may = register.isUndecided ? this.#mayHold(call.key, call.begunAt, this.model.moment()) : [value];
+    this.#judge(call, isExplained && may.includes(value), value);
   }
 
   /** After a restart: the key holds this, and nothing that was begun before can change it any more. */
   settle(key: string, object: FoundObject | undefined, body?: Uint8Array): void {
     const value = object === undefined ? ABSENT : `"${object.etag}"`;
     const register = this.#register(key);
+    const wasUndecided = register.isUndecided;
     register.retire();
-    const { values } = register;
+    const values = wasUndecided ? this.#mayHold(key, Infinity, Infinity) : register.values;
     this.trace.line(`holds ${key} ${value}`, key);
     if (object !== undefined) this.#checkBytes(key, value, object, body, 0);
     if (!values.includes(value))
@@ -203,6 +208,11 @@ export class Recorder {
   /** The process died: its calls are never answered. */
   died(): void {
     this.#inFlight.clear();
+  }
+
+  /** Values that intervals alone allow. */
+  #mayHold(key: string, begunAt: number, endedAt: number): readonly RegisterValue[] {
+    return this.model.candidates(key, begunAt, endedAt).map((content) => content?.etag ?? ABSENT);
   }
 
   #begin(name: string, key: string, what: string): number {

@@ -49,7 +49,8 @@ export interface WorkloadSetup {
 const HOT_KEYS = ['a', 'b', 'c', 'd/e', 'd/f', 'g'];
 const SMALL_KEYS = 16;
 const CHECKPOINT_STEPS = 3;
-const CHECKPOINT_RANKS = 3;
+const CHECKPOINT_RANKS = 2;
+const TRAINING_JOBS = 3;
 /** Where policies change. */
 const SHIFTING = 'shift/';
 const SHIFTS = ['WRITE_BACK', 'WRITE_THROUGH', 'READ_ONLY', 'NO_CACHE'] as const;
@@ -66,6 +67,8 @@ export class Client {
   readonly #activities: readonly Activity[];
   readonly #weights: readonly number[];
   #seeds: number;
+  /** Which training job it belongs to. */
+  readonly #group: number;
   #step = 0;
   #stopping = false;
 
@@ -80,6 +83,7 @@ export class Client {
     this.#setup = setup;
     this.#activities = (Object.keys(setup.workload) as Activity[]).sort();
     this.#weights = this.#activities.map((activity) => setup.workload[activity] ?? 0);
+    this.#group = parts.random.below(TRAINING_JOBS);
     this.#seeds = parts.random.below(2 ** 40);
   }
 
@@ -151,7 +155,10 @@ export class Client {
     const prefix = this.#random.pick(this.#setup.prefixes);
     const step = this.#step++ % CHECKPOINT_STEPS;
     const keysOf = (number: number): string[] =>
-      Array.from({ length: CHECKPOINT_RANKS }, (_, rank) => `${prefix}ckpt/${number}/rank-${rank}`);
+      Array.from(
+        { length: CHECKPOINT_RANKS },
+        (_, rank) => `${prefix}ckpt/${number}/job-${this.#group}-rank-${rank}`,
+      );
     const size = this.#random.between(this.#setup.sizes.max / 2, this.#setup.sizes.max);
     await Promise.all(keysOf(step).map((key) => this.#calls.put(key, this.#content(Math.ceil(size)))));
     if (this.#random.chance(0.5)) await this.#calls.get(keysOf(step)[0] ?? '');

@@ -1,8 +1,9 @@
 /** `headrace sim mutants`: whether each known mistake is found, by what, and after how many seeds. */
 import type { SimSession } from './sim.js';
 import { CliFailure, EXIT_USAGE } from '../context.js';
+import { printable, type Printer } from '../printer.js';
 import { createProgressBar } from '../progress-bar.js';
-import type { MutantInfo } from '../simulator.js';
+import type { MutantInfo, ViolationReport } from '../simulator.js';
 
 /** Hunts begin so far apart, so that they have no seed in common. */
 const HUNT_SEEDS = 100_000;
@@ -13,6 +14,8 @@ interface Hunted {
   readonly seeds: readonly number[];
   readonly missed: number;
   readonly invariants: readonly string[];
+  /** The first finding, with its seed. */
+  readonly first: { readonly seed: string; readonly violation: ViolationReport } | undefined;
 }
 
 export async function huntMutants(
@@ -62,12 +65,21 @@ export async function huntMutants(
       ]),
       ['MUTANT', '', 'MEDIAN SEEDS', 'BY'],
     );
+  if (options.only !== undefined && !printer.json)
+    for (const { first } of hunted) if (first !== undefined) await show(printer, first);
   if (survivors.length > 0)
     throw new CliFailure(
       'MUTANT_SURVIVED',
       `not caught within ${options.seeds} seeds: ${survivors.join(', ')}`,
     );
   if (!printer.json) await printer.text(`${hunted.length} mutants, all caught`);
+}
+
+/** How it was found, as a violation of the real engine would be shown. */
+async function show(printer: Printer, { seed, violation }: NonNullable<Hunted['first']>): Promise<void> {
+  await printer.text(`\nseed ${seed}: ${violation.invariant}`);
+  await printer.text(`  ${violation.message.split('\n').map(printable).join('\n  ')}`);
+  for (const line of violation.window) await printer.text(`  | ${printable(line)}`);
 }
 
 async function hunt(
@@ -77,9 +89,11 @@ async function hunt(
 ): Promise<Hunted> {
   const took: number[] = [];
   const invariants = new Set<string>();
+  let first: Hunted['first'];
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (let tried = 1; tried <= seeds; tried++) {
-      const { violation } = await simulator.runMutant(mutant.name, String(repeat * HUNT_SEEDS + tried));
+      const seed = String(repeat * HUNT_SEEDS + tried);
+      const { violation } = await simulator.runMutant(mutant.name, seed);
       if (violation === undefined) continue;
       // Found by something that has nothing to do with it, it would not show that anything works.
       if (!mutant.caughtBy.includes(violation.invariant))
@@ -87,12 +101,13 @@ async function hunt(
           'MUTANT_MISTAKEN',
           `${mutant.name} was found by ${violation.invariant}, not by ${mutant.caughtBy.join(' or ')}: ${violation.message}`,
         );
+      first ??= { seed, violation };
       took.push(tried);
       invariants.add(violation.invariant);
       break;
     }
   }
-  return { mutant, seeds: took, missed: repeats - took.length, invariants: [...invariants].sort() };
+  return { mutant, seeds: took, missed: repeats - took.length, invariants: [...invariants].sort(), first };
 }
 
 function median(values: readonly number[]): number | undefined {

@@ -1,0 +1,64 @@
+/** Scenarios that users write: what they leave out, and how their mistakes are told. */
+import t from 'tap';
+import { parseScenario } from '../../simulations/scenario-document.js';
+import { SCENARIO_DEFAULTS } from '../../simulations/scenario.js';
+import { KIB, MIB } from '../../src/core/units.js';
+
+const DOCUMENT = `
+name: checkpoints-of-team-a
+workers: 1
+bucket: train
+prefixes: [runs/]
+clients: 16
+life: { min: 1s, max: 30s }
+sizes: { min: 64KiB, max: 1MiB }
+workload: { checkpointBursts: 10, reads: 2 }
+disk: { capacity: 10GiB, latency: { min: 0.05ms, max: 1ms } }
+ufs:
+  latency: 20ms
+  bandwidth: 50MiB/s
+  outages: [{ at: 10s, for: 5s }]
+faults: { ufsThrottled: 0.01, kill: 1 }
+settings:
+  page.store.size: 64MiB
+pathConfig:
+  apiVersion: v1.0
+  defaultRule: { policyMode: WRITE_BACK }
+`;
+
+void t.test('scenario: a document is read, and what it leaves out is small and healthy', async (t) => {
+  const { scenario, settings } = parseScenario('a.yaml', DOCUMENT);
+  t.match(scenario, {
+    name: 'checkpoints-of-team-a',
+    lives: 1,
+    lifeMs: { min: 1000, max: 30_000 },
+    sizes: { min: 64 * KIB, max: MIB },
+    disk: { latencyMs: { min: 0.05, max: 1 }, syncLatencyMs: SCENARIO_DEFAULTS.disk.syncLatencyMs },
+    ufs: { latencyMs: { min: 20, max: 20 }, bytesPerS: 50 * MIB, outages: [{ atMs: 10_000, forMs: 5000 }] },
+    faults: { ufsThrottled: 0.01, kill: 1 },
+  });
+  t.same(settings, { 'page.store.size': '64MiB' });
+  t.same(parseScenario('b.yaml', 'base: swarm').scenario.faults, 'swarm');
+});
+
+void t.test('scenario: a mistake is told with its place, the value and what would be right', async (t) => {
+  const cases: [text: string, message: RegExp][] = [
+    ['clients: many', /^a\.yaml: clients must be an integer from 1 to 1000, not "many"$/],
+    ['workers: 3', /workers must be 1: .*, not 3/],
+    ['client: 3', /the document has no "client": it may have name, /],
+    ['life: 30', /life must be a time with a unit, such as 500ms/],
+    ['life: { min: 2s, max: 1s }', /life\.min must not be above life\.max, not "2s"/],
+    ['ufs: { outages: [{ at: 1s }] }', /ufs\.outages\[0\]\.for must be a time .*, not nothing/],
+    ['ufs: { bandwidth: 0 }', /ufs\.bandwidth must be above 0/],
+    ['faults: { kil: 1 }', /faults has no "kil": it may have ufsUnavailable/],
+    ['faults: { kill: 2 }', /faults\.kill must be a number from 0 to 1, not 2/],
+    ['workload: { reads: 0 }', /workload: give at least one activity a weight above 0/],
+    ['prefixes: [a]', /prefixes\[0\] must end with a slash, not "a"/],
+    ['pathConfig: { apiVersion: v2 }', /pathConfig: apiVersion: "v2" must be "v1\.0"/],
+    ['settings: [1]', /settings must be "key: value" lines/],
+    ['base: nothing', /base must be one of swarm, /],
+    ['a: [', /not YAML/],
+  ];
+  for (const [text, message] of cases)
+    t.throws(() => parseScenario('a.yaml', text), { code: 'INVALID_ARGUMENT', message }, text);
+});
