@@ -95,7 +95,10 @@ class Worker {
     this.#process.on('message', (message) => this.#heard(message as FromWorker));
     this.#process.on('exit', (code, signal) => {
       const why = this.#said === '' ? `exit code ${code ?? signal ?? ''}` : this.#said;
-      this.#finish()?.reject(new BrokenSimulation(`the simulating process ended: ${why}`));
+      const ended = this.#isEnding
+        ? closedError()
+        : new BrokenSimulation(`the simulating process ended: ${why}`);
+      this.#finish()?.reject(ended);
       this.#on.gone();
     });
     this.#send({ type: 'begin', mutant });

@@ -63,4 +63,4 @@ for (const event of ['unhandledRejection', 'uncaughtException'] as const)
 // The parent is gone: nobody waits for an answer.
 process.on('disconnect', () => process.exit(0));
 // As for an interactive program: Ctrl-C is for the parent, which ends this process.
-process.on('SIGINT', () => undefined);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
