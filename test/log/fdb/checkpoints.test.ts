@@ -98,7 +98,10 @@ void t.test(
       await world.run(() => next.save(30, stateOf(3, 100)));
       t.equal(world.database.keyCount, 5, `seed ${seed}: nothing is left of what broke off`);
     }
-    t.same([...seen].sort((a, b) => a - b), [10, 20]);
+    t.same(
+      [...seen].sort((a, b) => a - b),
+      [10, 20],
+    );
   },
 );
 
