@@ -169,8 +169,11 @@ async function serveBytes(
   for (let at = 0; at < part.length && !response.destroyed; at += 65_536) {
     if (!response.write(part.subarray(at, at + 65_536))) {
       await new Promise<void>((resolve) => {
-        response.once('drain', resolve);
-        response.once('close', resolve);
+        const goOn = (): void => {
+          response.off('drain', goOn).off('close', goOn);
+          resolve();
+        };
+        response.on('drain', goOn).on('close', goOn);
       });
     }
   }
