@@ -143,7 +143,10 @@ export class Objects implements ObjectService {
   async deleteObjects(bucket: string, keys: readonly string[]): Promise<DeletedObjects> {
     return this.#writing(bucket, async () => {
       const { safe } = this.#parts;
-      for (const key of keys) await safe.noteBase(bucket, key);
+      for (const key of keys) {
+        const noted = safe.noteBase(bucket, key);
+        if (noted !== undefined) await noted;
+      }
       return this.#parts.deletes.deleteMany(bucket, keys);
     });
   }
