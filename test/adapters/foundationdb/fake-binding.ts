@@ -2,7 +2,8 @@
  * The npm package `foundationdb` as the adapter sees it, on a simulated cluster: null where there is no value, errors that have
  * a code and are no `DatabaseError`, limits that are found when a transaction commits.
  */
-import type { SimDatabase, SimTransaction } from '../../../simulations/sim-database.js';
+import type { SimDatabase } from '../../../simulations/sim-database.js';
+import type { SimTransaction } from '../../../simulations/sim-transaction.js';
 import type {
   Binding,
   BindingDatabase,

@@ -3,7 +3,7 @@ import t from 'tap';
 import { CoordinatorKeys } from '../../../log/fdb/coordinator-schema.js';
 import { FdbCoordinator } from '../../../log/fdb/coordinator.js';
 import { SimClock } from '../../../simulations/sim-clock.js';
-import type { DatabaseFaults } from '../../../simulations/sim-database.js';
+import type { DatabaseFaults } from '../../../simulations/sim-database-faults.js';
 import { SECOND_MS } from '../../../src/core/units.js';
 import { coordinatorContract, type CoordinatorSubject } from '../../contracts/coordinator.js';
 import { checkLeasesUnderFaults } from '../../support/lease-race.js';
