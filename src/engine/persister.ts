@@ -115,6 +115,11 @@ export class Persister {
       });
     }
     this.#core.control.listen(({ type }) => {
+      // Only now has the store of a removed mount left the table: its share of the uploads goes to the others.
+      if (type === 'MountSettled') {
+        const inUse = new Set(this.#core.mounts.stores().map(({ store }) => store));
+        this.#pace.forget((store) => inUse.has(store));
+      }
       if (type !== 'PathConfigChanged' && type !== 'MountAdded' && type !== 'MountRemoved') return;
       this.#queue.rescan();
     });

@@ -38,6 +38,26 @@ void t.test('persist pace: one store gets all, and none of several may take all'
   t.equal(openPace(3).room(a), 3);
 });
 
+void t.test('persist pace: the share of a store whose mount is gone goes to the others', async (t) => {
+  const world = await EngineWorld.open({ engine: { persistConcurrency: 8 } });
+  const uploads = async (prefix: string): Promise<number> => {
+    world.ufs.setFaults({ hang: 1 });
+    for (let i = 0; i < 20; i++) await world.put(`${prefix}${i}`, makeBody(i, KIB));
+    await world.sleep(50);
+    const { entries } = await world.run(world.admin.persists.list({ limit: 100 }));
+    world.ufs.setFaults({});
+    return entries.filter(({ phase }) => phase === 'UPLOADING').length;
+  };
+  await world.run(world.admin.addMount({ path: `/${BUCKET}/m`, ufs: `sim://${BUCKET}/m`, options: {} }));
+  await world.put('m/first', makeBody(1, KIB));
+  await world.put('first', makeBody(1, KIB));
+  await world.drained();
+  t.equal(await uploads('shared-'), 6, 'with a mount beside, three quarters');
+  await world.drained();
+  await world.run(world.admin.removeMount({ path: `/${BUCKET}/m` }));
+  t.equal(await uploads('alone-'), 8);
+});
+
 void t.test(
   'persist pace: a store that asks to slow down gets half, after a pause, and more by and by',
   async (t) => {
