@@ -8,7 +8,7 @@
  * | our signal aborted                                         | UFS_UNKNOWN_OUTCOME for a write, else UFS_UNAVAILABLE |
  * | no credentials were found                                  | UFS_DENIED                                      |
  * | no answer, and no connection either                        | UFS_UNAVAILABLE                                 |
- * | no answer                                                  | UFS_UNKNOWN_OUTCOME for a write, else UFS_UNAVAILABLE |
+ * | no answer, or one that broke off                           | UFS_UNKNOWN_OUTCOME for a write, else UFS_UNAVAILABLE |
  * | NoSuchBucket                                               | NO_SUCH_BUCKET                                  |
  * | BucketNotEmpty                                             | BUCKET_NOT_EMPTY                                |
  * | 429, SlowDown and its relatives                            | UFS_THROTTLED                                   |
@@ -182,6 +182,12 @@ function fieldsOf(error: unknown): {
     name: error.name,
     code: typeof code === 'string' ? code : undefined,
     message: error.message || error.name,
-    status: $metadata?.httpStatusCode ?? $response?.statusCode,
+    // What broke off is no answer: only its status is known, and not whether the store's code makes it a refusal.
+    status: brokeOff(error.name, code) ? undefined : ($metadata?.httpStatusCode ?? $response?.statusCode),
   };
+}
+
+/** The system's codes, and what the client says of a connection on which nothing moves. */
+function brokeOff(name: string, code: unknown): boolean {
+  return typeof code === 'string' || name === 'TimeoutError';
 }

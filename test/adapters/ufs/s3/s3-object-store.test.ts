@@ -186,6 +186,22 @@ void t.test('s3: a body that breaks off is an error, not a short object', async 
   await failsWith(t, ['UFS_UNAVAILABLE'], () => contentOf(store, 'bucket', 'k'));
 });
 
+void t.test('s3: a refusal that breaks off says nothing: the call may be repeated', async (t) => {
+  const { store } = await fakeStore(t, (request, response) => {
+    response.writeHead(404, { 'content-length': '200', 'content-type': 'application/xml' });
+    response.write('<?xml version="1.0"?>', () => request.socket.destroy());
+  });
+  const upload = { bucket: 'bucket', key: 'k', uploadId: 'u1' };
+  const parts = [{ number: 1, size: 1, etag: md5Hex(Buffer.from('x')) }];
+  const { multipart } = store;
+  await failsWith(t, ['UFS_UNKNOWN_OUTCOME'], () => store.put(putRequest('bucket', 'k', 'x')));
+  await failsWith(t, ['UFS_UNAVAILABLE'], () => multipart.listParts(upload));
+  await failsWith(t, ['UFS_UNKNOWN_OUTCOME'], () =>
+    multipart.complete({ ...putRequest('bucket', 'k', 'x'), ...upload, etag: undefined, parts }),
+  );
+  await failsWith(t, ['UFS_UNAVAILABLE'], () => contentOf(store, 'bucket', 'k'));
+});
+
 void t.test('s3: a store that ignores a range is found out', async (t) => {
   const { store } = await fakeStore(
     t,
