@@ -181,7 +181,8 @@ function fieldsOf(error: unknown): {
   return {
     name: error.name,
     code: typeof code === 'string' ? code : undefined,
-    message: error.message || error.name,
+    // Further lines of the client's tell how to debug it.
+    message: error.message.split('\n', 1)[0]?.trim() || error.name,
     // What broke off is no answer: only its status is known, and not whether the store's code makes it a refusal.
     status: brokeOff(error.name, code) ? undefined : ($metadata?.httpStatusCode ?? $response?.statusCode),
   };
