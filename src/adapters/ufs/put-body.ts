@@ -5,7 +5,7 @@ import { HeadraceError } from '../../core/errors.js';
 import type { StorePutRequest } from '../../core/object-store.js';
 
 /** The body as the request gives it; throws `UFS_REJECTED` as soon as it is longer, or at its end shorter, than it claims. */
-export async function* bodyOf(request: StorePutRequest): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* bodyOf(request: Announced): AsyncGenerator<Uint8Array, void, undefined> {
   let size = 0;
   for await (const chunk of request.open()) {
     size += chunk.length;
@@ -34,7 +34,9 @@ export function bytesOf(request: StorePutRequest): Uint8Array | undefined {
   return request.bytes;
 }
 
-function wrongSize(request: StorePutRequest, found: string): HeadraceError {
+type Announced = Pick<StorePutRequest, 'bucket' | 'key' | 'size' | 'open'>;
+
+function wrongSize(request: Omit<Announced, 'open'>, found: string): HeadraceError {
   return new HeadraceError(
     'UFS_REJECTED',
     `the body of ${request.bucket}/${request.key} has ${found} bytes, not ${request.size} as announced`,

@@ -12,8 +12,9 @@
 import type { Agent, IncomingHttpHeaders } from 'node:http';
 import { MINUTE_MS } from '../../../core/units.js';
 import { type Answer, drained, exchange, readText } from '../http-exchange.js';
+import { DirectBody } from './direct-body.js';
 import type { S3AnswerFields } from './s3-metadata.js';
-import { encodeKey, type S3Credentials, S3Signer } from './s3-signer.js';
+import { encodeKey, encodeQuery, type S3Credentials, S3Signer } from './s3-signer.js';
 
 /** Buckets whose way is known; more begin again. */
 const ROUTES_MAX = 10_000;
@@ -60,9 +61,11 @@ export interface S3DirectRequest {
   readonly method: 'PUT' | 'DELETE' | 'GET' | 'HEAD';
   readonly Bucket: string;
   readonly Key: string;
+  readonly query?: Readonly<Record<string, string>>;
   /** Names in lower case, values in ASCII. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
+  /** One that is streamed is not signed, as the client does not sign it either: what its ETag or MD5 says guards it. */
+  readonly body?: Uint8Array | DirectBody;
 }
 
 /** A refusal, with the fields that the client's own errors have. */
@@ -103,35 +106,53 @@ export class S3Direct {
 
   /** Sends a request for an object in a bucket that is known; resolves when the whole answer is there. Its headers. */
   async send(request: S3DirectRequest, signal: AbortSignal | undefined): Promise<IncomingHttpHeaders> {
-    const answer = await this.open(request, signal);
-    await drained(answer, signal);
-    return answer.headers;
+    const streamed = request.body instanceof DirectBody ? request.body : undefined;
+    try {
+      const answer = await this.open(request, signal);
+      await drained(answer, signal);
+      // The answer may come before the source knows that its last byte was taken.
+      if (streamed !== undefined) await streamed.over;
+      return answer.headers;
+    } catch (error) {
+      throw streamed?.error ?? error;
+    }
   }
 
   /** As `send`, with the answer's body still to come: it must be consumed or destroyed. */
   async open(request: S3DirectRequest, signal: AbortSignal | undefined): Promise<Answer> {
-    const { method, Bucket, Key, headers, body } = request;
-    const route = this.#routes.get(Bucket);
-    if (route === undefined) throw new Error(`nothing is known of the bucket ${Bucket}`);
-    const { secure, hostname, port, host, base, signer } = route;
-    const path = base + encodeKey(Key);
-    const credentials = await this.#options.credentials();
-    const nowMs = Date.now() + this.#clockOffsetMs;
-    const signed = signer.sign({ method, path, host, headers, body }, credentials, nowMs);
-    if (body !== undefined) signed['content-length'] = String(body.length);
-    const { httpAgent, httpsAgent, connectTimeoutMs, idleTimeoutMs } = this.#options;
-    const agent = secure ? httpsAgent : httpAgent;
-    const options = { connectTimeoutMs, idleTimeoutMs, agent };
-    const answer = await exchange(
-      { ...options, secure, hostname, port, method, path, headers: signed, body },
-      signal,
-    );
+    const { Bucket, body } = request;
+    const answer = await this.#exchange(request, signal);
     this.#correctClock(answer.headers.date);
     const status = answer.statusCode ?? 0;
     if (status >= 200 && status < 300) return answer;
     const error = errorFrom(status, await readText(answer, signal));
+    // A store that refuses a body need not read the rest of it.
+    if (body instanceof DirectBody && !body.isOver) answer.socket.destroy();
     if (status < 400 || REROUTED.has(error.name)) this.#routes.delete(Bucket);
     throw error;
+  }
+
+  async #exchange(request: S3DirectRequest, signal: AbortSignal | undefined): Promise<Answer> {
+    const { method, Bucket, Key, headers, body } = request;
+    const route = this.#routes.get(Bucket);
+    if (route === undefined) throw new Error(`nothing is known of the bucket ${Bucket}`);
+    const { secure, hostname, port, host, base, signer } = route;
+    const encoded = base + encodeKey(Key);
+    const query = request.query === undefined ? '' : encodeQuery(request.query);
+    const credentials = await this.#options.credentials();
+    const nowMs = Date.now() + this.#clockOffsetMs;
+    const isStreamed = body instanceof DirectBody;
+    const signed = signer.sign(
+      { method, path: encoded, query, host, headers, body: isStreamed ? 'unsigned' : body },
+      credentials,
+      nowMs,
+    );
+    if (body !== undefined) signed['content-length'] = String(isStreamed ? body.sizeBytes : body.length);
+    const { httpAgent, httpsAgent, connectTimeoutMs, idleTimeoutMs } = this.#options;
+    const agent = secure ? httpsAgent : httpAgent;
+    const path = query === '' ? encoded : `${encoded}?${query}`;
+    const options = { connectTimeoutMs, idleTimeoutMs, agent };
+    return exchange({ ...options, secure, hostname, port, method, path, headers: signed, body }, signal);
   }
 
   #correctClock(date: string | undefined): void {

@@ -1,8 +1,7 @@
 /**
  * Multipart uploads of S3, as the port has them: the caller keeps their names and their progress.
  *
- * A part for which the budget has room is read into memory, so that the disk is not held by a slow store; another is streamed.
- * The ETags of the parts must combine to ours before the upload is completed, where they are MD5s.
+ * A part is streamed from where it lies, past the client where the way to the bucket is known: no byte of it is copied. The ETags of the parts must combine to ours before the upload is completed, where they are MD5s.
  *
  * Source: Amazon S3 user guide, "Uploading and copying objects using multipart upload".
  */
@@ -17,16 +16,15 @@ import type {
   StoreMultipartRequest,
   StorePartRequest,
 } from '../../../core/object-store.js';
-import { MIB } from '../../../core/units.js';
+import { DirectBody } from './direct-body.js';
 import { PartSource } from './part-source.js';
+import { fieldsFrom } from './s3-direct.js';
 import { damagedError, isS3Code } from './s3-errors.js';
 import { contradicts, md5HeaderOf, type S3ObjectFields, storeEtagOf } from './s3-metadata.js';
-import { BufferBudget } from './s3-parts.js';
 import type { S3Connection } from './s3-session.js';
 import { describe, type S3Target, systemHeaders } from './s3-upload.js';
 import { StreamedBody } from './streamed-body.js';
 
-const BUFFER_BYTES_MAX = 64 * MIB;
 /** Pages of a listing: a bucket with more open uploads of one key than they hold has other troubles. */
 const PAGES_MAX = 100;
 
@@ -45,7 +43,6 @@ export interface S3MultipartParts {
 
 export class S3Multipart implements MultipartStore {
   readonly #parts: S3MultipartParts;
-  readonly #buffers = new BufferBudget(BUFFER_BYTES_MAX);
 
   constructor(parts: S3MultipartParts) {
     this.#parts = parts;
@@ -53,10 +50,11 @@ export class S3Multipart implements MultipartStore {
 
   begin(request: StoreMultipartRequest, signal?: AbortSignal): Promise<string> {
     const what = `begin the upload of ${request.bucket}/${request.key}`;
-    return this.#parts.perform(what, true, signal, async ({ sdk, client }) => {
+    return this.#parts.perform(what, true, signal, async ({ sdk, client, direct }) => {
       const target = this.#parts.target(request.bucket, request.key);
       const command = new sdk.CreateMultipartUploadCommand({ ...target, ...describe(request) });
       command.middlewareStack.add(systemHeaders(request), { step: 'build' });
+      command.middlewareStack.add(direct.learn(target), { step: 'finalizeRequest', priority: 'low' });
       const { UploadId } = await client.send(command, { abortSignal: signal });
       if (UploadId !== undefined) return UploadId;
       throw new HeadraceError('UFS_UNAVAILABLE', `cannot ${what}: the store named no upload`);
@@ -64,32 +62,21 @@ export class S3Multipart implements MultipartStore {
   }
 
   putPart(request: StorePartRequest, signal?: AbortSignal): Promise<{ etag: string }> {
-    const { number, size } = request;
-    return this.#perform(`put part ${number}`, request, true, signal, async (connection, name) => {
-      const source = new PartSource(request.open());
-      try {
-        if (!this.#buffers.tryTake(size))
-          return await this.#stream(connection, name, request, source, signal);
-        try {
-          const body = await source.buffer(size);
-          return await this.#send(connection, name, request, body, signal);
-        } finally {
-          this.#buffers.giveBack(size);
-        }
-      } finally {
-        await source.close();
-      }
-    });
+    return this.#perform(`put part ${request.number}`, request, true, signal, async (connection, name) =>
+      connection.direct.knows(name.Bucket)
+        ? this.#sendDirect(connection, name, request, signal)
+        : this.#sendThroughClient(connection, name, request, signal),
+    );
   }
 
   listParts(upload: MultipartName, signal?: AbortSignal): Promise<readonly StoredPart[]> {
-    return this.#perform('list the parts', upload, false, signal, async ({ sdk, client }, name) => {
+    return this.#perform('list the parts', upload, false, signal, async ({ sdk, client, direct }, name) => {
       const parts: StoredPart[] = [];
       let marker: string | undefined;
       for (let page = 0; page < PAGES_MAX; page++) {
-        const answer = await client.send(new sdk.ListPartsCommand({ ...name, PartNumberMarker: marker }), {
-          abortSignal: signal,
-        });
+        const command = new sdk.ListPartsCommand({ ...name, PartNumberMarker: marker });
+        command.middlewareStack.add(direct.learn(name), { step: 'finalizeRequest', priority: 'low' });
+        const answer = await client.send(command, { abortSignal: signal });
         for (const { PartNumber = 0, Size = 0, ETag } of answer.Parts ?? [])
           parts.push({ number: PartNumber, size: Size, etag: storeEtagOf({ ETag }) });
         marker = answer.NextPartNumberMarker;
@@ -183,37 +170,42 @@ export class S3Multipart implements MultipartStore {
     });
   }
 
-  async #stream(
-    connection: S3Connection,
-    name: S3Target & { UploadId: string },
+  async #sendDirect(
+    { direct }: S3Connection,
+    { Bucket, Key, UploadId: uploadId }: S3Target & { UploadId: string },
     request: StorePartRequest,
-    source: PartSource,
     signal: AbortSignal | undefined,
   ): Promise<{ etag: string }> {
-    const body = new StreamedBody(source.stream(request.size), signal);
+    const query = { partNumber: String(request.number), uploadId };
+    const body = new DirectBody(request);
+    const headers = { 'content-type': 'application/octet-stream' };
+    const answer = await direct.send({ method: 'PUT', Bucket, Key, query, headers, body }, signal);
+    return { etag: storeEtagOf(fieldsFrom(answer)) };
+  }
+
+  async #sendThroughClient(
+    { sdk, client, direct }: S3Connection,
+    name: S3Target & { UploadId: string },
+    { number, size, open }: StorePartRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<{ etag: string }> {
+    const source = new PartSource(open());
+    const body = new StreamedBody(source.stream(size), signal);
     try {
-      return await this.#send(connection, name, request, body.readable, body.signal);
+      const command = new sdk.UploadPartCommand({
+        ...name,
+        PartNumber: number,
+        Body: body.readable,
+        ContentLength: size,
+      });
+      command.middlewareStack.add(direct.learn(name), { step: 'finalizeRequest', priority: 'low' });
+      return { etag: storeEtagOf(await client.send(command, { abortSignal: body.signal })) };
     } catch (error) {
       throw body.error ?? error;
     } finally {
       body.close();
+      await source.close();
     }
-  }
-
-  async #send(
-    { sdk, client }: S3Connection,
-    name: S3Target & { UploadId: string },
-    { number, size }: StorePartRequest,
-    body: Uint8Array | StreamedBody['readable'],
-    signal: AbortSignal | undefined,
-  ): Promise<{ etag: string }> {
-    const command = new sdk.UploadPartCommand({
-      ...name,
-      PartNumber: number,
-      Body: body,
-      ContentLength: size,
-    });
-    return { etag: storeEtagOf(await client.send(command, { abortSignal: signal })) };
   }
 
   #verify(

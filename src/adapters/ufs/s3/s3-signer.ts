@@ -16,10 +16,13 @@ export interface S3Unsigned {
   readonly method: string;
   /** Percent-encoded, as it is sent. */
   readonly path: string;
+  /** As `encodeQuery` has it. */
+  readonly query: string;
   readonly host: string;
   /** Names in lower case, values in ASCII. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array | undefined;
+  /** `unsigned` for a body that is not in memory: its bytes take no part in the signature. */
+  readonly body: Uint8Array | 'unsigned' | undefined;
 }
 
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
@@ -38,10 +41,10 @@ export class S3Signer {
 
   /** All headers to send, the signature among them; `nowMs` is wall time as the store sees it. */
   sign(request: S3Unsigned, credentials: S3Credentials, nowMs: number): Record<string, string> {
-    const { method, path, host, body } = request;
+    const { method, path, query, host, body } = request;
     const time = this.#timeOf(nowMs);
     const date = time.slice(0, 8);
-    const payload = body === undefined ? EMPTY_SHA256 : hash('sha256', body, 'hex');
+    const payload = payloadOf(body);
     const headers: Record<string, string> = { ...request.headers, host, 'x-amz-content-sha256': payload };
     headers['x-amz-date'] = time;
     if (credentials.sessionToken !== undefined) headers['x-amz-security-token'] = credentials.sessionToken;
@@ -49,7 +52,7 @@ export class S3Signer {
       .filter((name) => !UNSIGNED.has(name))
       .sort();
     const signedNames = names.join(';');
-    let canonical = `${method}\n${path}\n\n`;
+    let canonical = `${method}\n${path}\n${query}\n`;
     for (const name of names) canonical += `${name}:${collapsed(headers[name] ?? '')}\n`;
     canonical += `\n${signedNames}\n${payload}`;
     const scope = `${date}/${this.#region}/s3/aws4_request`;
@@ -82,6 +85,17 @@ export class S3Signer {
     }
     return this.#time;
   }
+}
+
+function payloadOf(body: S3Unsigned['body']): string {
+  if (body === undefined) return EMPTY_SHA256;
+  return body === 'unsigned' ? 'UNSIGNED-PAYLOAD' : hash('sha256', body, 'hex');
+}
+
+/** A query as it is signed and sent: names in order, percent-encoded. */
+export function encodeQuery(query: Readonly<Record<string, string>>): string {
+  const names = Object.keys(query).sort();
+  return names.map((name) => `${encodeName(name)}=${encodeName(query[name] ?? '')}`).join('&');
 }
 
 /** A key as a path has it: every byte encoded but unreserved ones and slashes. */

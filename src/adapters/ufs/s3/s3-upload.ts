@@ -15,6 +15,7 @@ import type { StoredObject, StorePutRequest } from '../../../core/object-store.j
 import { PART_BYTES_MAX, PART_NUMBER_MAX } from '../../../core/object.js';
 import { MIB } from '../../../core/units.js';
 import { bodyOf, bytesOf } from '../put-body.js';
+import { DirectBody } from './direct-body.js';
 import { PartSource } from './part-source.js';
 import { fieldsFrom } from './s3-direct.js';
 import { damagedError, isS3Code, s3Error } from './s3-errors.js';
@@ -79,8 +80,10 @@ export class S3Uploader {
     signal: AbortSignal | undefined,
   ): Promise<StoredObject> {
     const given = bytesOf(request);
-    if (given !== undefined && connection.direct.knows(target.Bucket)) {
-      return this.#putDirect(connection, target, request, given, signal);
+    if (connection.direct.knows(target.Bucket)) {
+      return given === undefined
+        ? this.#streamDirect(connection, target, request, signal)
+        : this.#putDirect(connection, target, request, given, signal);
     }
     const { sdk, client, direct } = connection;
     const source = new PartSource(bodyOf(request));
@@ -137,6 +140,26 @@ export class S3Uploader {
     try {
       const answer = fieldsFrom(await direct.send({ method: 'PUT', ...target, headers, body }, signal));
       this.#verify(target, etag, answer);
+      return stored(request, answer);
+    } catch (error) {
+      throw s3Error(`put ${nameOf(target)}`, error, true, signal);
+    }
+  }
+
+  /** A larger body, piece by piece as it is read. */
+  async #streamDirect(
+    { direct }: S3Connection,
+    target: S3Target,
+    request: StorePutRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredObject> {
+    const known = md5HeaderOf(request.etag);
+    const hash = known === undefined ? createMd5() : undefined;
+    const body = new DirectBody(request, hash === undefined ? undefined : (piece) => hash.update(piece));
+    const headers = directHeaders(request, known);
+    try {
+      const answer = fieldsFrom(await direct.send({ method: 'PUT', ...target, headers, body }, signal));
+      this.#verify(target, hash === undefined ? request.etag : hexOf(hash.digest()), answer);
       return stored(request, answer);
     } catch (error) {
       throw s3Error(`put ${nameOf(target)}`, error, true, signal);

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { S3ObjectStore, type S3ObjectStoreOptions } from '../../../../src/adapters/ufs/s3/s3-object-store.js';
-import type { ErrorCode } from '../../../../src/core/errors.js';
+import { HeadraceError, type ErrorCode } from '../../../../src/core/errors.js';
 import { contentOf, failsWith, putRequest } from '../../../contracts/object-store-subject.js';
 import { signHeaders } from '../../../support/sigv4-signer.js';
 
@@ -13,6 +13,7 @@ const CREDENTIALS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'a secret/wit
 interface Asked {
   readonly method: string;
   readonly path: string;
+  readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
@@ -33,7 +34,7 @@ async function storeOn(t: Test, options: Partial<S3ObjectStoreOptions> = {}) {
     request.on('end', () => {
       const { method = '', url = '' } = request;
       const headers = request.headers as Record<string, string>;
-      const found = { method, path: url.replace(/\?.*/, ''), headers, body: Buffer.concat(chunks) };
+      const found = { method, path: url.replace(/\?.*/, ''), url, headers, body: Buffer.concat(chunks) };
       asked.push(found);
       answering.reply(found, response, request);
     });
@@ -46,21 +47,31 @@ async function storeOn(t: Test, options: Partial<S3ObjectStoreOptions> = {}) {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  return { store, asked, answering };
+  return { store, asked, answering, server };
 }
 
 /** Whether the client's middleware made the request. */
 const isClients = ({ headers }: Asked): boolean => 'amz-sdk-invocation-id' in headers;
 
 /** The signature that the specification asks for, of the headers that were signed. */
-function expectedAuthorization({ method, path, headers, body }: Asked, region: string): string | undefined {
+function expectedAuthorization(
+  { method, path, headers, body }: Asked,
+  region: string,
+  query: Readonly<Record<string, string>> = {},
+  payload = createHash('sha256').update(body).digest('hex'),
+): string | undefined {
   const names = /SignedHeaders=([^,]+)/.exec(headers['authorization'] ?? '')?.[1]?.split(';') ?? [];
   const signed = names.filter((name) => name !== 'x-amz-date' && name !== 'x-amz-content-sha256');
-  const payload = createHash('sha256').update(body).digest('hex');
   const values = signed.map((name) => [name, (headers[name] ?? '').replaceAll(/ +/g, ' ')]);
   const { accessKeyId, secretAccessKey: secret } = CREDENTIALS;
   const signer = { accessKeyId, secret, region, time: headers['x-amz-date'] ?? '' };
-  const request = { method, path, headers: Object.fromEntries(values) as Record<string, string>, payload };
+  const request = {
+    method,
+    path,
+    query,
+    headers: Object.fromEntries(values) as Record<string, string>,
+    payload,
+  };
   return signHeaders(signer, request)['authorization'];
 }
 
@@ -215,4 +226,119 @@ void t.test('s3 direct: a clock that is off is corrected by what the store answe
   await failsWith(t, ['UFS_UNAVAILABLE'], () => store.put(putRequest('b', 'k', 'x')));
   await store.put(putRequest('b', 'k', 'x'));
   t.match(asked.at(-1)?.headers['x-amz-date'], /^20151021T0728/);
+});
+
+/** Bodies in pieces, and whether each of them was let go of. */
+function pieced(pieces: readonly string[]) {
+  const state = { opened: 0, released: 0 };
+  async function* open(): AsyncGenerator<Uint8Array, void, undefined> {
+    state.opened++;
+    try {
+      for (const piece of pieces) yield Buffer.from(piece);
+    } finally {
+      state.released++;
+    }
+  }
+  return { state, open, size: pieces.join('').length };
+}
+
+function streamedPut(key: string, pieces: readonly string[], size = pieces.join('').length) {
+  const { bytes: _, ...request } = putRequest('b', key, pieces.join(''));
+  const body = pieced(pieces);
+  return { ...body, request: { ...request, size, open: body.open } };
+}
+
+void t.test('s3 direct: a streamed put is signed without its bytes, which come whole', async (t) => {
+  const { store, asked } = await storeOn(t);
+  const first = streamedPut('first', ['through ', 'the client']);
+  await store.put(first.request);
+  const second = streamedPut('k', ['one, ', '', 'two, ', 'three', '!']);
+  await store.put(second.request);
+  const [clients, direct] = asked as [Asked, Asked];
+  t.ok(isClients(clients));
+  t.notOk(isClients(direct));
+  t.equal(direct.body.toString(), 'one, two, three!');
+  t.equal(direct.headers['content-length'], '16');
+  t.equal(direct.headers['x-amz-content-sha256'], clients.headers['x-amz-content-sha256']);
+  t.equal(direct.headers['x-amz-content-sha256'], 'UNSIGNED-PAYLOAD');
+  t.equal(
+    direct.headers['content-md5'],
+    Buffer.from(second.request.etag ?? '', 'hex').toString('base64'),
+    'the store compares the bytes',
+  );
+  t.same([first.state, second.state], Array(2).fill({ opened: 1, released: 1 }));
+  const { etag: _, ...unseen } = streamedPut('unseen', ['a', 'b']).request;
+  const stored = await store.put(unseen);
+  t.equal(stored.etag, createHash('md5').update('ab').digest('hex'), 'computed on the way');
+});
+
+void t.test('s3 direct: a part goes past the client, signed with its place in the upload', async (t) => {
+  const { store, asked, answering } = await storeOn(t, { region: 'eu-west-1' });
+  answering.reply = (_, response) => {
+    response.end(
+      '<InitiateMultipartUploadResult><UploadId>an/id+=</UploadId></InitiateMultipartUploadResult>',
+    );
+  };
+  const { size, open, request } = streamedPut('a key', ['some ', 'bytes']);
+  const uploadId = await store.multipart.begin(request);
+  answering.reply = accept;
+  const part = await store.multipart.putPart({ bucket: 'b', key: 'a key', uploadId, number: 3, size, open });
+  t.equal(part.etag, createHash('md5').update('some bytes').digest('hex'));
+  const sent = asked[1] as Asked;
+  t.notOk(isClients(sent), 'beginning the upload taught the way');
+  t.equal(sent.url, '/b/a%20key?partNumber=3&uploadId=an%2Fid%2B%3D');
+  t.equal(
+    sent.headers['authorization']?.replaceAll(', ', ','),
+    expectedAuthorization(sent, 'eu-west-1', { partNumber: '3', uploadId }, 'UNSIGNED-PAYLOAD'),
+  );
+});
+
+void t.test('s3 direct: a body that is not as long as it claims is never stored', async (t) => {
+  const { store, asked } = await storeOn(t);
+  await store.put(putRequest('b', 'k', 'x'));
+  for (const claimed of [9, 11]) {
+    const { request, state } = streamedPut('k', ['12345', '67890'], claimed);
+    await failsWith(t, ['UFS_REJECTED'], () => store.put(request));
+    t.same(state, { opened: 1, released: 1 });
+  }
+  t.equal(asked.length, 1, 'no request was ever complete');
+});
+
+void t.test('s3 direct: a source that fails is the reason', async (t) => {
+  const { store } = await storeOn(t);
+  await store.put(putRequest('b', 'k', 'x'));
+  const { request } = streamedPut('k', ['12345', '67890']);
+  const damaged = new HeadraceError('CORRUPT_EXTENT', 'the disk lies');
+  async function* broken(): AsyncGenerator<Uint8Array, void, undefined> {
+    yield Buffer.from('12345');
+    throw damaged;
+  }
+  await t.rejects(store.put({ ...request, open: broken }), damaged);
+});
+
+void t.test('s3 direct: a store that refuses a body is not sent the rest of it', async (t) => {
+  const { store, server } = await storeOn(t);
+  await store.put(putRequest('b', 'k', 'x'));
+  server.removeAllListeners('request');
+  // It answers at once, and would read all of the body behind that.
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    xmlError(403, 'AccessDenied')({} as Asked, response, request);
+  });
+  const size = 2 ** 30;
+  let sentBytes = 0;
+  let letGo = (): void => undefined;
+  const released = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  async function* open(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for (; sentBytes < size; sentBytes += 65_536) yield Buffer.alloc(65_536);
+    } finally {
+      letGo();
+    }
+  }
+  const { request } = streamedPut('k', ['x']);
+  await failsWith(t, ['UFS_DENIED'], () => store.put({ ...request, size, open }));
+  await released;
+  t.ok(sentBytes < size, `${sentBytes} bytes were read`);
 });
