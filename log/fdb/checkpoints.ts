@@ -28,7 +28,7 @@ import { createXxhash64, xxhash64 } from '../../src/core/hashing.js';
 import type { DatabaseTransaction } from '../../src/core/key-value-database.js';
 import type { Random } from '../../src/core/ports.js';
 import { MIB } from '../../src/core/units.js';
-import { CHUNK_BYTES_MAX, decodeNumber, type PartitionKeys } from './schema.js';
+import { CHUNK_BYTES_MAX, decodeClaim, type PartitionKeys } from './schema.js';
 import { transact, type Transacting } from './transact.js';
 
 /** Largest state: it is held in memory on both sides. */
@@ -150,7 +150,7 @@ export class FdbCheckpoints {
     const { keys, epoch, partition } = this.#options;
     return transact(this.#options, async (transaction) => {
       const newest = await transaction.get(keys.epoch);
-      if (newest === undefined || decodeNumber(newest) !== epoch)
+      if (newest === undefined || decodeClaim(newest).epoch !== epoch)
         throw new HeadraceError('LOG_FENCED', `another owner has taken partition ${partition} over`);
       await body(transaction);
     });

@@ -1,8 +1,10 @@
 /**
  * Appends frames to one partition in FoundationDB: each is one transaction that also moves the head, and conflicts with whoever
- * else moved it. That one key gives fencing, density, and the answer to a commit whose outcome is unknown.
+ * else moved it or claimed the partition's epoch. The head gives density, and the answer to a commit whose outcome is unknown;
+ * the epoch gives fencing. The two are apart because the head moves with every append: a take-over that had to change it would
+ * have to win against all of them (`partition-log.ts`).
  *
- * | the head says                       | so                                                                       |
+ * | epoch and head say                  | so                                                                       |
  * |-------------------------------------|--------------------------------------------------------------------------|
  * | my epoch, this frame's first offset | the frame is not there: write it                                         |
  * | my epoch, this frame's end, its id  | an attempt whose outcome was unknown took effect: done                   |
@@ -16,7 +18,14 @@ import { assert } from '../../src/core/assert.js';
 import { HeadraceError } from '../../src/core/errors.js';
 import { DatabaseError, type DatabaseTransaction } from '../../src/core/key-value-database.js';
 import type { Random } from '../../src/core/ports.js';
-import { BATCH_ID_BYTES, CHUNK_BYTES_MAX, decodeHead, encodeHead, type PartitionKeys } from './schema.js';
+import {
+  BATCH_ID_BYTES,
+  CHUNK_BYTES_MAX,
+  decodeClaim,
+  decodeHead,
+  encodeHead,
+  type PartitionKeys,
+} from './schema.js';
 import { Backoff, databaseFailed, type Transacting } from './transact.js';
 
 export interface FrameAppendOptions extends Transacting {
@@ -97,6 +106,7 @@ export class FrameAppend {
     if (this.#readVersion !== undefined) {
       transaction.useReadVersion(this.#readVersion);
       transaction.addReadConflict(keys.head);
+      transaction.addReadConflict(keys.epoch);
     } else if (await this.#isThere(transaction, frame)) return false;
     for (let at = 0, chunk = 0; at < bytes.length; at += CHUNK_BYTES_MAX, chunk++)
       transaction.set(keys.frame(firstOffset, chunk), bytes.subarray(at, at + CHUNK_BYTES_MAX));
@@ -106,18 +116,19 @@ export class FrameAppend {
 
   async #isThere(transaction: DatabaseTransaction, frame: Frame): Promise<boolean> {
     const { keys, epoch, partition } = this.#options;
-    const value = await transaction.get(keys.head);
-    if (value === undefined)
+    const [claimed, value] = await Promise.all([transaction.get(keys.epoch), transaction.get(keys.head)]);
+    if (claimed === undefined || value === undefined)
       throw new HeadraceError(
         'LOG_FENCED',
         `the log of partition ${partition} was removed from FoundationDB`,
       );
-    const head = decodeHead(value);
-    if (head.epoch !== epoch)
+    const claim = decodeClaim(claimed);
+    if (claim.epoch !== epoch)
       throw new HeadraceError(
         'LOG_FENCED',
-        `another owner has taken partition ${partition} over: its epoch is ${head.epoch}, and this one's ${epoch}`,
+        `another owner has taken partition ${partition} over: its epoch is ${claim.epoch}, and this one's ${epoch}`,
       );
+    const head = decodeHead(value);
     if (head.nextOffset === frame.firstOffset) return false;
     assert(
       head.nextOffset === frame.nextOffset && head.batchId.equals(frame.batchId),

@@ -12,7 +12,16 @@ import { GroupCommit, type GroupCommitLimits } from '../group-commit.js';
 import type { DurableBatch, LogStatistics, PartitionLog, RecoveryReport } from '../log-store.js';
 import { FrameAppend } from './frame-append.js';
 import { frameAt, oldestKept, readFrames, type FrameReadOptions } from './read-frames.js';
-import { BATCH_ID_BYTES, decodeHead, decodeNumber, encodeHead, encodeNumber, type Head } from './schema.js';
+import {
+  BATCH_ID_BYTES,
+  decodeClaim,
+  decodeHead,
+  decodeNumber,
+  encodeClaim,
+  encodeHead,
+  encodeNumber,
+  type Head,
+} from './schema.js';
 import { transact } from './transact.js';
 
 export interface FdbPartitionOptions extends FrameReadOptions {
@@ -139,9 +148,11 @@ export class FdbPartitionLog implements PartitionLog {
     const first = await this.#firstToKeep(Math.min(upTo, this.durableOffset));
     if (first <= this.#oldestOffset) return;
     await transact(this.#options, async (transaction) => {
-      const epoch = await transaction.get(keys.epoch);
-      if (epoch === undefined || decodeNumber(epoch) !== this.epoch)
+      const [claim, oldest] = await Promise.all([transaction.get(keys.epoch), transaction.get(keys.oldest)]);
+      if (claim === undefined || decodeClaim(claim).epoch !== this.epoch)
         throw new HeadraceError('LOG_FENCED', `another owner has taken partition ${this.partition} over`);
+      // An attempt that was given up may commit behind a later trim: the oldest offset never goes back.
+      if (oldest !== undefined && decodeNumber(oldest) >= first) return;
       transaction.clearRange(keys.frame(0), keys.frame(first));
       transaction.set(keys.oldest, encodeNumber(first));
     });
@@ -185,24 +196,50 @@ export class FdbPartitionLog implements PartitionLog {
   }
 }
 
-/** Commits the next epoch. The id of the take-over tells whether an attempt of unknown outcome took effect. */
-function takeOver(options: FdbPartitionOptions): Promise<Head> {
-  const { keys, random, heldEpoch } = options;
-  const { partition } = options.owner;
-  const batchId = Buffer.from(random.bytes(BATCH_ID_BYTES));
+/**
+ * Takes the partition in two steps, because the head moves with every append of the owner before: a transaction that has to win
+ * against those might never come through. The first step conflicts with other take-overs only, and from then on every append
+ * of another epoch conflicts with it; the second one finds the head at rest.
+ *
+ * | a crash or another take-over behind | leaves                                                                              |
+ * |-------------------------------------|-------------------------------------------------------------------------------------|
+ * | step 1: the epoch is claimed        | nobody appends until somebody claims the next epoch; the head is still the old one's |
+ * | step 2: the head has the epoch      | the partition with its new owner                                                    |
+ *
+ * Who finds at step 2 that a newer epoch was claimed has been fenced already: it learns that from its first append.
+ */
+async function takeOver(options: FdbPartitionOptions): Promise<Head> {
+  const { keys, random } = options;
+  const claimId = Buffer.from(random.bytes(BATCH_ID_BYTES));
+  const epoch = await claimEpoch(options, claimId);
   return transact(options, async (transaction) => {
-    const value = await transaction.get(keys.head);
+    const [claimed, value] = await Promise.all([transaction.get(keys.epoch), transaction.get(keys.head)]);
     const found = value === undefined ? undefined : decodeHead(value);
-    if (found?.batchId.equals(batchId) === true) return found;
+    // An attempt whose outcome was unknown took effect.
+    if (found?.batchId.equals(claimId) === true) return found;
+    const head = { epoch, nextOffset: found?.nextOffset ?? 0, batchId: claimId };
+    const isOwner = claimed !== undefined && decodeClaim(claimed).claimId.equals(claimId);
+    if (isOwner) transaction.set(keys.head, encodeHead(head));
+    return head;
+  });
+}
+
+/** The id tells whether an attempt of unknown outcome took effect. `LOG_FENCED`. */
+function claimEpoch(options: FdbPartitionOptions, claimId: Buffer): Promise<number> {
+  const { keys, heldEpoch } = options;
+  const { partition } = options.owner;
+  return transact(options, async (transaction) => {
+    const value = await transaction.get(keys.epoch);
+    const found = value === undefined ? undefined : decodeClaim(value);
+    if (found?.claimId.equals(claimId) === true) return found.epoch;
     if (heldEpoch !== undefined && found?.epoch !== heldEpoch)
       throw new HeadraceError(
         'LOG_FENCED',
         `another owner has taken partition ${partition} over: its epoch is ${found?.epoch}, and this one's was ${heldEpoch}`,
       );
-    const head = { epoch: (found?.epoch ?? 0) + 1, nextOffset: found?.nextOffset ?? 0, batchId };
-    transaction.set(keys.head, encodeHead(head));
-    transaction.set(keys.epoch, encodeNumber(head.epoch));
-    return head;
+    const epoch = (found?.epoch ?? 0) + 1;
+    transaction.set(keys.epoch, encodeClaim({ epoch, claimId }));
+    return epoch;
   });
 }
 

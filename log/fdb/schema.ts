@@ -6,7 +6,7 @@
  * | `meta`                                                             | `StoreIdentity`             | the store's                       |
  * | `log` incarnation (8) partition (2) first offset (8) chunk (2)     | a piece of a frame          | until trimmed                     |
  * | `head` incarnation (8) partition (2)                               | `Head`                      | the store's                       |
- * | `epoch` incarnation (8) partition (2)                              | epoch (8)                   | the store's                       |
+ * | `epoch` incarnation (8) partition (2)                              | `Claim`                     | the store's                       |
  * | `oldest` incarnation (8) partition (2)                             | offset (8)                  | from the first trim on            |
  * | `check` incarnation (8) partition (2)                              | a pointer (`checkpoints.ts`) | from the first checkpoint on      |
  * | `chunk` incarnation (8) partition (2) generation (8) number (4)    | a piece of a checkpoint     | until a newer one is pointed to   |
@@ -20,6 +20,11 @@
  * |       0 |     8 | epoch of the owner                        |
  * |       8 |     8 | offset that the next frame begins with    |
  * |      16 |    16 | id of the batch that made it so           |
+ *
+ * | Claim at | bytes | contents                                                        |
+ * |---------:|------:|-----------------------------------------------------------------|
+ * |        0 |     8 | epoch of the owner                                              |
+ * |        8 |    16 | id of the take-over that made it so; absent in the first stores |
  */
 import { assert } from '../../src/core/assert.js';
 import { HeadraceError } from '../../src/core/errors.js';
@@ -28,6 +33,7 @@ import { HeadraceError } from '../../src/core/errors.js';
 export const CHUNK_BYTES_MAX = 90_000;
 export const BATCH_ID_BYTES = 16;
 const HEAD_BYTES = 32;
+const CLAIM_BYTES = 24;
 const META_VERSION = 1;
 const META_BYTES = 20;
 /** Longest prefix: keys have to stay short, as each is stored several times. */
@@ -85,6 +91,24 @@ export function decodeHead(bytes: Buffer): Head {
     nextOffset: Number(bytes.readBigUInt64LE(8)),
     batchId: Buffer.from(bytes.subarray(16)),
   };
+}
+
+/** Who owns a partition: changes only with the owner, so that a take-over is not in the way of anybody's appends. */
+export interface Claim {
+  readonly epoch: number;
+  readonly claimId: Buffer;
+}
+
+export function encodeClaim({ epoch, claimId }: Claim): Buffer {
+  assert(claimId.length === BATCH_ID_BYTES, `the id of a take-over has ${BATCH_ID_BYTES} bytes`);
+  return Buffer.concat([encodeNumber(epoch), claimId]);
+}
+
+/** `CORRUPT_FRAME`. */
+export function decodeClaim(bytes: Buffer): Claim {
+  if (bytes.length !== 8 && bytes.length !== CLAIM_BYTES)
+    throw new HeadraceError('CORRUPT_FRAME', `the epoch of a partition has ${bytes.length} bytes, not 24`);
+  return { epoch: Number(bytes.readBigUInt64LE()), claimId: Buffer.from(bytes.subarray(8)) };
 }
 
 export function encodeNumber(value: number): Buffer {
