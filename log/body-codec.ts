@@ -1,5 +1,5 @@
 /** What a codec of one event type is, and what all of them are built with. */
-import type { EnumValue, MessageType } from './events.generated.js';
+import type { MessageType } from './events.generated.js';
 import type { Event, EventType } from './events.js';
 import type { NumberReader, NumberWriter } from './protobuf-scalars.js';
 
@@ -31,14 +31,32 @@ export function body<Type extends EventType, Message>(
   };
 }
 
+/** Builds a codec from the generated message type for writing, and a reader by hand: for events that there are many of. */
+export function bodyReadBy<Type extends EventType, Message>(
+  type: Type,
+  field: number,
+  message: MessageType<Message>,
+  toMessage: (event: EventOf<Type>) => Message,
+  read: (reader: NumberReader, end: number, atMs: number) => EventOf<Type>,
+): BodyCodec<Type> {
+  return {
+    type,
+    field,
+    encode(event, writer) {
+      message.encode(toMessage(event), writer);
+    },
+    decode(reader, length, atMs) {
+      const end = reader.pos + length;
+      const event = read(reader, end, atMs);
+      reader.endPart(end);
+      return event;
+    },
+  };
+}
+
 /** For an event whose properties are the fields of its message as they are. */
 export const asIs = <E>(event: E): E => event;
 
 export function isPresent<Value>(value: Value | null | undefined): value is Value {
   return value !== null && value !== undefined;
-}
-
-/** Whether a field of an enum type was there: no value has the number 0. */
-export function isWritten(value: EnumValue | undefined): value is EnumValue {
-  return value !== undefined && value !== 0;
 }

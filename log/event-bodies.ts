@@ -2,10 +2,10 @@
  * One codec per event type: its field number in the message `Event` of `events.proto`, and its body to and
  * from protobuf. `satisfies` makes a type that is missing here a compile error.
  */
-import { asIs, body, isPresent, type BodyCodec } from './body-codec.js';
+import { asIs, body, bodyReadBy, isPresent, type BodyCodec } from './body-codec.js';
 import { headrace } from './events.generated.js';
 import type { EventType } from './events.js';
-import { abandonReason, count, decodeExtents, evictReason } from './event-parts.js';
+import { abandonReason, count, evictReason } from './event-parts.js';
 import {
   EXTENTS_MOVED,
   OBJECT_COMMITTED,
@@ -13,53 +13,29 @@ import {
   PART_STORED,
   UPLOAD_OPENED,
 } from './object-bodies.js';
+import {
+  readDeletePersisted,
+  readObjectEvicted,
+  readObjectPersisted,
+  readPersistDiscarded,
+} from './object-readers.js';
+import { readUploadAborted, readWriteOpened } from './upload-readers.js';
 
 const { log } = headrace;
 
 export const BODIES = {
   ObjectCommitted: OBJECT_COMMITTED,
-  ObjectPersisted: body('ObjectPersisted', 3, log.ObjectPersisted, asIs, (message, atMs) => ({
-    type: 'ObjectPersisted',
-    atMs,
-    bucket: message.bucket,
-    key: message.key,
-    version: count(message.version),
-    size: count(message.size),
-    extents: decodeExtents(message.extents),
-    ufsEtag: message.ufsEtag,
-  })),
-  ObjectEvicted: body(
+  ObjectPersisted: bodyReadBy('ObjectPersisted', 3, log.ObjectPersisted, asIs, readObjectPersisted),
+  ObjectEvicted: bodyReadBy(
     'ObjectEvicted',
     4,
     log.ObjectEvicted,
     (event) => ({ ...event, reason: evictReason.encode(event.reason) }),
-    (message, atMs) => ({
-      type: 'ObjectEvicted',
-      atMs,
-      bucket: message.bucket,
-      key: message.key,
-      version: count(message.version),
-      size: count(message.size),
-      extents: decodeExtents(message.extents),
-      reason: evictReason.decode(message.reason),
-    }),
+    readObjectEvicted,
   ),
   ObjectDeleted: OBJECT_DELETED,
-  DeletePersisted: body('DeletePersisted', 6, log.DeletePersisted, asIs, (message, atMs) => ({
-    type: 'DeletePersisted',
-    atMs,
-    bucket: message.bucket,
-    key: message.key,
-    version: count(message.version),
-  })),
-  WriteOpened: body('WriteOpened', 7, log.WriteOpened, asIs, (message, atMs) => ({
-    type: 'WriteOpened',
-    atMs,
-    writeId: message.writeId,
-    bucket: message.bucket,
-    key: message.key,
-    reservedBytes: count(message.reservedBytes),
-  })),
+  DeletePersisted: bodyReadBy('DeletePersisted', 6, log.DeletePersisted, asIs, readDeletePersisted),
+  WriteOpened: bodyReadBy('WriteOpened', 7, log.WriteOpened, asIs, readWriteOpened),
   WriteAbandoned: body(
     'WriteAbandoned',
     8,
@@ -77,21 +53,12 @@ export const BODIES = {
   ),
   PartStored: PART_STORED,
   UploadOpened: UPLOAD_OPENED,
-  UploadAborted: body(
+  UploadAborted: bodyReadBy(
     'UploadAborted',
     11,
     log.UploadAborted,
     (event) => ({ ...event, reason: abandonReason.encode(event.reason) }),
-    (message, atMs) => ({
-      type: 'UploadAborted',
-      atMs,
-      bucket: message.bucket,
-      key: message.key,
-      uploadId: message.uploadId,
-      bytes: count(message.bytes),
-      extents: decodeExtents(message.extents),
-      reason: abandonReason.decode(message.reason),
-    }),
+    readUploadAborted,
   ),
   ExtentsMoved: EXTENTS_MOVED,
   PersistFailed: body('PersistFailed', 13, log.PersistFailed, asIs, (message, atMs) => ({
@@ -113,17 +80,7 @@ export const BODIES = {
     key: message.key,
     version: count(message.version),
   })),
-  PersistDiscarded: body('PersistDiscarded', 41, log.PersistDiscarded, asIs, (message, atMs) => ({
-    type: 'PersistDiscarded',
-    atMs,
-    bucket: message.bucket,
-    key: message.key,
-    version: count(message.version),
-    deletion: message.deletion,
-    size: count(message.size),
-    extents: decodeExtents(message.extents),
-    reason: message.reason,
-  })),
+  PersistDiscarded: bodyReadBy('PersistDiscarded', 41, log.PersistDiscarded, asIs, readPersistDiscarded),
   UfsUploadStarted: body('UfsUploadStarted', 42, log.UfsUploadStarted, asIs, (message, atMs) => ({
     type: 'UfsUploadStarted',
     atMs,

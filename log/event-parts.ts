@@ -1,17 +1,13 @@
 /**
- * The parts that events share, to and from their protobuf messages: enums, extents, headers, checksums,
- * object versions.
+ * The parts that events share, to their protobuf messages: enums (these in both directions), checksums, object versions.
+ * `part-readers.ts` reads them.
  *
- * Invariants: an enum value that this version does not know is `UNSUPPORTED_FORMAT`, never guessed. A decoded
- * part has no property for what was absent, so that a decoded event equals the one that was encoded. An
- * optional list or map that is empty comes back absent: protobuf does not tell the two apart.
+ * Invariant: an enum value that this version does not know is `UNSUPPORTED_FORMAT`, never guessed.
  */
 import { HeadraceError } from '../src/core/errors.js';
 import type {
   ChecksumAlgorithm,
-  Extent,
   ObjectChecksum,
-  ObjectHeaders,
   ObjectPart,
   ObjectVersion,
   PersistState,
@@ -21,8 +17,6 @@ import type {
   ChecksumMessage,
   Count,
   EnumValue,
-  ExtentMessage,
-  HeadersMessage,
   ObjectVersionMessage,
   PartMessage,
   ReplacedMessage,
@@ -64,7 +58,7 @@ export const policyMode = new Enumeration<PolicyMode>('policy mode', {
   NO_CACHE: 5,
 });
 
-const persistState = new Enumeration<PersistState>('persist state', {
+export const persistState = new Enumeration<PersistState>('persist state', {
   PENDING: 1,
   PERSISTED: 2,
   TRANSIENT: 3,
@@ -109,24 +103,6 @@ export function count(value: Count): number {
   return typeof value === 'number' ? value : 0;
 }
 
-export function decodeExtents(messages: readonly ExtentMessage[]): Extent[] {
-  const extents: Extent[] = [];
-  for (const message of messages)
-    extents.push({
-      segment: count(message.segment),
-      position: count(message.position),
-      size: count(message.size),
-      checksum: typeof message.checksum === 'bigint' ? message.checksum : 0n,
-    });
-  return extents;
-}
-
-export function decodeHeaders(message: HeadersMessage | null | undefined): ObjectHeaders {
-  if (message === null || message === undefined) return { system: {}, user: {} };
-  const { system, user, tags } = message;
-  return tags === undefined || Object.keys(tags).length === 0 ? { system, user } : { system, user, tags };
-}
-
 export function encodeChecksum(checksum: ObjectChecksum | undefined): ChecksumMessage | undefined {
   if (checksum === undefined) return undefined;
   return {
@@ -136,23 +112,8 @@ export function encodeChecksum(checksum: ObjectChecksum | undefined): ChecksumMe
   };
 }
 
-export function decodeChecksum(message: ChecksumMessage): ObjectChecksum {
-  return {
-    algorithm: checksumAlgorithm.decode(message.algorithm),
-    value: message.value,
-    type: checksumType.decode(message.type),
-  };
-}
-
 function encodePart(part: ObjectPart): PartMessage {
   return { number: part.number, size: part.size, checksum: encodeChecksum(part.checksum) };
-}
-
-function decodePart(message: PartMessage): ObjectPart {
-  const number = count(message.number);
-  const size = count(message.size);
-  if (message.checksum === null || message.checksum === undefined) return { number, size };
-  return { number, size, checksum: decodeChecksum(message.checksum) };
 }
 
 export function encodeObject(object: ObjectVersion): ObjectVersionMessage {
@@ -170,24 +131,6 @@ export function encodeObject(object: ObjectVersion): ObjectVersionMessage {
   };
 }
 
-export function decodeObject(message: ObjectVersionMessage | null | undefined): ObjectVersion {
-  if (message === null || message === undefined) throw new RangeError('an object version is missing');
-  const object: Mutable<ObjectVersion> = {
-    size: count(message.size),
-    etag: message.etag,
-    lastModifiedMs: count(message.lastModifiedMs),
-    extents: decodeExtents(message.extents),
-    headers: decodeHeaders(message.headers),
-    policy: policyMode.decode(message.policy),
-    state: persistState.decode(message.state),
-  };
-  if (message.checksum !== null && message.checksum !== undefined)
-    object.checksum = decodeChecksum(message.checksum);
-  if (message.parts !== undefined && message.parts.length > 0) object.parts = message.parts.map(decodePart);
-  if (message.ufsEtag !== null && message.ufsEtag !== undefined) object.ufsEtag = message.ufsEtag;
-  return object;
-}
-
 export function encodeReplaced(replaced: Replaced | undefined): ReplacedMessage | undefined {
   if (replaced === undefined) return undefined;
   return {
@@ -195,15 +138,6 @@ export function encodeReplaced(replaced: Replaced | undefined): ReplacedMessage 
     size: replaced.size,
     state: persistState.encode(replaced.state),
     extents: replaced.extents,
-  };
-}
-
-export function decodeReplaced(message: ReplacedMessage): Replaced {
-  return {
-    version: count(message.version),
-    size: count(message.size),
-    state: persistState.decode(message.state),
-    extents: decodeExtents(message.extents),
   };
 }
 

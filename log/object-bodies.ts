@@ -1,32 +1,20 @@
 /** Codecs of the events with optional fields: those that build an object, replace it or move its bytes. */
-import { body, asIs, isPresent, isWritten } from './body-codec.js';
-import { headrace } from './events.generated.js';
-import type {
-  ExtentsMoved,
-  ObjectCommitted,
-  ObjectDeleted,
-  PartStored,
-  UploadOpened,
-} from './object-events.js';
+import { asIs, bodyReadBy } from './body-codec.js';
 import {
   checksumAlgorithm,
   checksumType,
   commitOrigin,
-  count,
-  decodeChecksum,
-  decodeExtents,
-  decodeHeaders,
-  decodeObject,
-  decodeReplaced,
   encodeChecksum,
   encodeObject,
   encodeReplaced,
-  type Mutable,
 } from './event-parts.js';
+import { headrace } from './events.generated.js';
+import { readExtentsMoved, readObjectCommitted, readObjectDeleted } from './object-readers.js';
+import { readPartStored, readUploadOpened } from './upload-readers.js';
 
 const { log } = headrace;
 
-export const OBJECT_COMMITTED = body(
+export const OBJECT_COMMITTED = bodyReadBy(
   'ObjectCommitted',
   2,
   log.ObjectCommitted,
@@ -43,28 +31,10 @@ export const OBJECT_COMMITTED = body(
     replaced: encodeReplaced(event.replaced),
     replacedDelete: event.replacedDelete,
   }),
-  (message, atMs) => {
-    const event: Mutable<ObjectCommitted> = {
-      type: 'ObjectCommitted',
-      atMs,
-      bucket: message.bucket,
-      key: message.key,
-      object: decodeObject(message.object),
-      origin: commitOrigin.decode(message.origin),
-    };
-    const { writeId, reservedBytes, uploadId, uploadBytes, discarded, replaced, replacedDelete } = message;
-    if (isPresent(writeId)) event.writeId = writeId;
-    if (isPresent(reservedBytes)) event.reservedBytes = reservedBytes;
-    if (isPresent(uploadId)) event.uploadId = uploadId;
-    if (isPresent(uploadBytes)) event.uploadBytes = uploadBytes;
-    if (discarded !== undefined && discarded.length > 0) event.discarded = decodeExtents(discarded);
-    if (isPresent(replaced)) event.replaced = decodeReplaced(replaced);
-    if (isPresent(replacedDelete)) event.replacedDelete = replacedDelete;
-    return event;
-  },
+  readObjectCommitted,
 );
 
-export const OBJECT_DELETED = body(
+export const OBJECT_DELETED = bodyReadBy(
   'ObjectDeleted',
   5,
   log.ObjectDeleted,
@@ -75,16 +45,10 @@ export const OBJECT_DELETED = body(
     replaced: encodeReplaced(event.replaced),
     replacedDelete: event.replacedDelete,
   }),
-  (message, atMs) => {
-    const { bucket, key, ufsDelete, replaced, replacedDelete } = message;
-    const event: Mutable<ObjectDeleted> = { type: 'ObjectDeleted', atMs, bucket, key, ufsDelete };
-    if (isPresent(replaced)) event.replaced = decodeReplaced(replaced);
-    if (isPresent(replacedDelete)) event.replacedDelete = replacedDelete;
-    return event;
-  },
+  readObjectDeleted,
 );
 
-export const PART_STORED = body(
+export const PART_STORED = bodyReadBy(
   'PartStored',
   9,
   log.PartStored,
@@ -102,30 +66,10 @@ export const PART_STORED = body(
     replacedSize: event.replacedSize,
     replacedExtents: event.replacedExtents,
   }),
-  (message, atMs) => {
-    const event: Mutable<PartStored> = {
-      type: 'PartStored',
-      atMs,
-      bucket: message.bucket,
-      key: message.key,
-      uploadId: message.uploadId,
-      partNumber: count(message.partNumber),
-      size: count(message.size),
-      etag: message.etag,
-      extents: decodeExtents(message.extents),
-    };
-    const { checksum, writeId, reservedBytes, replacedSize, replacedExtents } = message;
-    if (isPresent(checksum)) event.checksum = decodeChecksum(checksum);
-    if (isPresent(writeId)) event.writeId = writeId;
-    if (isPresent(reservedBytes)) event.reservedBytes = reservedBytes;
-    if (isPresent(replacedSize)) event.replacedSize = replacedSize;
-    if (replacedExtents !== undefined && replacedExtents.length > 0)
-      event.replacedExtents = decodeExtents(replacedExtents);
-    return event;
-  },
+  readPartStored,
 );
 
-export const UPLOAD_OPENED = body(
+export const UPLOAD_OPENED = bodyReadBy(
   'UploadOpened',
   10,
   log.UploadOpened,
@@ -138,30 +82,7 @@ export const UPLOAD_OPENED = body(
       event.checksumAlgorithm === undefined ? undefined : checksumAlgorithm.encode(event.checksumAlgorithm),
     checksumType: event.checksumType === undefined ? undefined : checksumType.encode(event.checksumType),
   }),
-  (message, atMs) => {
-    const { bucket, key, uploadId } = message;
-    const headers = decodeHeaders(message.headers);
-    const event: Mutable<UploadOpened> = { type: 'UploadOpened', atMs, bucket, key, uploadId, headers };
-    if (isWritten(message.checksumAlgorithm))
-      event.checksumAlgorithm = checksumAlgorithm.decode(message.checksumAlgorithm);
-    if (isWritten(message.checksumType)) event.checksumType = checksumType.decode(message.checksumType);
-    return event;
-  },
+  readUploadOpened,
 );
 
-export const EXTENTS_MOVED = body('ExtentsMoved', 12, log.ExtentsMoved, asIs, (message, atMs) => {
-  const { bucket, key, uploadId, partNumber } = message;
-  const event: Mutable<ExtentsMoved> = {
-    type: 'ExtentsMoved',
-    atMs,
-    bucket,
-    key,
-    version: count(message.version),
-    pinned: message.pinned,
-    from: decodeExtents(message.from),
-    to: decodeExtents(message.to),
-  };
-  if (isPresent(uploadId)) event.uploadId = uploadId;
-  if (isPresent(partNumber)) event.partNumber = partNumber;
-  return event;
-});
+export const EXTENTS_MOVED = bodyReadBy('ExtentsMoved', 12, log.ExtentsMoved, asIs, readExtentsMoved);

@@ -27,17 +27,20 @@ interface ScalarWriter {
   ldelim(): this;
 }
 
-/** What the generated decoders read from. */
+/** What decoders read from. */
 interface ScalarReader {
   pos: number;
   readonly len: number;
-  readonly buf: Uint8Array;
+  readonly buf: Buffer;
   tag(): number;
   /** A length: at most 2^31 - 1. */
   size(): number;
   uint64(): number;
+  int32(): number;
+  bool(): boolean;
   fixed64(): bigint;
-  skipType(wireType: number, depth: number, tag: number): this;
+  stringVerify(): string;
+  skipType(wireType: number, depth: number, field: number): this;
 }
 
 // The base classes with the types of the two methods exchanged, which TypeScript cannot express as an override.
@@ -84,28 +87,43 @@ export class NumberWriter extends WriterBase {
   }
 }
 
+/** Texts that come again and again, such as names of buckets: made once, and found by their bytes. */
+const REPEATED_TEXTS = 256;
+const REPEATED_BYTES_MAX = 64;
+const repeatedTexts: string[] = Array.from({ length: REPEATED_TEXTS }, () => '');
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const BITS_28 = 2 ** 28;
+
 export class NumberReader extends ReaderBase {
   readonly #view: DataView;
 
   constructor(bytes: Uint8Array) {
-    super(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    super(bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
+  /** In two halves of 28 bits, which V8 has as small integers; 56 bits are more than a number may have. */
   override uint64(): number {
     const { buf: bytes, len: end } = this;
     let position = this.pos;
-    let value = 0;
-    let factor = 1;
-    for (let i = 0; i < 8 && position < end; i++) {
+    let low = 0;
+    for (let shift = 0; shift < 28 && position < end; shift += 7) {
       const byte = bytes[position++] as number;
-      value += (byte & 127) * factor;
+      low |= (byte & 127) << shift;
       if (byte < 128) {
-        if (value > Number.MAX_SAFE_INTEGER) break;
         this.pos = position;
-        return value;
+        return low;
       }
-      factor *= 128;
+    }
+    let high = 0;
+    for (let shift = 0; shift < 28 && position < end; shift += 7) {
+      const byte = bytes[position++] as number;
+      high |= (byte & 127) << shift;
+      if (byte >= 128) continue;
+      const value = high * BITS_28 + low;
+      if (value > Number.MAX_SAFE_INTEGER) break;
+      this.pos = position;
+      return value;
     }
     throw new RangeError(`no number from 0 to 2^53 - 1 at byte ${this.pos}`);
   }
@@ -116,4 +134,64 @@ export class NumberReader extends ReaderBase {
     this.pos = position + 8;
     return this.#view.getBigUint64(position, true);
   }
+
+  /** UTF-8 text behind its length; what is not UTF-8 is refused. */
+  override stringVerify(): string {
+    const end = this.beginPart();
+    const text = textOf(this.buf, this.pos, end);
+    this.pos = end;
+    return text;
+  }
+
+  /** The same for text that is likely to come again: then it is the same string, and nothing is made. */
+  repeatedText(): string {
+    const end = this.beginPart();
+    const { buf: bytes, pos: start } = this;
+    const length = end - start;
+    this.pos = end;
+    if (length === 0 || length > REPEATED_BYTES_MAX) return textOf(bytes, start, end);
+    const first = bytes[start] as number;
+    const middle = bytes[start + (length >> 1)] as number;
+    const last = bytes[end - 1] as number;
+    const place = (length + 3 * first + 17 * middle + 31 * last) & (REPEATED_TEXTS - 1);
+    const known = repeatedTexts[place] as string;
+    if (equals(known, bytes, start, end)) return known;
+    const text = textOf(bytes, start, end);
+    repeatedTexts[place] = text;
+    return text;
+  }
+
+  /** Reads a length, and returns where the part ends that it begins. */
+  beginPart(): number {
+    const end = this.size() + this.pos;
+    if (end > this.len) throw new RangeError(`a part that ends at byte ${end} of ${this.len}`);
+    return end;
+  }
+
+  /** To be called when everything up to `end` was read. */
+  endPart(end: number): void {
+    if (this.pos !== end) throw new RangeError(`a part that should end at byte ${end} ends at ${this.pos}`);
+  }
+
+  /** Passes over a field that is not known. */
+  skipField(tag: number): void {
+    this.skipType(tag & 7, 0, tag >>> 3);
+  }
+}
+
+/** Most text is ASCII, which is copied as it is. */
+function textOf(bytes: Buffer, start: number, end: number): string {
+  let bits = 0;
+  for (let at = start; at < end; at++) bits |= bytes[at] as number;
+  return bits < 128 ? bytes.toString('latin1', start, end) : UTF8.decode(bytes.subarray(start, end));
+}
+
+/** Whether the text is these bytes; only text of ASCII is found to be. */
+function equals(text: string, bytes: Buffer, start: number, end: number): boolean {
+  if (text.length !== end - start) return false;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte > 127 || text.charCodeAt(at - start) !== byte) return false;
+  }
+  return true;
 }

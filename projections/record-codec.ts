@@ -12,8 +12,9 @@
 import { HeadraceError } from '../src/core/errors.js';
 import type { IndexCodec } from '../src/core/index-store.js';
 import { KIB } from '../src/core/units.js';
-import { decodeObject, encodeObject } from '../log/event-parts.js';
+import { encodeObject } from '../log/event-parts.js';
 import { headrace } from '../log/events.generated.js';
+import { readObjectTo } from '../log/part-readers.js';
 import { NumberReader, NumberWriter } from '../log/protobuf-scalars.js';
 import { objectRecord, type IndexRecord, type ObjectRecord, type QueueRecord } from './records.js';
 
@@ -57,8 +58,9 @@ function encodeObjectRecord(record: ObjectRecord): Uint8Array {
 function decodeObjectRecord(bytes: Uint8Array): ObjectRecord {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = Number(buffer.readBigUInt64LE(1));
-  const message = headrace.log.ObjectVersion.decode(new NumberReader(buffer.subarray(OBJECT_BODY_AT)));
-  return objectRecord(version, decodeObject(message));
+  const reader = new NumberReader(buffer);
+  reader.pos = OBJECT_BODY_AT;
+  return objectRecord(version, readObjectTo(reader, buffer.length));
 }
 
 function encodeOther(record: Exclude<IndexRecord, ObjectRecord>): Uint8Array {

@@ -138,6 +138,58 @@ void t.test('event codec: a field of a newer version beside or inside a body is 
   t.strictSame(events, [{ type: 'BucketCreated', atMs: 5, bucket: 'photos' }]);
 });
 
+void t.test(
+  'event codec: a field of a newer version is skipped in every body, wherever it stands',
+  async (t) => {
+    const unknown = new NumberWriter();
+    unknown.uint32((2000 << 3) | 2).string('later');
+    unknown.uint32(2001 << 3).uint64(2 ** 40);
+    const later = Buffer.from(unknown.buf.subarray(0, unknown.pos));
+    for (const type of TYPES) {
+      const [, ...bodyBytes] = splitEvent(encode(FULL_EVENTS[type]));
+      const [tag, body] = bodyBytes as [number, Buffer];
+      for (const grown of [Buffer.concat([later, body]), Buffer.concat([body, later])]) {
+        const writer = new NumberWriter();
+        writer.uint32(10).fork().uint32(8).uint64(FULL_EVENTS[type].atMs).uint32(tag).fork();
+        writer.raw(grown).ldelim().ldelim();
+        t.strictSame(decodeEvents(writer.buf.subarray(0, writer.pos), 1), [FULL_EVENTS[type]], type);
+      }
+    }
+  },
+);
+
+/** The wall time, the tag of the body and the body of an encoded event. */
+function splitEvent(bytes: Buffer): [atMs: number, tag: number, body: Buffer] {
+  const reader = new NumberReader(bytes);
+  reader.tag();
+  reader.beginPart();
+  reader.tag();
+  const atMs = reader.uint64();
+  const tag = reader.tag();
+  const end = reader.beginPart();
+  return [atMs, tag, bytes.subarray(reader.pos, end)];
+}
+
+void t.test('event codec: text that is no UTF-8 is damage, also where it was seen before', async (t) => {
+  const bytes = encode({ ...FULL_EVENTS.DeletePersisted, bucket: 'bucket-x', key: 'key-x' });
+  for (const name of ['bucket-x', 'key-x']) {
+    const damaged = Buffer.from(bytes);
+    damaged[damaged.indexOf(name)] = 0xff;
+    for (let time = 0; time < 2; time++)
+      t.throws(() => decodeEvents(damaged, 1), { code: 'CORRUPT_FRAME' }, name);
+  }
+});
+
+void t.test('event codec: headers that are as those before are shared, and cannot be changed', async (t) => {
+  const [one, two] = decodeEvents(encode(FULL_EVENTS.UploadOpened, FULL_EVENTS.UploadOpened), 2);
+  if (one?.type !== 'UploadOpened' || two?.type !== 'UploadOpened') throw new Error('not what was encoded');
+  t.equal(one.headers, two.headers);
+  const [later] = decodeEvents(encode({ ...FULL_EVENTS.UploadOpened, headers: { system: {}, user: {} } }), 1);
+  t.match(later, { headers: { system: {}, user: {} } });
+  for (const names of [two.headers, two.headers.system, two.headers.user, two.headers.tags])
+    t.ok(Object.isFrozen(names));
+});
+
 void t.test('event codec: damaged bytes give an error of the log, whatever the damage', async (t) => {
   const events = TYPES.map((type) => FULL_EVENTS[type]);
   const bytes = encode(...events);
