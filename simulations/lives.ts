@@ -3,6 +3,7 @@ import { isErrorCode } from '../src/core/errors.js';
 import { MINUTE_MS, SECOND_MS } from '../src/core/units.js';
 import type { Engine } from '../src/engine/engine.js';
 import { Calls } from './clients/calls.js';
+import { TrainingJob, type CheckpointPlan } from './clients/training-job.js';
 import { Client } from './clients/workload.js';
 import { bytesOf } from './content.js';
 import { diskFaultsOf, storeFaultsOf } from './fault-plan.js';
@@ -69,23 +70,31 @@ export class Lives {
     }
   }
 
-  #clients(random: SimRandom): { clients: Client[]; done: Promise<unknown> } {
+  #clients(random: SimRandom): { clients: (Client | TrainingJob)[]; done: Promise<unknown> } {
     const { world, scenario, recorder, faults } = this.#run;
-    const clients = Array.from({ length: scenario.clients }, (_, at) => {
-      const own = random.fork(`client ${at}`);
-      const calls = new Calls({
+    const { checkpoints: plan, prefixes } = scenario;
+    const partsOf = (own: SimRandom) => ({
+      world,
+      recorder,
+      random: own,
+      calls: new Calls({
         world,
         recorder,
         random: own,
         bucket: scenario.bucket,
         hasFaults: () => Object.keys(faults).length > 0 || scenario.ufs.outages.length > 0,
         mayFlip: () => (faults.readFlip ?? 0) > 0,
-      });
-      return new Client(
-        { world, recorder, calls, random: own },
-        { ...scenario, readFlips: faults.readFlip ?? 0 },
-      );
+      }),
     });
+    const clients: (Client | TrainingJob)[] = Array.from({ length: scenario.clients }, (_, at) => {
+      const parts = partsOf(random.fork(`client ${at}`));
+      return new Client(parts, { ...scenario, readFlips: faults.readFlip ?? 0 });
+    });
+    if (plan !== undefined)
+      for (let number = 0; number < plan.jobs; number++) {
+        const prefix = prefixes[number % prefixes.length] ?? '';
+        clients.push(new TrainingJob({ ...partsOf(random.fork(`job ${number}`)), plan, prefix, number }));
+      }
     const done = Promise.all(clients.map((client) => client.run()));
     done.catch((error: unknown) => recorder.report('expected-errors', String(error), undefined, error));
     return { clients, done };
@@ -96,6 +105,7 @@ export class Lives {
     const { world, faults, scenario, recorder } = this.#run;
     const note = (what: string): void => {
       recorder.trace.line(`fault ${what}`);
+      this.#run.observer.fault?.(what);
       recorder.statistics.count('faults', what.replace(/ .*/, ''));
     };
     world.ufs.setFaults(storeFaultsOf(faults));
@@ -157,9 +167,9 @@ export class Lives {
   }
 
   async #settled(done: Promise<unknown>): Promise<void> {
-    const { world, recorder } = this.#run;
+    const { world, recorder, scenario } = this.#run;
     try {
-      await world.run(done, CALLS_END_MS);
+      await world.run(done, CALLS_END_MS + checkpointMs(scenario.checkpoints));
     } catch (error) {
       if (error instanceof Violation) throw error;
       const calls = recorder.inFlight.slice(0, 5).join(', ');
@@ -184,6 +194,7 @@ export class Lives {
 
   #heal(): void {
     const { world } = this.#run;
+    this.#run.observer.fault?.('ufsOutage ends');
     world.faults.clear();
     world.disk.setFaults({});
     world.ufs.setFaults({});
@@ -252,4 +263,10 @@ export class Lives {
       }
     }
   }
+}
+
+/** How long one checkpoint takes to be sent. */
+function checkpointMs(plan: CheckpointPlan | undefined): number {
+  if (plan?.bytesPerS === undefined) return 0;
+  return ((plan.files * plan.sizeBytes) / plan.bytesPerS) * SECOND_MS;
 }

@@ -38,6 +38,8 @@ export class Recorder {
   readonly model = new ObjectModel();
   readonly trace: Trace;
   readonly statistics: Statistics;
+  /** Called with each write that found no room. */
+  onRefusal: ((error: HeadraceError) => void) | undefined;
   #violation: Violation | undefined;
   readonly #registers = new Map<string, Register>();
   /** Everything that was ever sent, by ETag. */
@@ -124,6 +126,11 @@ export class Recorder {
     } else if (isErrorCode(error, 'OUT_OF_SPACE', 'READ_ONLY_PATH', 'INVALID_PART', 'NO_SUCH_UPLOAD')) {
       this.withoutEffect(call, error.code);
     }
+  }
+
+  /** A write found no room, or none in time. */
+  refused(error: HeadraceError): void {
+    this.onRefusal?.(error);
   }
 
   /** The call cannot have had an effect, whatever it was told. */

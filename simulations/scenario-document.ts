@@ -4,12 +4,28 @@
  */
 import { parseDocument } from 'yaml';
 import { HeadraceError } from '../src/core/errors.js';
-import { formatDuration, parseDuration, parseSize } from '../src/core/quantities.js';
-import { DAY_MS, MIB, TIB } from '../src/core/units.js';
+import { MIB } from '../src/core/units.js';
 import { parsePathConfig } from '../src/engine/path-config-document.js';
 import type { PathConfigDocument } from '../src/engine/path-config.js';
-import { ACTIVITIES, type Activity, type SizeRange, type Workload } from './clients/workload.js';
+import type { CheckpointPlan } from './clients/training-job.js';
+import { ACTIVITIES, type Activity, type Workload } from './clients/workload.js';
 import { FAULT_KINDS, type Fault, type FaultRates } from './fault-plan.js';
+import {
+  booleanOf,
+  durationOf,
+  fieldsOf,
+  integerOf,
+  invalid,
+  isFields,
+  listOf,
+  nameOf,
+  numberOf,
+  optional,
+  rangeOf,
+  refuse,
+  sizeOf,
+  textOf,
+} from './scenario-values.js';
 import { SCENARIO_DEFAULTS, SCENARIOS, type Outage, type Scenario } from './scenario.js';
 
 /** A scenario and the settings it asks for, which are not read here. */
@@ -19,14 +35,15 @@ export interface ScenarioDocument {
   readonly settings: Readonly<Record<string, string>>;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 const DOCUMENT_CHARACTERS_MAX = MIB;
 const CLIENTS_MAX = 1000;
 const LIVES_MAX = 1000;
 const OUTAGES_MAX = 1000;
 const PREFIXES_MAX = 100;
 const WEIGHT_MAX = 1_000_000;
+const JOBS_MAX = 1000;
+const FILES_MAX = 10_000;
+const KEEP_MAX = 100;
 const FIELDS = [
   'name',
   'description',
@@ -40,6 +57,7 @@ const FIELDS = [
   'think',
   'sizes',
   'workload',
+  'checkpoints',
   'disk',
   'ufs',
   'faults',
@@ -70,6 +88,7 @@ function read(text: string): ScenarioDocument {
   const base = baseOf(fields['base']);
   if (fields['workers'] !== undefined && fields['workers'] !== 1)
     refuse('workers', fields['workers'], 'must be 1: a simulated cluster is not there yet');
+  const checkpoints = optional(fields['checkpoints'], checkpointsOf, base.checkpoints);
   const scenario: Scenario = {
     ...base,
     name: optional(fields['name'], (value) => nameOf('name', value), 'unnamed'),
@@ -78,9 +97,10 @@ function read(text: string): ScenarioDocument {
     prefixes: optional(fields['prefixes'], prefixesOf, base.prefixes),
     clients: optional(
       fields['clients'],
-      (value) => integerOf('clients', value, 1, CLIENTS_MAX),
-      base.clients,
+      (value) => integerOf('clients', value, checkpoints === undefined ? 1 : 0, CLIENTS_MAX),
+      checkpoints !== undefined && fields['workload'] === undefined ? 0 : base.clients,
     ),
+    checkpoints,
     lives: optional(fields['lives'], (value) => integerOf('lives', value, 1, LIVES_MAX), base.lives),
     lifeMs: optional(fields['life'], (value) => rangeOf('life', value, durationOf), base.lifeMs),
     thinkMs: optional(fields['think'], (value) => rangeOf('think', value, durationOf), base.thinkMs),
@@ -133,16 +153,33 @@ function ufsOf(value: unknown, { ufs }: Scenario): Scenario['ufs'] {
       (range) => rangeOf('ufs.latency', range, durationOf),
       ufs.latencyMs,
     ),
-    bytesPerS: optional(fields['bandwidth'], bandwidthOf, ufs.bytesPerS),
+    bytesPerS: optional(fields['bandwidth'], (rate) => bandwidthOf('ufs.bandwidth', rate), ufs.bytesPerS),
     outages: optional(fields['outages'], outagesOf, ufs.outages),
     multipart: optional(fields['multipart'], (flag) => booleanOf('ufs.multipart', flag), ufs.multipart),
   };
 }
 
-function bandwidthOf(value: unknown): number {
+function bandwidthOf(place: string, value: unknown): number {
   const text = typeof value === 'string' ? value.replace(/\/s$/, '') : value;
-  const bytes = sizeOf('ufs.bandwidth', text);
-  return bytes > 0 ? bytes : refuse('ufs.bandwidth', value, 'must be above 0, such as 50MiB/s');
+  const bytes = sizeOf(place, text);
+  return bytes > 0 ? bytes : refuse(place, value, 'must be above 0, such as 50MiB/s');
+}
+
+function checkpointsOf(value: unknown): CheckpointPlan {
+  const fields = fieldsOf(value, 'checkpoints', ['jobs', 'files', 'size', 'every', 'keep', 'bandwidth']);
+  const place = (name: string): string => `checkpoints.${name}`;
+  const above0 = (name: string, read: (place: string, value: unknown) => number): number => {
+    const found = read(place(name), fields[name]);
+    return found > 0 ? found : refuse(place(name), fields[name], 'must be above 0');
+  };
+  return {
+    jobs: optional(fields['jobs'], (jobs) => integerOf(place('jobs'), jobs, 1, JOBS_MAX), 1),
+    files: optional(fields['files'], (files) => integerOf(place('files'), files, 1, FILES_MAX), 1),
+    sizeBytes: above0('size', sizeOf),
+    everyMs: above0('every', durationOf),
+    keep: optional(fields['keep'], (keep) => integerOf(place('keep'), keep, 1, KEEP_MAX), 2),
+    bytesPerS: optional(fields['bandwidth'], (rate) => bandwidthOf(place('bandwidth'), rate), undefined),
+  };
 }
 
 function outagesOf(value: unknown): readonly Outage[] {
@@ -215,97 +252,4 @@ function prefixesOf(value: unknown): readonly string[] {
       : refuse(`prefixes[${at}]`, text, 'must end with a slash');
   });
   return prefixes.length > 0 ? prefixes : refuse('prefixes', value, 'must name at least one prefix');
-}
-
-/** `{ min, max }`, or one value for both. */
-function rangeOf(place: string, value: unknown, parse: (place: string, value: unknown) => number): SizeRange {
-  if (!isFields(value)) {
-    const both = parse(place, value);
-    return { min: both, max: both };
-  }
-  const fields = fieldsOf(value, place, ['min', 'max']);
-  const range = { min: parse(`${place}.min`, fields['min']), max: parse(`${place}.max`, fields['max']) };
-  if (range.min > range.max) refuse(`${place}.min`, fields['min'], `must not be above ${place}.max`);
-  return range;
-}
-
-function durationOf(place: string, value: unknown): number {
-  const durationMs = typeof value === 'string' ? parseFraction(value) : undefined;
-  if (durationMs === undefined || durationMs > DAY_MS)
-    return refuse(
-      place,
-      value,
-      `must be a time with a unit, such as 500ms or 5min, at most ${formatDuration(DAY_MS)}`,
-    );
-  return durationMs;
-}
-
-/** As settings have them, and fractions of a millisecond, for disks. */
-function parseFraction(text: string): number | undefined {
-  const match = /^(\d{1,9}\.\d{1,6})ms$/.exec(text);
-  return match === null ? parseDuration(text) : Number(match[1]);
-}
-
-function sizeOf(place: string, value: unknown): number {
-  const bytes = typeof value === 'string' || typeof value === 'number' ? parseSize(String(value)) : undefined;
-  if (bytes === undefined || bytes > 1024 * TIB)
-    return refuse(place, value, 'must be a size, such as 512, 64KiB or 10GiB');
-  return bytes;
-}
-
-function numberOf(place: string, value: unknown, min: number, max: number): number {
-  if (typeof value === 'number' && value >= min && value <= max) return value;
-  return refuse(place, value, `must be a number from ${min} to ${max}`);
-}
-
-function integerOf(place: string, value: unknown, min: number, max: number): number {
-  if (Number.isInteger(value)) return numberOf(place, value, min, max);
-  return refuse(place, value, `must be an integer from ${min} to ${max}`);
-}
-
-function booleanOf(place: string, value: unknown): boolean {
-  return typeof value === 'boolean' ? value : refuse(place, value, 'must be true or false');
-}
-
-function textOf(place: string, value: unknown): string {
-  return typeof value === 'string' ? value : refuse(place, value, 'must be text');
-}
-
-function nameOf(place: string, value: unknown): string {
-  const text = textOf(place, value);
-  if (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text)) return text;
-  return refuse(place, value, 'must have 3 to 63 of a-z, 0-9, dots and hyphens');
-}
-
-function listOf(place: string, value: unknown, max: number): readonly unknown[] {
-  if (!Array.isArray(value)) return refuse(place, value, 'must be a list');
-  if (value.length > max) throw invalid(`${place} has ${value.length} entries: at most ${max} are allowed`);
-  return value;
-}
-
-function fieldsOf(value: unknown, place: string, known: readonly string[]): Fields {
-  if (!isFields(value)) return refuse(place, value, `must be a map of ${known.join(', ')}`);
-  for (const name of Object.keys(value))
-    if (!known.includes(name)) throw invalid(`${place} has no "${name}": it may have ${known.join(', ')}`);
-  return value;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function optional<Value, Fallback>(
-  value: unknown,
-  parse: (value: unknown) => Value,
-  fallback: Fallback,
-): Value | Fallback {
-  return value === undefined ? fallback : parse(value);
-}
-
-function refuse(place: string, value: unknown, rule: string): never {
-  throw invalid(`${place} ${rule}, not ${JSON.stringify(value) ?? 'nothing'}`);
-}
-
-function invalid(message: string): HeadraceError {
-  return new HeadraceError('INVALID_ARGUMENT', message);
 }

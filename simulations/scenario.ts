@@ -5,6 +5,7 @@
 import { KIB, MIB } from '../src/core/units.js';
 import type { EngineOptions } from '../src/engine/engine-core.js';
 import type { PathConfigDocument } from '../src/engine/path-config.js';
+import type { CheckpointPlan } from './clients/training-job.js';
 import type { SizeRange, Workload } from './clients/workload.js';
 import type { FaultRates } from './fault-plan.js';
 import { BUCKET } from './world.js';
@@ -31,6 +32,10 @@ export interface Scenario {
   readonly thinkMs: SizeRange;
   readonly sizes: SizeRange;
   readonly workload: Workload;
+  /** Training jobs beside the clients. */
+  readonly checkpoints?: CheckpointPlan | undefined;
+  /** For how many bytes one simulated byte stands: every size above is one of simulated bytes. */
+  readonly scale: number;
   readonly disk: {
     readonly capacityBytes: number;
     readonly latencyMs: SizeRange;
@@ -87,6 +92,7 @@ export const SCENARIO_DEFAULTS: Scenario = {
     capacityPressure: 3,
     freeSpace: 2,
   },
+  scale: 1,
   disk: {
     capacityBytes: 1024 * 1024 * MIB,
     latencyMs: { min: 0.02, max: 0.2 },

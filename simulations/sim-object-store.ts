@@ -83,6 +83,8 @@ interface World {
 }
 
 const CHUNK_BYTES = 64 * KIB;
+/** How long one body has the network to itself while others wait. */
+const TURN_MS_MAX = 500;
 const WRITES: ReadonlySet<StoreOperation> = new Set([
   'createBucket',
   'deleteBucket',
@@ -213,7 +215,6 @@ export class SimObjectStore implements ObjectStore {
     const { bucket, key, headers, etag, lastModifiedMs, condition } = request;
     const generation = this.#generation;
     const bytes = await this.#receive(request, signal);
-    await this.#carry('up', bytes.length);
     return this.#exchange('put', bucket, key, signal, () => {
       const { objects } = this.#world;
       checkStoreCondition(condition, objects.get(bucket, key), `${bucket}/${key}`);
@@ -329,17 +330,21 @@ export class SimObjectStore implements ObjectStore {
     return this.#world.random.between(min, max);
   }
 
-  /** The time that bytes take on the network, behind those that came before. */
+  /** The time that bytes take on the network: in turns with other bodies, as connections share it. */
   #carry(way: 'up' | 'down', bytes: number): Promise<void> | undefined {
     const { options, scheduler, busyUntilMs } = this.#world;
-    if (options.bytesPerS === undefined || bytes === 0) return undefined;
-    const durationMs = (bytes / options.bytesPerS) * 1000;
-    busyUntilMs[way] = Math.max(scheduler.nowMs, busyUntilMs[way]) + durationMs;
-    return new Promise((resolve) =>
-      this.#after(busyUntilMs[way] - scheduler.nowMs, () => {
-        if (this.#alive) resolve();
-      }),
-    );
+    const { bytesPerS } = options;
+    if (bytesPerS === undefined || bytes === 0) return undefined;
+    return new Promise((resolve) => {
+      const next = (leftMs: number): void => {
+        if (!this.#alive) return;
+        if (leftMs === 0) return resolve();
+        const turnMs = Math.min(TURN_MS_MAX, leftMs);
+        busyUntilMs[way] = Math.max(scheduler.nowMs, busyUntilMs[way]) + turnMs;
+        this.#after(busyUntilMs[way] - scheduler.nowMs, () => next(leftMs - turnMs));
+      };
+      next((bytes / bytesPerS) * 1000);
+    });
   }
 
   /** Takes the whole body before the request counts as sent. */
@@ -350,6 +355,7 @@ export class SimObjectStore implements ObjectStore {
     for await (const chunk of request.open()) {
       if (signal?.aborted === true) throw aborted(call, false, signal);
       chunks.push(Uint8Array.from(chunk));
+      await this.#carry('up', chunk.length);
     }
     const bytes = Buffer.concat(chunks);
     checkClaims(request, bytes, this.#world.options.partBytesMin ?? PART_BYTES_MIN);

@@ -30,7 +30,25 @@ export interface SimulationOptions {
   readonly crashAtCall?: number;
   /** And again at this one of the recovery that follows. */
   readonly crashAgainAtCall?: number;
+  readonly observer?: RunObserver;
 }
+
+/** Looks on while a run is played; what it throws ends the run, `BrokenOff` without a violation. */
+export interface RunObserver {
+  /** Between two callbacks of the scheduler. */
+  readonly onStep?: () => void;
+  /** The store is formatted, and clients are about to begin. */
+  readonly begins?: () => void;
+  /** A fault of a life begins or ends, such as `ufsOutage begins`. */
+  readonly fault?: (what: string) => void;
+  /** The last life is over; a process is up. */
+  readonly lived?: () => void;
+  /** The faults have stopped and everything was uploaded. */
+  readonly drained?: () => void;
+}
+
+/** Ends a run of which enough is known. */
+export class BrokenOff extends Error {}
 
 export interface FoundViolation {
   readonly invariant: Invariant;
@@ -72,11 +90,13 @@ export class Simulation {
   readonly random: SimRandom;
   readonly faults: FaultRates;
   readonly portCalls = new PortCallCounter();
+  readonly observer: RunObserver;
   readonly #options: SimulationOptions;
 
   constructor(parts: WorldParts, options: SimulationOptions) {
     const { scenario, seed } = options;
     this.#options = options;
+    this.observer = options.observer ?? {};
     this.scenario = scenario;
     this.portCalls.crashAt = { life: options.crashAtCall, recovery: options.crashAgainAtCall };
     this.random = new SimRandom(`${scenario.name} ${seed}`);
@@ -96,6 +116,7 @@ export class Simulation {
           if (world.isRunning) checkPinnedLimit(recorder, world.engine);
           if (recorder.violation !== undefined) throw recorder.violation;
           trace.step(timeMs, sequence);
+          this.observer.onStep?.();
         },
         wrapDisk: (disk) => watchPorts(disk, () => this.portCalls.count()),
         wrapStore: (store) =>
@@ -118,12 +139,14 @@ export class Simulation {
     try {
       const lives = new Lives(this);
       await lives.begin();
+      this.observer.begins?.();
       for (let life = 0; life < scenario.lives; life++) await lives.live(life);
+      this.observer.lived?.();
       await checkQuiescence(this);
       await world.stop();
     } catch (error) {
       if (error instanceof Violation) recorder.fail(error);
-      else this.#broke(error);
+      else if (!(error instanceof BrokenOff)) this.#broke(error);
     }
     return this.#result();
   }

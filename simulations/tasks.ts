@@ -1,4 +1,5 @@
 /** What a process of its own is asked to simulate, and what it answers: plain values, so that they can be sent. */
+import { playCapacity, type CapacityRun, type CapacityTask } from './capacity.js';
 import { countCrashPoints, playCrashPoint, type CrashPointFailure } from './crash-points.js';
 import type { Scenario } from './scenario.js';
 import { simulate, type FoundViolation, type SimulationResult } from './simulation.js';
@@ -12,13 +13,15 @@ export type SimTask =
       readonly scenario: Scenario;
       readonly seed: string;
       readonly call: number;
-    };
+    }
+  | ({ readonly kind: 'capacity' } & CapacityTask);
 
 /** The answer to each kind of task. */
 export interface SimAnswers {
   readonly run: SimulationResult;
   readonly countCrashPoints: { readonly calls: number; readonly violation: FoundViolation | undefined };
   readonly crashPoint: { readonly runs: number; readonly failures: readonly CrashPointFailure[] };
+  readonly capacity: CapacityRun;
 }
 
 export function performTask(parts: WorldParts, task: SimTask): Promise<SimAnswers[SimTask['kind']]> {
@@ -29,5 +32,7 @@ export function performTask(parts: WorldParts, task: SimTask): Promise<SimAnswer
       return countCrashPoints(parts, task.scenario, task.seed);
     case 'crashPoint':
       return playCrashPoint(parts, task.scenario, task.seed, task.call);
+    case 'capacity':
+      return playCapacity(parts, task);
   }
 }

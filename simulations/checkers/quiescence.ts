@@ -21,6 +21,7 @@ const FORGOTTEN_WITHIN_MS = 10 * MINUTE_MS;
 export async function checkQuiescence(run: Simulation): Promise<void> {
   run.recorder.trace.line('faults have stopped');
   await drain(run);
+  run.observer.drained?.();
   await abortUploads(run);
   checkConverged(run);
   checkVersionOrder(run.recorder, run.events, run.world.ufs.history);

@@ -16,6 +16,9 @@ const EXPECTED_CODES: ReadonlySet<string> = new Set(['UFS_DENIED', 'REQUEST_TIME
 /** What a busy and healthy store may answer. */
 const HEALTHY_CODES: ReadonlySet<string> = new Set(['OUT_OF_SPACE', 'SLOW_DOWN', 'READ_ONLY_PATH']);
 
+/** In so many pieces a body comes whose rate is given. */
+const PACED_PIECES = 8;
+
 /** A client that goes away before its body has ended. */
 class ClientGone extends Error {}
 
@@ -37,11 +40,18 @@ export class Calls {
     this.#setup = setup;
   }
 
-  async put(key: string, content: Content, conditions?: WriteConditions): Promise<boolean> {
+  /** Sent at `bytesPerS`, or now faster and now slower when that is undefined. */
+  async put(
+    key: string,
+    content: Content,
+    conditions?: WriteConditions,
+    bytesPerS?: number,
+  ): Promise<boolean> {
     const { world, recorder, bucket } = this.#setup;
     const call = recorder.beginWrite(conditions === undefined ? 'put' : 'put-if', key, content, conditions);
     return this.#write(call, async () => {
-      const body = this.#body(bytesOfContent(content));
+      const bytes = bytesOfContent(content);
+      const body = bytesPerS === undefined ? this.#body(bytes) : this.#pacedBody(bytes, bytesPerS);
       const receipt = await world.objects.putObject({ bucket, key, body, headers: HEADERS, conditions });
       this.#checkEtag(key, receipt.etag, content);
       return receipt.offset ?? '';
@@ -258,6 +268,7 @@ export class Calls {
         EXPECTED_CODES.has(error.code) ||
         (mayFlip() && error.kind === 'CORRUPT')
       : HEALTHY_CODES.has(error.code);
+    if (error.code === 'OUT_OF_SPACE' || error.code === 'SLOW_DOWN') recorder.refused(error);
     if (!isExplained && !allowed.includes(error.code))
       recorder.report(
         'expected-errors',
@@ -284,5 +295,19 @@ export class Calls {
     }
     const known = random.chance(0.8);
     return { kind: 'stream', stream: stream(), size: known ? bytes.length : undefined };
+  }
+
+  /** A body whose bytes come at a rate, and whose size is known. */
+  #pacedBody(bytes: Buffer, bytesPerS: number): Body {
+    const { clock } = this.#setup.world;
+    async function* stream(): AsyncGenerator<Uint8Array> {
+      const piece = Math.max(1, Math.ceil(bytes.length / PACED_PIECES));
+      for (let at = 0; at < bytes.length; at += piece) {
+        const chunk = bytes.subarray(at, at + piece);
+        await clock.sleep((chunk.length / bytesPerS) * 1000);
+        yield chunk;
+      }
+    }
+    return { kind: 'stream', stream: stream(), size: bytes.length };
   }
 }

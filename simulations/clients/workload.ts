@@ -44,6 +44,8 @@ export interface WorkloadSetup {
   readonly bucket: string;
   /** Flips armed now and then: `readFlips` of all steps. */
   readonly readFlips: number;
+  /** For how many bytes one simulated byte stands. */
+  readonly scale: number;
 }
 
 const HOT_KEYS = ['a', 'b', 'c', 'd/e', 'd/f', 'g'];
@@ -132,9 +134,13 @@ export class Client {
       case 'listings':
         return calls.list(random.pick(['', ...this.#setup.prefixes]), 1 + random.below(12));
       case 'brokenBodies':
-        return calls.vanish(key, this.#content(700 * KIB), random.below(500 * KIB));
+        return calls.vanish(
+          key,
+          this.#content(this.#scaled(700 * KIB)),
+          random.below(this.#scaled(500 * KIB)),
+        );
       case 'capacityPressure':
-        return calls.put(this.#anyKey(), this.#content(256 * KIB + random.below(MIB)));
+        return calls.put(this.#anyKey(), this.#content(this.#scaled(256 * KIB + random.below(MIB))));
       case 'policyChanges':
         return this.#changePolicy();
       case 'freeSpace':
@@ -146,7 +152,7 @@ export class Client {
     const prefix = this.#random.pick(this.#setup.prefixes);
     for (let count = 1 + this.#random.below(6); count > 0 && !this.#stopping; count--) {
       const key = `${prefix}small/${this.#random.below(SMALL_KEYS)}`;
-      await this.#calls.put(key, this.#content(this.#random.below(4 * KIB)));
+      await this.#calls.put(key, this.#content(this.#scaled(this.#random.below(4 * KIB))));
       if (this.#random.chance(0.3)) await this.#calls.get(key);
     }
   }
@@ -180,7 +186,8 @@ export class Client {
   async #multipart(key: string): Promise<void> {
     const random = this.#random;
     if (random.chance(0.1)) return this.#calls.completeWithMissingPart(key, this.#content());
-    const sizes = random.chance(SEVERAL_PARTS) ? [PART_BYTES_MIN, 10 * KIB] : [this.#size()];
+    const sizes =
+      this.#setup.scale === 1 && random.chance(SEVERAL_PARTS) ? [PART_BYTES_MIN, 10 * KIB] : [this.#size()];
     await this.#calls.multipart(
       key,
       sizes.map((size) => this.#content(size)),
@@ -218,6 +225,11 @@ export class Client {
   #anyKey(): string {
     const known = this.#random.chance(0.5) ? this.#recorder.keys : [];
     return known.length > 0 ? this.#random.pick(known) : this.#hotKey();
+  }
+
+  /** Of a size that no scenario says. */
+  #scaled(bytes: number): number {
+    return Math.ceil(bytes / this.#setup.scale);
   }
 
   #content(size = this.#size()): Content {

@@ -43,6 +43,48 @@ export interface PreparedScenario {
     seed: string,
     call: number,
   ): Promise<{ readonly runs: number; readonly failures: readonly CrashPointReport[] }>;
+  /** What the scenario asks of the space for un-persisted bytes. */
+  capacity(
+    seed: string,
+    how: {
+      /** In the place of the configured one. */
+      readonly pinnedRatio?: number;
+      /** Ends with the first refusal. */
+      readonly stopsAtRefusal: boolean;
+    },
+  ): Promise<CapacityReport>;
+}
+
+/** Times are virtual milliseconds since the first client began; bytes are those of the scenario. */
+export interface CapacityReport {
+  readonly seed: string;
+  readonly scenario: string;
+  /** For how many bytes one simulated byte stood. */
+  readonly scale: number;
+  readonly violation: ViolationReport | undefined;
+  readonly spanMs: number;
+  readonly capacityBytes: number;
+  readonly pinnedRatio: number;
+  readonly pinnedLimitBytes: number;
+  readonly peakPinnedBytes: PeakReport;
+  readonly longestQueue: PeakReport;
+  readonly oldestDirtyMs: PeakReport;
+  readonly writes: number;
+  readonly refusals: number;
+  readonly firstRefusal: { readonly atMs: number; readonly limit: string } | undefined;
+  /** When the under-store was away, by plan or by a fault. */
+  readonly outages: readonly { readonly fromMs: number; readonly toMs: number }[];
+  readonly series: {
+    readonly widthMs: number;
+    readonly pinnedBytes: readonly number[];
+    readonly queuedUploads: readonly number[];
+    readonly refusals: readonly number[];
+  };
+}
+
+export interface PeakReport {
+  readonly value: number;
+  readonly atMs: number;
 }
 
 export interface RunReport {

@@ -30,7 +30,7 @@ const DATA_FORMAT_VERSION = 1;
 /** One data partition: on one machine everything shares one log, so that group commit gathers all writers. */
 const DATA_PARTITIONS = 1;
 /** Share of the free space that the cache takes when its size is not set. */
-const AUTOMATIC_SHARE = 0.8;
+export const AUTOMATIC_SHARE = 0.8;
 const SMALL_SEGMENT_BYTES_MAX = 64 * MIB;
 const SMALL_SEGMENT_BYTES_MIN = 8 * MIB;
 /** A small cache still has this many segments, so that eviction has something to choose from. */

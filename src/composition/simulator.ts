@@ -14,7 +14,7 @@ import { MUTANTS } from '../../simulations/mutants.js';
 import { parseScenario } from '../../simulations/scenario-document.js';
 import { SCENARIO_DEFAULTS, SCENARIOS, type Scenario } from '../../simulations/scenario.js';
 import { INVARIANTS } from '../../simulations/violation.js';
-import { engineOptions } from './open-engine.js';
+import { AUTOMATIC_SHARE, engineOptions } from './open-engine.js';
 import { BrokenSimulation, SimPool } from './sim-pool.js';
 
 /** Of a cache whose settings leave its size to the disk. */
@@ -33,6 +33,8 @@ export function openSimulator(version: string): Simulator {
       runReport(scenario, seed, () => pool.perform({ kind: 'run', scenario, seed, keepsTrace })),
     countCrashPoints: (seed) => pool.perform({ kind: 'countCrashPoints', scenario, seed }),
     crashPoint: (seed, call) => pool.perform({ kind: 'crashPoint', scenario, seed, call }),
+    capacity: (seed, how) =>
+      pool.perform({ kind: 'capacity', scenario: asServer(scenario, version), seed, ...how }),
   });
   return {
     commit: readCommit(version),
@@ -99,11 +101,28 @@ function scenarioOf({ name, document, pathConfig, settings }: ScenarioSource, ve
             effective,
             version,
             'simulated',
-            effective.cacheCapacityBytes ?? CAPACITY_BYTES,
+            effective.cacheCapacityBytes ??
+              (scenario.disk === SCENARIO_DEFAULTS.disk ? CAPACITY_BYTES : automaticCapacity(scenario)),
           ),
           drawsEngine: false,
         }),
   };
+}
+
+/** What a scenario leaves open is as a server has it that is told nothing: its cache takes most of the disk. */
+function asServer(scenario: Scenario, version: string): Scenario {
+  if (Object.keys(scenario.engine).length > 0 && !scenario.drawsEngine) return scenario;
+  const settings = loadSettings({ env: {}, flags: [], readText: () => undefined });
+  const capacityBytes = automaticCapacity(scenario);
+  return {
+    ...scenario,
+    engine: { ...engineOptions(settings, version, 'simulated', capacityBytes), ...scenario.engine },
+    drawsEngine: false,
+  };
+}
+
+function automaticCapacity({ disk }: Scenario): number {
+  return Math.floor(disk.capacityBytes * AUTOMATIC_SHARE);
 }
 
 function builtIn(name: string): Scenario {

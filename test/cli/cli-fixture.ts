@@ -29,6 +29,7 @@ export interface RunOptions {
   /** Called with each piece of standard output. */
   readonly onOutput?: (text: string) => void;
   readonly startServer?: (settings: Settings) => Promise<void>;
+  readonly openSimulator?: NonNullable<CliContext['openSimulator']>;
 }
 
 /** An endpoint where nothing listens: a free port that was given back. */
@@ -120,6 +121,7 @@ export function createCliContext(
       discard: async () => void discarded.push('/tmp/edit/pathconfig.json'),
     }),
     startServer: options.startServer ?? (async () => {}),
+    ...(options.openSimulator === undefined ? {} : { openSimulator: options.openSimulator }),
     abortAfter: (delayMs) => AbortSignal.timeout(delayMs),
     ...(options.offline === undefined ? {} : { openOffline: async () => options.offline as OfflineLog }),
     ...(options.pause === undefined ? {} : { pause: options.pause }),

@@ -41,6 +41,24 @@ void t.test('scenario: a document is read, and what it leaves out is small and h
   t.same(parseScenario('b.yaml', 'base: swarm').scenario.faults, 'swarm');
 });
 
+void t.test('scenario: training jobs need no other clients, and may have them', async (t) => {
+  const { scenario } = parseScenario(
+    'a.yaml',
+    'checkpoints: { size: 4GiB, every: 30min, bandwidth: 2GiB/s }',
+  );
+  t.equal(scenario.clients, 0);
+  t.same(scenario.checkpoints, {
+    jobs: 1,
+    files: 1,
+    sizeBytes: 4096 * MIB,
+    everyMs: 1_800_000,
+    keep: 2,
+    bytesPerS: 2048 * MIB,
+  });
+  const both = parseScenario('a.yaml', 'checkpoints: { size: 4GiB, every: 1h }\nworkload: { reads: 1 }');
+  t.equal(both.scenario.clients, SCENARIO_DEFAULTS.clients);
+});
+
 void t.test('scenario: a mistake is told with its place, the value and what would be right', async (t) => {
   const cases: [text: string, message: RegExp][] = [
     ['clients: many', /^a\.yaml: clients must be an integer from 1 to 1000, not "many"$/],
@@ -53,6 +71,13 @@ void t.test('scenario: a mistake is told with its place, the value and what woul
     ['faults: { kil: 1 }', /faults has no "kil": it may have ufsUnavailable/],
     ['faults: { kill: 2 }', /faults\.kill must be a number from 0 to 1, not 2/],
     ['workload: { reads: 0 }', /workload: give at least one activity a weight above 0/],
+    ['checkpoints: { size: 1GiB }', /checkpoints\.every must be a time .*, not nothing/],
+    ['checkpoints: { size: 0, every: 1min }', /checkpoints\.size must be above 0, not 0/],
+    ['checkpoints: { size: 1, every: 1s, job: 2 }', /checkpoints has no "job": it may have jobs, files, /],
+    [
+      'checkpoints: { size: 1, every: 1s, jobs: 0 }',
+      /checkpoints\.jobs must be a number from 1 to 1000, not 0/,
+    ],
     ['prefixes: [a]', /prefixes\[0\] must end with a slash, not "a"/],
     ['pathConfig: { apiVersion: v2 }', /pathConfig: apiVersion: "v2" must be "v1\.0"/],
     ['settings: [1]', /settings must be "key: value" lines/],

@@ -1,5 +1,5 @@
 /** `headrace sim crash-points`: a power failure at every call by which a short run changes its disk, in turn. */
-import type { SimSession } from './sim.js';
+import type { SimSession } from './sim-session.js';
 import { createProgressBar } from '../progress-bar.js';
 import type { PreparedScenario } from '../simulator.js';
 

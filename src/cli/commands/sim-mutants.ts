@@ -1,5 +1,5 @@
 /** `headrace sim mutants`: whether each known mistake is found, by what, and after how many seeds. */
-import type { SimSession } from './sim.js';
+import type { SimSession } from './sim-session.js';
 import { CliFailure, EXIT_USAGE } from '../context.js';
 import { printable, type Printer } from '../printer.js';
 import { createProgressBar } from '../progress-bar.js';

@@ -1,5 +1,5 @@
 /** `headrace sim run`: many seeds side by side, and what all of them did together. */
-import type { SimSession } from './sim.js';
+import type { SimSession } from './sim-session.js';
 import { createProgressBar } from '../progress-bar.js';
 import type { PreparedScenario, RunReport } from '../simulator.js';
 import { describeFaults } from './sim-report.js';

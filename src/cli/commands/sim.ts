@@ -1,24 +1,20 @@
-/** `headrace sim run|crash-points|mutants|list`: the production engine in a simulated world, under a seed. */
-import { InvalidArgumentError, type Command } from 'commander';
+/** `headrace sim run|capacity|crash-points|mutants|list`: the production engine in a simulated world, under a seed. */
+import type { Command } from 'commander';
 import { CliFailure, EXIT_USAGE, type CliContext } from '../context.js';
 import { examples, integerOption, Invocation } from '../invocation.js';
-import type { PreparedScenario, Simulator } from '../simulator.js';
 import { crashPoints } from './sim-crash-points.js';
 import { huntMutants } from './sim-mutants.js';
-import { SimReport } from './sim-report.js';
+import { addCapacityCommand } from './sim-capacity.js';
 import { runSeeds } from './sim-run.js';
-
-export interface SimSession {
-  readonly context: CliContext;
-  readonly simulator: Simulator;
-  readonly report: SimReport;
-}
-
-interface ScenarioOptions {
-  readonly seed: string;
-  readonly scenario: string;
-  readonly pathconfig?: string;
-}
+import {
+  configOf,
+  inSession,
+  open,
+  prepare,
+  SCENARIO_HELP,
+  seedOption,
+  type ScenarioOptions,
+} from './sim-session.js';
 
 interface RunOptions extends ScenarioOptions {
   readonly runs: number;
@@ -27,13 +23,12 @@ interface RunOptions extends ScenarioOptions {
   readonly keepGoing?: boolean;
 }
 
-const SCENARIO_HELP = 'built-in scenario (`sim list` shows them) or a YAML file';
-
 export function addSimCommand(program: Command, context: CliContext): void {
   const sim = program
     .command('sim')
     .description('simulate the engine under faults, from a seed; no server is needed');
   addRunCommand(sim, context);
+  addCapacityCommand(sim, context);
   sim
     .command('crash-points')
     .description(
@@ -128,71 +123,10 @@ function commandLine({ seed, scenario, pathconfig, meta }: RunOptions, command: 
   ].join(' ');
 }
 
-async function inSession(
-  context: CliContext,
-  command: Command,
-  line: string,
-  seed: string,
-  work: (session: SimSession) => Promise<void>,
-): Promise<void> {
-  const { printer } = new Invocation(context, command);
-  const simulator = await open(context);
-  context.signal?.addEventListener('abort', () => simulator.close(), { once: true });
-  const report = new SimReport(printer, simulator.commit, line);
-  try {
-    await report.begin(seed);
-    await work({ context, simulator, report });
-  } catch (error) {
-    if (context.signal?.aborted === true) throw new CliFailure('STOPPED', 'stopped');
-    throw error;
-  } finally {
-    simulator.close();
-    await report.end();
-  }
-}
-
-function open({ openSimulator }: CliContext): Promise<Simulator> {
-  if (openSimulator === undefined) throw new CliFailure('INTERNAL', 'there is no simulator here');
-  return openSimulator();
-}
-
-function prepare(
-  { context, simulator }: SimSession,
-  { scenario, pathconfig }: ScenarioOptions,
-  command: Command,
-): PreparedScenario {
-  const isFile = /[/.]/.test(scenario);
-  return simulator.prepare({
-    name: scenario,
-    ...(isFile ? { document: { path: scenario, text: textOf(context, '--scenario', scenario) } } : {}),
-    ...(pathconfig === undefined
-      ? {}
-      : { pathConfig: { path: pathconfig, text: textOf(context, '--pathconfig', pathconfig) } }),
-    ...(configOf(command) === undefined ? {} : { settings: new Invocation(context, command).settings }),
-  });
-}
-
-/** Only a file that was named: a `headrace.yaml` that happens to be there is none that somebody asked to simulate. */
-function configOf(command: Command): string | undefined {
-  const { config } = command.optsWithGlobals<{ config?: string }>();
-  return config;
-}
-
-function textOf({ readText }: CliContext, option: string, path: string): string {
-  const text = readText(path);
-  if (text !== undefined) return text;
-  throw new CliFailure('INVALID_ARGUMENT', `${option} ${path}: there is no such file`, EXIT_USAGE);
-}
-
 /** Numbers that follow each other; text stands alone. */
 function seedsFrom(seed: string, runs: number): string[] {
   if (runs === 1) return [seed];
   if (!/^\d{1,15}$/.test(seed))
     throw new CliFailure('INVALID_ARGUMENT', `--runs ${runs} needs a --seed that is a number`, EXIT_USAGE);
   return Array.from({ length: runs }, (_, at) => String(Number(seed) + at));
-}
-
-function seedOption(text: string): string {
-  if (/^[\w.-]{1,64}$/.test(text)) return text;
-  throw new InvalidArgumentError('It must have 1 to 64 letters, digits, dots, hyphens or underscores.');
 }

@@ -1,0 +1,91 @@
+/**
+ * Playing large scenarios with few bytes: one simulated byte stands for many.
+ *
+ * What capacity questions ask for (who is pinned, for how long, what is refused) depends on how sizes, bandwidths and limits relate,
+ * and not on how large they are. So all of them are divided by one number; times, counts and latencies stay. What the engine counts in
+ * fixed bytes does not shrink with them: blocks and headers of segments, 5 MiB parts. Their share of the figures grows, to a
+ * percent or two.
+ */
+import { KIB, MIB } from '../src/core/units.js';
+import { formatSize, parseSize } from '../src/core/quantities.js';
+import { DISK_RESERVE_BYTES } from '../src/engine/admission.js';
+import type { PathConfigDocument, PathRuleProperties } from '../src/engine/path-config.js';
+import type { Scenario } from './scenario.js';
+
+/** The cache, and what all jobs keep, have no more simulated bytes than this. */
+const HELD_BYTES_MAX = 128 * MIB;
+/** What all jobs write in the whole simulation has no more simulated bytes than this. */
+const WRITTEN_BYTES_MAX = 256 * MIB;
+/** Smaller caches are only a few segments. */
+const CACHE_BYTES_MIN = 32 * MIB;
+/** At the lowest rate at which the engine still finds an upload useful (`ufs-calls.ts`). */
+const SLOWEST_BYTES_PER_MS = 256;
+
+/** For how many bytes one must stand so that the scenario can be played: a power of two, 1 where it is small. */
+export function scaleOf({ engine, checkpoints, disk, lives, lifeMs }: Scenario): number {
+  const cacheBytes = engine.capacityBytes ?? disk.capacityBytes;
+  const burstBytes =
+    checkpoints === undefined ? 0 : checkpoints.jobs * checkpoints.files * checkpoints.sizeBytes;
+  const { keep = 0, everyMs = 1 } = checkpoints ?? {};
+  const writtenBytes = burstBytes * lives * Math.ceil(lifeMs.max / everyMs);
+  const wanted = Math.max(
+    cacheBytes / HELD_BYTES_MAX,
+    (burstBytes * (keep + 1)) / HELD_BYTES_MAX,
+    writtenBytes / WRITTEN_BYTES_MAX,
+  );
+  const possible = Math.max(1, cacheBytes / CACHE_BYTES_MIN);
+  return 2 ** Math.ceil(Math.log2(Math.max(1, Math.min(wanted, possible))));
+}
+
+/** The scenario with all its bytes divided by `scale`. */
+export function scaled(scenario: Scenario, scale: number): Scenario {
+  if (scale === 1) return scenario;
+  const { engine, disk, ufs, checkpoints, sizes } = scenario;
+  const { persist } = engine;
+  const largestBytes = Math.max(sizes.max, checkpoints?.sizeBytes ?? 0);
+  const divided = (bytes: number): number => Math.ceil(bytes / scale);
+  const optional = (bytes: number | undefined): number | undefined =>
+    bytes === undefined ? undefined : Math.max(1, bytes / scale);
+  return {
+    ...scenario,
+    scale: scenario.scale * scale,
+    sizes: { min: divided(sizes.min), max: divided(sizes.max) },
+    disk: {
+      ...disk,
+      // What the engine keeps free for itself is the same on every disk.
+      capacityBytes: Math.max(0, disk.capacityBytes - DISK_RESERVE_BYTES) / scale + DISK_RESERVE_BYTES,
+    },
+    ufs: { ...ufs, bytesPerS: optional(ufs.bytesPerS) },
+    checkpoints: checkpoints && {
+      ...checkpoints,
+      sizeBytes: divided(checkpoints.sizeBytes),
+      bytesPerS: optional(checkpoints.bytesPerS),
+    },
+    pathConfig: withScaledBudgets(scenario.pathConfig, scale),
+    engine: {
+      ...engine,
+      ...(engine.capacityBytes === undefined ? {} : { capacityBytes: divided(engine.capacityBytes) }),
+      // Uploads have time by their size: what the scale takes from it is given back.
+      ...(engine.ufsTimeoutMs === undefined
+        ? {}
+        : { ufsTimeoutMs: engine.ufsTimeoutMs + largestBytes / SLOWEST_BYTES_PER_MS }),
+      ...(persist?.bytesPerS === undefined
+        ? {}
+        : { persist: { ...persist, bytesPerS: persist.bytesPerS / scale } }),
+    },
+  };
+}
+
+function withScaledBudgets(document: PathConfigDocument, scale: number): PathConfigDocument {
+  const scaledRule = <Rule extends { readonly properties?: PathRuleProperties }>(rule: Rule): Rule => {
+    const budgetBytes = parseSize(rule.properties?.pinnedBudget ?? '');
+    if (budgetBytes === undefined) return rule;
+    const pinnedBudget = formatSize(Math.max(KIB, Math.round(budgetBytes / scale)));
+    return { ...rule, properties: { ...rule.properties, pinnedBudget } };
+  };
+  return {
+    ...document,
+    defaultRule: scaledRule(document.defaultRule),
+    pathRules: document.pathRules.map(scaledRule),
+  };
+}
