@@ -12,8 +12,13 @@ export interface AuthenticationRequest {
   /** Before any decoding: a signature is made over it. */
   readonly rawPath: string;
   readonly rawQuery: string;
-  /** Without the signature of a presigned URL; the same object as long as the text is the same, as often as not. */
+  /** Without what signs a presigned URL. */
   readonly query: ReadonlyMap<string, string>;
+  /**
+   * What signs a presigned URL, but for the signature; undefined in any other. The same object as long as the text of the query is
+   * the same, as often as not.
+   */
+  readonly signing: ReadonlyMap<string, string> | undefined;
   /** Names are lower case; values are byte strings (one character per byte). */
   readonly headers: IncomingHttpHeaders;
   /** Names and values alternate, as they came: what `headers` joined is apart here. */

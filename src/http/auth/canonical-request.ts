@@ -6,6 +6,7 @@
  */
 import type { AuthenticationRequest } from './authenticator.js';
 import type { SignatureClaim } from './signature-claims.js';
+import type { SignatureParts } from './signature-parts.js';
 
 /** An escape that encoding would make: upper case, and of a byte that is not unreserved. */
 const ESCAPE = '%(?:[018-9A-F][\\dA-F]|2[\\dABCF]|3[A-F]|[46]0|5[B-E]|7[BCDF])';
@@ -20,17 +21,35 @@ const CANONICAL_PAIRS = new RegExp(`^${PAIR}(?:&${PAIR})*$`);
 const ENCODED_SLASH = /%2F/i;
 const UNRESERVED = /^[A-Za-z\d\-._~]$/;
 
-/**
- * `path` and `query` are canonical themselves; `payload` stands for the body: a SHA-256 in hex, or `UNSIGNED-PAYLOAD` and the like.
- */
+/** The canonical request of one whose path is canonical itself. */
 export function canonicalRequest(
   request: AuthenticationRequest,
-  { signedHeaders, signedHeadersText }: SignatureClaim,
-  { path, query, payload }: { readonly path: string; readonly query: string; readonly payload: string },
+  path: string,
+  parts: SignatureParts,
 ): string {
-  let headers = '';
-  for (const name of signedHeaders) headers += `${name}:${headerValue(request, name)}\n`;
-  return `${request.method}\n${path}\n${query}\n${headers}\n${signedHeadersText}\n${payload}`;
+  return `${request.method}\n${path}\n${behindPath(request, parts)}`;
+}
+
+/** Query, headers and payload. Of presigned URLs that sign nothing but the host it is the same for a whole second, and is kept. */
+function behindPath(
+  request: AuthenticationRequest,
+  { claim, query, payload, lastEnd }: SignatureParts,
+): string {
+  if (lastEnd === undefined || claim.signedHeadersText !== 'host')
+    return `${query}\n${headersText(request, claim)}\n${claim.signedHeadersText}\n${payload}`;
+  const host = headerValue(request, 'host');
+  if (lastEnd.host !== host || lastEnd.payload !== payload) {
+    lastEnd.host = host;
+    lastEnd.payload = payload;
+    lastEnd.text = `${query}\nhost:${host}\n\nhost\n${payload}`;
+  }
+  return lastEnd.text;
+}
+
+function headersText(request: AuthenticationRequest, { signedHeaders }: SignatureClaim): string {
+  let text = '';
+  for (const name of signedHeaders) text += `${name}:${headerValue(request, name)}\n`;
+  return text;
 }
 
 /** The path with everything encoded that is not unreserved, and nothing else; a slash stays encoded if it came so. */

@@ -26,7 +26,9 @@ const PUT_ACL: Permission = { ...onObject('PutObjectAcl', 'admin'), objectList: 
 /** The operation decides itself: for each key, each bucket or by what is in its body. */
 export const BY_OPERATION = 'by operation';
 
-const TABLE: Readonly<Record<string, Permission | typeof BY_OPERATION>> = {
+export type OperationPermission = Permission | typeof BY_OPERATION;
+
+const TABLE: Readonly<Record<string, OperationPermission>> = {
   ListBuckets: BY_OPERATION,
   CreateBucket: onBucket('CreateBucket', 'create'),
   // Clients look whether a bucket is there, and where, before they use the keys that they may use.
@@ -89,17 +91,10 @@ export const WRITE_BY_GRANT = onObject('PutObject', 'write');
 export const RULE_BUCKET = onBucket('CreateBucket', 'admin');
 export const LIST_OBJECTS = LIST_BUCKET;
 
-const others = new Map<string, Permission>();
-
 /** An operation without a row is for administrators of the bucket. */
-export function permissionOf(operation: string): Permission | typeof BY_OPERATION {
-  if (Object.hasOwn(TABLE, operation)) return TABLE[operation] ?? BY_OPERATION;
-  let permission = others.get(operation);
-  if (permission === undefined) {
-    permission = onBucket(operation, 'admin');
-    others.set(operation, permission);
-  }
-  return permission;
+export function permissionOf(operation: string): OperationPermission {
+  const permission = Object.hasOwn(TABLE, operation) ? TABLE[operation] : undefined;
+  return permission ?? onBucket(operation, 'admin');
 }
 
 /** Whether it has a row. */

@@ -27,10 +27,16 @@ export interface SignatureParts {
   readonly start: string;
   /** Seconds that a presigned URL is good for; undefined for a header. */
   readonly expiresSeconds: number | undefined;
+  /** Whether it comes with the token of temporary credentials. */
+  readonly hasToken: boolean;
+  /** How the canonical request ended last, with this host and payload; of a presigned URL only. */
+  readonly lastEnd: { host: string | undefined; payload: string; text: string } | undefined;
 }
 
 const HEADER = /^AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([^, ]+) *$/;
 const SIGNATURE = /^[\da-f]{64}$/;
+const TOKEN_HEADER = 'x-amz-security-token';
+const TOKEN_PARAMETER = 'X-Amz-Security-Token';
 const SIGNATURE_CHARACTERS = 64;
 
 /** Throws AuthorizationHeaderMalformed, InvalidRequest, InvalidArgument, AccessDenied. */
@@ -51,7 +57,19 @@ export function partsOfHeader(
     throw new S3Error('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256');
   const query = request.rawQuery === '' ? '' : canonicalQuery(request.rawQuery);
   const start = startOfString(claim, time);
-  return { claim, signature, time, timeMs, payload, query, start, expiresSeconds: undefined };
+  const hasToken = TOKEN_HEADER in request.headers || request.query.has(TOKEN_PARAMETER);
+  return {
+    claim,
+    signature,
+    time,
+    timeMs,
+    payload,
+    query,
+    start,
+    expiresSeconds: undefined,
+    hasToken,
+    lastEnd: undefined,
+  };
 }
 
 /** For a signature that does not fit, so that only wrong ones are looked at twice. Throws AuthorizationHeaderMalformed. */
@@ -124,9 +142,13 @@ type QueryParts = Omit<SignatureParts, 'signature'>;
 /** By the parameters, which presigned URLs of the same second share (`../s3/presigned-query.ts`). */
 const partsByQuery = new WeakMap<ReadonlyMap<string, string>, QueryParts>();
 
-/** Throws AuthorizationQueryParametersError, InvalidRequest. */
-export function partsOfQuery(request: AuthenticationRequest, claims: SignatureClaims): SignatureParts {
-  const { rawQuery, query: parameters, headers } = request;
+/** `parameters` are those that sign. Throws AuthorizationQueryParametersError, InvalidRequest. */
+export function partsOfQuery(
+  request: AuthenticationRequest,
+  parameters: ReadonlyMap<string, string>,
+  claims: SignatureClaims,
+): SignatureParts {
+  const { rawQuery, headers } = request;
   const signature = signatureOfQuery(rawQuery) ?? parameter(parameters, 'X-Amz-Signature');
   let parts = partsByQuery.get(parameters);
   if (parts === undefined) {
@@ -137,10 +159,11 @@ export function partsOfQuery(request: AuthenticationRequest, claims: SignatureCl
     );
     partsByQuery.set(parameters, parts);
   }
-  const { claim, time, timeMs, query, start, expiresSeconds } = parts;
+  const { claim, time, timeMs, query, start, expiresSeconds, lastEnd } = parts;
   const stated = headers['x-amz-content-sha256'];
   const payload = typeof stated === 'string' ? stated : parts.payload;
-  return { claim, signature, time, timeMs, payload, query, start, expiresSeconds };
+  const hasToken = parts.hasToken || TOKEN_HEADER in headers;
+  return { claim, signature, time, timeMs, payload, query, start, expiresSeconds, hasToken, lastEnd };
 }
 
 function parseQueryParts(
@@ -172,7 +195,19 @@ function parseQueryParts(
     );
   const payload = parameters.get('X-Amz-Content-Sha256') ?? 'UNSIGNED-PAYLOAD';
   const start = startOfString(claim, time);
-  return { claim, time, timeMs, payload, query, start, expiresSeconds: parseExpires(expires) };
+  const hasToken = parameters.has(TOKEN_PARAMETER);
+  const lastEnd = { host: undefined, payload: '', text: '' };
+  return {
+    claim,
+    time,
+    timeMs,
+    payload,
+    query,
+    start,
+    expiresSeconds: parseExpires(expires),
+    hasToken,
+    lastEnd,
+  };
 }
 
 function parameter(query: ReadonlyMap<string, string>, name: string): string {

@@ -7,7 +7,6 @@
  */
 import type { Clock } from '../../core/ports.js';
 import { MINUTE_MS, SECOND_MS } from '../../core/units.js';
-import { signatureOfQuery } from '../s3/presigned-query.js';
 import { S3Error } from '../s3/s3-error.js';
 import { formatXmlDate } from '../s3/timestamps.js';
 import type { Authenticator, AuthenticationRequest, ChunkVerifier, Identity } from './authenticator.js';
@@ -46,24 +45,21 @@ export class SigV4Authenticator implements Authenticator {
 
   /** Throws the errors of S3 that say what is wrong with a signature. */
   authenticate(request: AuthenticationRequest): Identity {
-    const { headers, rawQuery, query } = request;
-    const { authorization } = headers;
-    const presigned = rawQuery !== '' && isPresigned(rawQuery, query);
+    const { query, signing } = request;
+    const { authorization } = request.headers;
     if (query.size > 0 && query.has('AWSAccessKeyId') && query.has('Signature')) throw unsupportedMechanism();
-    if (authorization === undefined && !presigned) {
+    if (signing === undefined) {
+      if (authorization !== undefined)
+        return this.#verify(request, partsOfHeader(request, authorization, this.#claims));
       if (this.#anonymous) return ANONYMOUS;
       throw new S3Error('AccessDenied');
     }
-    if (authorization !== undefined && presigned)
+    if (authorization !== undefined)
       throw new S3Error(
         'InvalidArgument',
         'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
       );
-    const parts =
-      authorization === undefined
-        ? partsOfQuery(request, this.#claims)
-        : partsOfHeader(request, authorization, this.#claims);
-    return this.#verify(request, parts);
+    return this.#verify(request, partsOfQuery(request, signing, this.#claims));
   }
 
   authenticateForm(fields: ReadonlyMap<string, string>): Identity {
@@ -85,9 +81,7 @@ export class SigV4Authenticator implements Authenticator {
   #verify(request: AuthenticationRequest, parts: SignatureParts): Identity {
     const { claim, payload } = parts;
     const { accessKeyId, scope } = claim;
-    const hasToken =
-      request.headers['x-amz-security-token'] !== undefined || request.query.has('X-Amz-Security-Token');
-    const credential = this.#find(accessKeyId, hasToken);
+    const credential = this.#find(accessKeyId, parts.hasToken);
     this.#checkTime(parts);
     checkSignedHeaders(request, parts);
     const key = this.#keys.get(accessKeyId, credential.secretAccessKey, scope);
@@ -151,8 +145,8 @@ function checkSignature(request: AuthenticationRequest, parts: SignatureParts, k
   // Some clients sign the path just as they send it.
   if (path !== request.rawPath && fits(request, parts, key, request.rawPath)) return;
   checkSignatureForm(parts);
-  const { claim, query, payload, start } = parts;
-  const canonical = canonicalRequest(request, claim, { path, query, payload });
+  const { start } = parts;
+  const canonical = canonicalRequest(request, path, parts);
   throw new S3Error('SignatureDoesNotMatch', undefined, {
     elements: {
       AWSAccessKeyId: parts.claim.accessKeyId,
@@ -164,15 +158,8 @@ function checkSignature(request: AuthenticationRequest, parts: SignatureParts, k
 }
 
 function fits(request: AuthenticationRequest, parts: SignatureParts, key: SigningKey, path: string): boolean {
-  const { claim, signature, query, payload, start } = parts;
-  const canonical = canonicalRequest(request, claim, { path, query, payload });
-  return isSameSignature(signature, key.sign(sha256Of(canonical), start));
-}
-
-function isPresigned(rawQuery: string, query: ReadonlyMap<string, string>): boolean {
-  return (
-    query.has('X-Amz-Algorithm') || query.has('X-Amz-Signature') || signatureOfQuery(rawQuery) !== undefined
-  );
+  const hash = sha256Of(canonicalRequest(request, path, parts));
+  return isSameSignature(parts.signature, key.sign(hash, parts.start));
 }
 
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';

@@ -7,7 +7,13 @@
 import { isErrorCode } from '../../core/errors.js';
 import { ACL_METADATA } from '../../engine/access-list.js';
 import type { Permission } from '../../engine/users-access.js';
-import { BY_OPERATION, LIST_OBJECTS, permissionOf, READ_SOURCE, WRITE_TAGS } from '../auth/permissions.js';
+import {
+  BY_OPERATION,
+  LIST_OBJECTS,
+  READ_SOURCE,
+  WRITE_TAGS,
+  type OperationPermission,
+} from '../auth/permissions.js';
 import { parseCopySource } from './copy-source.js';
 import type { S3Context } from './context.js';
 import type { Exchange } from './exchange.js';
@@ -27,22 +33,24 @@ interface Question {
  * Throws AccessDenied, and what is wrong with a copy source. A promise when something has to be looked up: it rejects with the
  * same, and with NoSuchBucket.
  */
-export function authorize(exchange: Exchange, operation: string): Promise<void> | undefined {
-  const permission = permissionOf(operation);
+export function authorize(exchange: Exchange, permission: OperationPermission): Promise<void> | undefined {
   if (permission === BY_OPERATION) return undefined;
   const { target, headers } = exchange;
-  const questions: Question[] = [];
+  let questions: Question[] | undefined;
+  const require = (question: Question): void => {
+    if (!isSettled(exchange, question)) (questions ??= []).push(question);
+  };
   const key =
     target.key === '' && permission.right === 'list' ? (target.query.get('prefix') ?? '') : target.key;
-  require(exchange, { permission, bucket: target.bucket, key }, questions);
+  require({ permission, bucket: target.bucket, key });
   if (exchange.identity.user === undefined) checkOverrides(target.query);
   if (headers['x-amz-tagging'] !== undefined)
-    require(exchange, { permission: WRITE_TAGS, bucket: target.bucket, key: target.key }, questions);
+    require({ permission: WRITE_TAGS, bucket: target.bucket, key: target.key });
   if (headers['x-amz-copy-source'] !== undefined && permission.resource === 'object') {
     const source = parseCopySource(headers);
-    require(exchange, { permission: READ_SOURCE, bucket: source.bucket, key: source.key }, questions);
+    require({ permission: READ_SOURCE, bucket: source.bucket, key: source.key });
   }
-  return questions.length === 0 ? undefined : askLists(exchange, questions);
+  return questions === undefined ? undefined : askLists(exchange, questions);
 }
 
 /** What an answer is said to be is part of what was signed (S3 API reference, GetObject). Throws InvalidRequest. */
@@ -62,13 +70,13 @@ export function isAllowed(exchange: Asking, permission: Permission, bucket: stri
   return access.open || access.allows(exchange.identity.user, permission, bucket, key);
 }
 
-function require(exchange: Exchange, question: Question, questions: Question[]): void {
-  const { permission, bucket, key } = question;
+/** Whether it is allowed without the list of an object. Throws AccessDenied. */
+function isSettled(exchange: Exchange, { permission, bucket, key }: Question): boolean {
   const { access } = exchange.context;
   const verdict = access.decide(exchange.identity.user, permission, bucket, key);
-  if (verdict === 'ALLOWED') return;
+  if (verdict === 'ALLOWED') return true;
   if (verdict === 'DENIED' || permission.right === 'create') throw denied(exchange, permission);
-  questions.push(question);
+  return false;
 }
 
 async function askLists(exchange: Exchange, questions: readonly Question[]): Promise<void> {

@@ -67,6 +67,7 @@ function run(exchange: Exchange): void {
       rawPath: target.rawPath,
       rawQuery: target.rawQuery,
       query: target.query,
+      signing: target.signing,
       headers,
       rawHeaders: request.rawHeaders,
     });
@@ -76,7 +77,7 @@ function run(exchange: Exchange): void {
     const operation = operationOf(exchange);
     exchange.operation = operation.name;
     if (operation.run === undefined) throw notImplemented(describe(operation));
-    const asked = context.access.open ? undefined : authorize(exchange, operation.name);
+    const asked = context.access.open ? undefined : authorize(exchange, operation.permission);
     if (asked === undefined) operation.run(exchange);
     else answer(exchange, asked, () => operation.run?.(exchange));
   } catch (error) {

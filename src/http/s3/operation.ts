@@ -1,4 +1,5 @@
 /** What the table of operations says of each, and how its rows are written. */
+import { permissionOf, type OperationPermission } from '../auth/permissions.js';
 import type { Exchange } from './exchange.js';
 
 export type Level = 'service' | 'bucket' | 'object';
@@ -15,6 +16,8 @@ export interface Operation {
   readonly support: 'supported' | 'partly' | 'refused';
   /** What is missing, or why. */
   readonly note: string;
+  /** What who asks for it needs. */
+  readonly permission: OperationPermission;
   /** Absent when it is refused. */
   readonly run: ((exchange: Exchange) => void) | undefined;
 }
@@ -39,7 +42,18 @@ function operation(
 ): Operation {
   const [, method = '', level = '', subresource = '', copy = ''] =
     /^(\w+) (\w+)(?:\?([\w-]+))?( from a copy source)?$/.exec(route) ?? [];
-  return { name, method, level: level as Level, subresource, copy: copy !== '', support, note, run };
+  const permission = permissionOf(name);
+  return {
+    name,
+    method,
+    level: level as Level,
+    subresource,
+    copy: copy !== '',
+    support,
+    note,
+    permission,
+    run,
+  };
 }
 
 /** Get, put and delete of one refused configuration. */

@@ -2,6 +2,9 @@
  * The queries of presigned URLs. A client signs many URLs in the same second, and their queries are the same but for the
  * signature: so the signature is cut out, and what the rest means is parsed once and remembered by its text.
  *
+ * What proves who asks is kept apart from what is asked, so that to everything behind the authenticator most presigned requests
+ * have no query at all.
+ *
  * Anybody may fill what is remembered, so it is small: at most 1 MiB of texts, the oldest forgotten first.
  */
 const SIGNATURE = 'X-Amz-Signature=';
@@ -11,7 +14,24 @@ const AMPERSAND = 0x26;
 const QUERIES_MAX = 1000;
 const TEXT_CHARACTERS_MAX = 1024;
 
-const queries = new Map<string, ReadonlyMap<string, string>>();
+/** The parameters of Signature Version 4 (S3 API reference, "Authenticating requests: using query parameters"). */
+const SIGNING_PARAMETERS = new Set(
+  'Algorithm Content-Sha256 Credential Date Expires Security-Token Signature SignedHeaders'
+    .split(' ')
+    .map((name) => `X-Amz-${name}`),
+);
+
+export type Parameters = ReadonlyMap<string, string>;
+
+/** What a query says. Shared by all requests that have the same, as long as it is remembered. */
+export interface QueryMeaning {
+  /** What is asked. */
+  readonly query: Parameters;
+  /** What proves who asks, in a presigned URL; undefined in any other. */
+  readonly signing: Parameters | undefined;
+}
+
+const queries = new Map<string, QueryMeaning>();
 
 /** The signature of a presigned URL: the first value of its parameter, when it has the length of one. */
 export function signatureOfQuery(rawQuery: string): string | undefined {
@@ -21,27 +41,41 @@ export function signatureOfQuery(rawQuery: string): string | undefined {
 
 /** The query as it came without the parameter that `signatureOfQuery` returns. */
 export function withoutSignature(rawQuery: string): string {
-  const start = findSignature(rawQuery);
+  return cutOut(rawQuery, findSignature(rawQuery));
+}
+
+function cutOut(rawQuery: string, start: number): string {
   if (start < 0) return rawQuery;
   const before = start - SIGNATURE.length - 1;
   const end = start + SIGNATURE_CHARACTERS;
   return before < 0 ? rawQuery.slice(end + 1) : rawQuery.slice(0, before) + rawQuery.slice(end);
 }
 
-/** The parameters of a query without its signature. The answer is shared by all requests that have the same. */
-export function parametersOf(
-  rawQuery: string,
-  parse: (query: string) => ReadonlyMap<string, string>,
-): ReadonlyMap<string, string> {
-  const rest = withoutSignature(rawQuery);
-  if (rest.length === rawQuery.length || rest.length > TEXT_CHARACTERS_MAX) return parse(rest);
-  let query = queries.get(rest);
-  if (query === undefined) {
-    query = parse(rest);
+/** What a query says, without the signature that `signatureOfQuery` returns. Throws what `parse` throws. */
+export function meaningOf(rawQuery: string, parse: (query: string) => Map<string, string>): QueryMeaning {
+  const start = findSignature(rawQuery);
+  if (start < 0) return split(parse(rawQuery), false);
+  const rest = cutOut(rawQuery, start);
+  if (rest.length > TEXT_CHARACTERS_MAX) return split(parse(rest), true);
+  let meaning = queries.get(rest);
+  if (meaning === undefined) {
+    meaning = split(parse(rest), true);
     if (queries.size >= QUERIES_MAX) forgetOldest();
-    queries.set(rest, query);
+    queries.set(rest, meaning);
   }
-  return query;
+  return meaning;
+}
+
+function split(parameters: Map<string, string>, isSigned: boolean): QueryMeaning {
+  if (!isSigned && !parameters.has('X-Amz-Algorithm') && !parameters.has('X-Amz-Signature'))
+    return { query: parameters, signing: undefined };
+  const signing = new Map<string, string>();
+  for (const [name, value] of parameters) {
+    if (!SIGNING_PARAMETERS.has(name)) continue;
+    signing.set(name, value);
+    parameters.delete(name);
+  }
+  return { query: parameters, signing };
 }
 
 function forgetOldest(): void {

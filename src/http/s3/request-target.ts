@@ -5,7 +5,7 @@
  * is not used. Percent-encoding is undone once; what is not UTF-8 then is refused. `+` is a plus sign in the path and a
  * space in the query, as S3 has it.
  */
-import { parametersOf } from './presigned-query.js';
+import { meaningOf, type Parameters, type QueryMeaning } from './presigned-query.js';
 import { S3Error } from './s3-error.js';
 
 /** Query parameters of one request; far more than any S3 operation has. */
@@ -20,11 +20,13 @@ export interface RequestTarget {
   readonly bucket: string;
   /** '' on a bucket. */
   readonly key: string;
-  /** The first value of each parameter, without the signature of a presigned URL. */
-  readonly query: ReadonlyMap<string, string>;
+  /** The first value of each parameter, without those that sign a presigned URL. */
+  readonly query: Parameters;
+  /** Those that sign a presigned URL, but for the signature; undefined in any other. */
+  readonly signing: Parameters | undefined;
 }
 
-const NO_QUERY: ReadonlyMap<string, string> = new Map();
+const NO_QUERY: QueryMeaning = { query: new Map(), signing: undefined };
 const PLAIN = /^[\x21-\x24\x26-\x7e]*$/;
 const ASCII = /^[\0-\x7f]*$/;
 const NOT_ASCII = /[\x80-\xff]/g;
@@ -42,14 +44,14 @@ export function parseTarget(
   const queryAt = target.indexOf('?');
   const rawPath = queryAt < 0 ? target : target.slice(0, queryAt);
   const rawQuery = queryAt < 0 ? '' : target.slice(queryAt + 1);
-  const query = rawQuery === '' ? NO_QUERY : parametersOf(rawQuery, parseQuery);
+  const { query, signing } = rawQuery === '' ? NO_QUERY : meaningOf(rawQuery, parseQuery);
   const hostBucket = domains.length === 0 || host === undefined ? undefined : bucketOfHost(host, domains);
   if (hostBucket !== undefined)
-    return { rawPath, rawQuery, bucket: hostBucket, key: decodePath(rawPath.slice(1)), query };
+    return { rawPath, rawQuery, bucket: hostBucket, key: decodePath(rawPath.slice(1)), query, signing };
   const slash = rawPath.indexOf('/', 1);
   const bucket = decodePath(slash < 0 ? rawPath.slice(1) : rawPath.slice(1, slash));
   const key = slash < 0 ? '' : decodePath(rawPath.slice(slash + 1));
-  return { rawPath, rawQuery, bucket, key, query };
+  return { rawPath, rawQuery, bucket, key, query, signing };
 }
 
 /** Clients of a proxy send the whole URL; the part before the path is dropped. */

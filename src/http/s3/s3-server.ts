@@ -236,7 +236,7 @@ function describeClientError(error: NodeJS.ErrnoException): S3Error {
 
 /** An answer to what never became a request. */
 function rawAnswer(error: S3Error, requestId: string, context: S3Context): string {
-  const target = { rawPath: '', rawQuery: '', bucket: '', key: '', query: new Map() };
+  const target = { rawPath: '', rawQuery: '', bucket: '', key: '', query: new Map(), signing: undefined };
   const body = errorDocument(error, { target, requestId, context });
   return [
     `HTTP/1.1 ${error.status} Bad Request`,

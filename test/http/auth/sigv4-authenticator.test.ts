@@ -30,8 +30,8 @@ const authenticator = new SigV4Authenticator({
 });
 
 function request(method: string, url: string, headers: Record<string, string>): AuthenticationRequest {
-  const { rawPath, rawQuery, query } = parseTarget(url, undefined, []);
-  return { method, rawPath, rawQuery, query, headers, rawHeaders: Object.entries(headers).flat() };
+  const { rawPath, rawQuery, query, signing } = parseTarget(url, undefined, []);
+  return { method, rawPath, rawQuery, query, signing, headers, rawHeaders: Object.entries(headers).flat() };
 }
 
 function authenticate(method: string, url: string, headers: Record<string, string>): Identity {

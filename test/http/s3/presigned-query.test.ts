@@ -1,10 +1,15 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { parametersOf, signatureOfQuery, withoutSignature } from '../../../src/http/s3/presigned-query.js';
+import {
+  meaningOf,
+  signatureOfQuery,
+  withoutSignature,
+  type QueryMeaning,
+} from '../../../src/http/s3/presigned-query.js';
 import { parseQuery } from '../../../src/http/s3/request-target.js';
 
 const SIGNATURE = 'ab'.repeat(32);
-const parameters = (query: string): ReadonlyMap<string, string> => parametersOf(query, parseQuery);
+const meaning = (query: string): QueryMeaning => meaningOf(query, parseQuery);
 
 void t.test('presigned query: the signature is cut out wherever it is, and the rest is parsed', async (t) => {
   const pair = fc.constantFrom('a=1', 'b=%2F', 'c', 'd=X-Amz-Signature=', '', 'x-id=GetObject', 'e=+');
@@ -15,7 +20,9 @@ void t.test('presigned query: the signature is cut out wherever it is, and the r
       const isHidden = before.includes('d=X-Amz-Signature=');
       t.equal(signatureOfQuery(query), isHidden ? undefined : SIGNATURE, query);
       if (!isHidden) t.equal(withoutSignature(query), rest, query);
-      t.same([...parameters(query)], [...parseQuery(isHidden ? query : rest)], query);
+      const parsed = parseQuery(isHidden ? query : rest);
+      parsed.delete('X-Amz-Signature');
+      t.same([...meaning(query).query], [...parsed], query);
     }),
     { numRuns: 300 },
   );
@@ -26,7 +33,7 @@ void t.test('presigned query: what is no signature stays a parameter', async (t)
     const query = `a=1&X-Amz-Signature=${value}`;
     t.equal(signatureOfQuery(query), undefined);
     t.equal(withoutSignature(query), query);
-    t.ok(parameters(query).has('X-Amz-Signature'));
+    t.ok(meaning(query).signing?.has('X-Amz-Signature'));
   }
   t.equal(signatureOfQuery(''), undefined);
 });
@@ -36,13 +43,38 @@ void t.test(
   async (t) => {
     const query = (name: string, signature = SIGNATURE): string =>
       `X-Amz-Date=${name}&X-Amz-Signature=${signature}`;
-    const first = parameters(query('first'));
-    t.equal(parameters(query('first', '0'.repeat(64))), first);
-    t.not(parameters(query('second')), first);
-    t.not(parameters('X-Amz-Date=first'), first, 'others are not remembered');
-    for (let index = 0; index < 1000; index++) parameters(query(String(index)));
-    t.not(parameters(query('first')), first, 'the oldest is forgotten');
+    const first = meaning(query('first'));
+    t.equal(meaning(query('first', '0'.repeat(64))), first);
+    t.not(meaning(query('second')), first);
+    t.not(meaning('X-Amz-Date=first'), first, 'others are not remembered');
+    for (let index = 0; index < 1000; index++) meaning(query(String(index)));
+    t.not(meaning(query('first')), first, 'the oldest is forgotten');
     const long = 'x'.repeat(2000);
-    t.not(parameters(query(long)), parameters(query(long)), 'long ones are not kept');
+    t.not(meaning(query(long)), meaning(query(long)), 'long ones are not kept');
+  },
+);
+
+void t.test(
+  'presigned query: what signs is apart from what is asked, and only in a presigned URL',
+  async (t) => {
+    const signing =
+      'X-Amz-Algorithm=A&X-Amz-Credential=C&X-Amz-Date=D&X-Amz-Expires=5&X-Amz-SignedHeaders=host';
+    const signed = meaning(`acl&${signing}&X-Amz-Signature=${SIGNATURE}&x-amz-meta-a=b`);
+    t.same(
+      [...signed.query],
+      [
+        ['acl', ''],
+        ['x-amz-meta-a', 'b'],
+      ],
+    );
+    t.same(
+      [...(signed.signing?.keys() ?? [])],
+      ['X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Date', 'X-Amz-Expires', 'X-Amz-SignedHeaders'],
+    );
+    t.ok(meaning(`X-Amz-Signature=${SIGNATURE}`).signing, 'a signature alone asks to be looked at');
+    t.ok(meaning('X-Amz-Algorithm=A').signing);
+    const other = meaning('X-Amz-Date=D&prefix=p');
+    t.equal(other.signing, undefined);
+    t.same([...other.query.keys()], ['X-Amz-Date', 'prefix']);
   },
 );
