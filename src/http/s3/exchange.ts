@@ -26,7 +26,14 @@ import { S3Error } from './s3-error.js';
 /** A rest of a body that is read after the answer to keep the connection. */
 const DRAIN_BYTES_MAX = 256 * KIB;
 
-const NOWHERE: RequestTarget = { rawPath: '', rawQuery: '', bucket: '', key: '', query: new Map(), signing: undefined };
+const NOWHERE: RequestTarget = {
+  rawPath: '',
+  rawQuery: '',
+  bucket: '',
+  key: '',
+  query: new Map(),
+  signing: undefined,
+};
 const NO_HEADERS: readonly string[] = [];
 const ANONYMOUS: Identity = { accessKeyId: undefined, user: undefined };
 
