@@ -2,10 +2,11 @@
  * Walks the frames of a file in large reads, and says what is at a position that holds none.
  *
  * Invariants: what is returned as a frame was verified in full; a returned frame's bytes are valid until the
- * next call. Memory is one window, of `WINDOW_BYTES` or of the longest frame met.
+ * next call. Memory is one window, of `WINDOW_BYTES_MAX` or of the longest frame met; it begins small, because most reads
+ * want the first frames of a file or the little that is behind a checkpoint.
  */
 import type { DiskFile } from '../src/core/ports.js';
-import { MIB } from '../src/core/units.js';
+import { KIB, MIB } from '../src/core/units.js';
 import {
   FRAME_ALIGNMENT_BYTES,
   FRAME_HEADER_BYTES,
@@ -15,7 +16,8 @@ import {
   verifyFrame,
 } from './frame.js';
 
-const WINDOW_BYTES = MIB;
+const WINDOW_BYTES_MIN = 64 * KIB;
+const WINDOW_BYTES_MAX = MIB;
 
 export type Scanned =
   | { readonly kind: 'FRAME'; readonly header: FrameHeader; readonly bytes: Uint8Array }
@@ -34,7 +36,7 @@ const BYTES: Scanned = { kind: 'BYTES' };
 
 /** Memory for one scanner at a time; pass it on from file to file. */
 export class ScanWindow {
-  bytes = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  bytes = Buffer.allocUnsafeSlow(WINDOW_BYTES_MIN);
 }
 
 export class FrameScanner {
@@ -120,7 +122,11 @@ export class FrameScanner {
 
   /** Makes the window start at `position`; resolves with how many of `bytes` the file has there. */
   async #load(position: number, bytes: number): Promise<number> {
-    if (this.#window.bytes.length < bytes) this.#window.bytes = Buffer.allocUnsafeSlow(bytes);
+    const { length } = this.#window.bytes;
+    // What filled the window will go on: larger reads are cheaper then.
+    const isFilled = this.#length === length && length < WINDOW_BYTES_MAX;
+    const wanted = Math.max(bytes, isFilled ? Math.min(4 * length, WINDOW_BYTES_MAX) : length);
+    if (wanted > length) this.#window.bytes = Buffer.allocUnsafeSlow(wanted);
     this.#length = 0;
     this.#start = position;
     this.#length = await this.#file.read(position, this.#window.bytes);

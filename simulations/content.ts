@@ -2,6 +2,8 @@
  * Bodies of simulated objects: made again from their seed instead of being kept, and told apart by the ETag that S3 gives them.
  */
 import { createCipheriv, createHash } from 'node:crypto';
+import { hexOf } from '../src/core/hashing.js';
+import { md5OfBytes } from '../src/core/md5-lanes.js';
 import { KIB, MIB } from '../src/core/units.js';
 import { SMALL_BODY_BYTES_MAX, type Body, type ReadBody } from '../src/engine/object-service.js';
 
@@ -17,43 +19,89 @@ export interface Content {
   readonly parts?: readonly Content[];
 }
 
-/** Bytes that differ in every seed and cannot be told from random ones. */
+/** One block of noise for each start in it gives bodies that differ everywhere, for the price of a copy. */
+const NOISE_BYTES = 4 * MIB;
+/** Pieces of a body come from places of their own. */
+const PIECE_BYTES = 256 * KIB;
+let noise: Buffer | undefined;
+
+function makeNoise(): Buffer {
+  const cipher = createCipheriv('aes-256-ctr', Buffer.alloc(32, 7), Buffer.alloc(16));
+  return cipher.update(Buffer.alloc(NOISE_BYTES + PIECE_BYTES));
+}
+
+/** Bytes that differ in every seed, at every position, and cannot be told from random ones. */
 export function makeBody(seed: number, size: number): Buffer {
-  const key = createHash('sha256').update(String(seed)).digest();
-  const cipher = createCipheriv('aes-256-ctr', key, Buffer.alloc(16));
-  return cipher.update(Buffer.alloc(size));
+  noise ??= makeNoise();
+  const body = Buffer.allocUnsafeSlow(size);
+  const high = Math.floor(seed / 2 ** 32);
+  for (let at = 0; at < size; at += PIECE_BYTES) {
+    const from = mixed(seed ^ Math.imul(high + 1, 0x9e3779b1) ^ Math.imul(at / PIECE_BYTES, 0x85ebca6b));
+    noise.copy(body, at, from % NOISE_BYTES, (from % NOISE_BYTES) + Math.min(PIECE_BYTES, size - at));
+  }
+  // Two seeds may share a place; what is too short for a seed is not told apart anyway.
+  if (size >= 16) {
+    body.writeUInt32LE((body.readUInt32LE(0) ^ seed) >>> 0, 0);
+    body.writeUInt32LE((body.readUInt32LE(4) ^ high) >>> 0, 4);
+  }
+  return body;
+}
+
+/** The finishing step of MurmurHash3, an integer of 32 bits. */
+function mixed(value: number): number {
+  let word = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35);
+  return (word ^ (word >>> 16)) >>> 0;
 }
 
 /** The bytes of a content. Not to be changed: they may be handed out again. */
 export function bytesOfContent(content: Content): Buffer {
   if (content.parts !== undefined) return Buffer.concat(content.parts.map(bytesOfContent));
-  const name = `${content.seed} ${content.size}`;
-  const known = RECENT.get(name);
-  if (known !== undefined) return known;
-  const bytes = makeBody(content.seed, content.size);
-  keep(name, bytes);
-  return bytes;
+  return recentBody(content.seed, content.size).bytes;
+}
+
+interface RecentBody {
+  readonly bytes: Buffer;
+  /** In hex, once it was asked for. */
+  md5: string | undefined;
 }
 
 /** Bodies that were made lately: most are wanted again, to be sent and to be compared. */
-const RECENT = new Map<string, Buffer>();
+const RECENT = new Map<string, RecentBody>();
+const RECENT_BY_MD5 = new Map<string, RecentBody>();
 const RECENT_BYTES_MAX = 16 * MIB;
 let recentBytes = 0;
 
-function keep(name: string, bytes: Buffer): void {
-  RECENT.set(name, bytes);
-  recentBytes += bytes.length;
-  for (const [oldest, { length }] of RECENT) {
-    if (recentBytes <= RECENT_BYTES_MAX) break;
+function recentBody(seed: number, size: number): RecentBody {
+  const name = `${seed} ${size}`;
+  const known = RECENT.get(name);
+  if (known !== undefined) return known;
+  for (const [oldest, { bytes, md5 }] of RECENT) {
+    if (recentBytes + size <= RECENT_BYTES_MAX) break;
     RECENT.delete(oldest);
-    recentBytes -= length;
+    if (md5 !== undefined) RECENT_BY_MD5.delete(md5);
+    recentBytes -= bytes.length;
   }
+  const body = { bytes: makeBody(seed, size), md5: undefined };
+  RECENT.set(name, body);
+  recentBytes += size;
+  return body;
 }
 
 /** The content of a single PUT, with the ETag that S3 gives it: the MD5 of the bytes. */
 export function singleContent(seed: number, size: number): Content {
-  const bytes = bytesOfContent({ seed, size, etag: '' });
-  return { seed, size, etag: `"${createHash('md5').update(bytes).digest('hex')}"` };
+  const body = recentBody(seed, size);
+  if (body.md5 === undefined) {
+    body.md5 = hexOf(md5OfBytes(body.bytes));
+    RECENT_BY_MD5.set(body.md5, body);
+  }
+  return { seed, size, etag: `"${body.md5}"` };
+}
+
+/** Whether `bytes` are a body that was made lately and has this MD5, in hex: tells by comparing what would else be hashed. */
+export function isRecentBody(md5: string, bytes: Uint8Array): boolean {
+  const known = RECENT_BY_MD5.get(md5);
+  return known !== undefined && Buffer.compare(known.bytes, bytes) === 0;
 }
 
 /** The content of a multipart upload, with the ETag that S3 gives it: the MD5 of the parts' MD5s, and their number. */
@@ -105,7 +153,13 @@ export async function bytesOf(body: ReadBody): Promise<Buffer> {
     body.release();
     return copy;
   }
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body.stream) chunks.push(Uint8Array.from(chunk));
-  return Buffer.concat(chunks);
+  let bytes = Buffer.allocUnsafeSlow(body.size);
+  let length = 0;
+  for await (const chunk of body.stream) {
+    // Longer than it said: that is for a checker to find.
+    if (length + chunk.length > bytes.length) bytes = Buffer.concat([bytes.subarray(0, length), chunk]);
+    else bytes.set(chunk, length);
+    length += chunk.length;
+  }
+  return bytes.subarray(0, length);
 }

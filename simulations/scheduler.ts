@@ -15,6 +15,7 @@ import type { Cancel } from '../src/core/ports.js';
 const TICKS_PER_MS = 1024;
 /** Callbacks after which a run is taken for one that never ends. */
 const STEPS_MAX_DEFAULT = 10_000_000;
+const TURNS_AT_ONCE = 32;
 
 export interface SchedulerOptions {
   readonly stepsMax?: number;
@@ -67,26 +68,21 @@ export class Scheduler {
   /** Runs everything that is due up to `untilMs`, and leaves the time there. */
   async run(untilMs: number): Promise<void> {
     assert(untilMs >= this.#nowMs, `time cannot go back from ${this.#nowMs} ms to ${untilMs} ms`);
-    await this.#exclusively(async () => {
-      while ((this.#peek()?.dueMs ?? Infinity) <= untilMs) await this.#step();
-      this.#nowMs = untilMs;
-    });
+    await this.#play(() => (this.#peek()?.dueMs ?? Infinity) > untilMs);
+    this.#nowMs = untilMs;
   }
 
   /** As `run`, and stops as soon as `isOver` holds, which is asked after each callback; the time stays there then. */
   async runUntil(untilMs: number, isOver: () => boolean): Promise<void> {
     assert(untilMs >= this.#nowMs, `time cannot go back from ${this.#nowMs} ms to ${untilMs} ms`);
-    await this.#exclusively(async () => {
-      while (!isOver() && (this.#peek()?.dueMs ?? Infinity) <= untilMs) await this.#step();
-      if (!isOver()) this.#nowMs = untilMs;
-    });
+    let over = false;
+    await this.#play(() => (over = isOver()) || (this.#peek()?.dueMs ?? Infinity) > untilMs);
+    if (!over) this.#nowMs = untilMs;
   }
 
   /** Runs until nothing is scheduled any more. */
   async runUntilIdle(): Promise<void> {
-    await this.#exclusively(async () => {
-      while (this.#peek() !== undefined) await this.#step();
-    });
+    await this.#play(() => this.#peek() === undefined);
   }
 
   /**
@@ -99,34 +95,56 @@ export class Scheduler {
       settled = true;
     };
     promise.then(settle, settle);
-    await this.#exclusively(async () => {
-      while (!settled) {
-        if (this.#peek() === undefined) throw new Error(`${this.#where()}: waits for what will never happen`);
-        await this.#step();
-      }
+    await this.#play(() => {
+      if (!settled && this.#peek() === undefined)
+        throw new Error(`${this.#where()}: waits for what will never happen`);
+      return settled;
     });
     return await promise;
   }
 
-  async #exclusively(work: () => Promise<void>): Promise<void> {
+  /**
+   * Runs what is due, one callback in each turn of the event loop, until `isOver`, which is asked before the first and after
+   * each. Turns are asked for some at a time: the event loop runs all microtasks between two of them, but looks for input and
+   * output only once.
+   */
+  #play(isOver: () => boolean): Promise<void> {
     assert(!this.#running, 'the scheduler is running already');
     this.#running = true;
-    try {
-      await turn();
-      await work();
-    } finally {
-      this.#running = false;
-    }
+    return new Promise((resolve, reject) => {
+      let asked = 0;
+      const end = (settle: () => void): void => {
+        asked = -Infinity;
+        this.#running = false;
+        settle();
+      };
+      const turn = (): void => {
+        asked--;
+        // What was asked for beyond the end.
+        if (asked < 0) return;
+        try {
+          if (isOver()) return end(resolve);
+          this.#step();
+        } catch (error) {
+          return end(() => reject(error as Error));
+        }
+        ask();
+      };
+      const ask = (): void => {
+        if (asked > 0) return;
+        for (; asked < TURNS_AT_ONCE; asked++) setImmediate(turn);
+      };
+      ask();
+    });
   }
 
-  async #step(): Promise<void> {
+  #step(): void {
     const entry = this.#pop();
     this.#nowMs = entry.dueMs;
     if (++this.#steps > this.#stepsMax)
       throw new Error(`${this.#where()}: more than ${this.#stepsMax} steps`);
     this.#onStep?.(entry.dueMs, entry.sequence);
     entry.callback?.();
-    await turn();
   }
 
   #where(): string {
@@ -180,9 +198,4 @@ export class Scheduler {
 
 function isBefore(a: Entry, b: Entry): boolean {
   return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.sequence < b.sequence);
-}
-
-/** One turn of the event loop: every microtask that is queued runs before it ends. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -31,8 +31,9 @@ export class SimDiskFile implements DiskFile {
     assertPosition(position);
     const isDurable = this.#options.durableWrites === true;
     const { latencyMs, syncLatencyMs } = this.#device.options;
-    // Not `slice`, which makes a view when it is a Buffer's.
-    const given = new Uint8Array(bytes);
+    // Memory of its own, which the file takes over. Not `slice`, which makes a view when it is a Buffer's.
+    const given = Buffer.allocUnsafeSlow(bytes.length);
+    given.set(bytes);
     return this.#perform(
       isDurable ? syncLatencyMs : latencyMs,
       () => {

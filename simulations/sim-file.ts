@@ -58,13 +58,13 @@ export class SimFile {
     return this.#visible.read(position, target);
   }
 
-  /** Keeps a copy of `bytes` unless the write is durable at once. */
+  /** Keeps `bytes`, which nobody else may change, unless the write is durable at once. */
   write(position: number, bytes: Uint8Array, isDurable: boolean): void {
     if (bytes.length === 0) return;
     this.#visible.write(position, bytes);
     if (isDurable) this.#storeDurably(position, bytes);
     else {
-      const kept = isZero(bytes) ? undefined : new Uint8Array(bytes);
+      const kept = isZero(bytes) ? undefined : bytes;
       const number = ++this.#changes;
       this.#unsynced.push({ kind: 'write', number, position, length: bytes.length, bytes: kept });
     }

@@ -4,7 +4,7 @@
  * Invariants: bytes at and behind `size` are zero; a chunk that holds only zeros shares one block of memory, so that a
  * preallocated file of gigabytes costs a table entry for each chunk; chunks that a clone shares are copied before a write.
  */
-export const CHUNK_BYTES = 64 * 1024;
+export const CHUNK_BYTES = 16 * 1024;
 
 interface Chunk {
   readonly bytes: Uint8Array;
@@ -55,9 +55,9 @@ export class SparseBytes {
       const piece = bytes.subarray(at - position, stop - position);
       const index = indexOf(at);
       const old = this.#chunks.get(index) ?? ZERO_CHUNK;
-      const canShare = old === ZERO_CHUNK || piece.length === CHUNK_BYTES;
-      if (canShare && isZero(piece)) this.#chunks.set(index, ZERO_CHUNK);
-      else this.#writable(index, old).bytes.set(piece, at % CHUNK_BYTES);
+      const isWhole = piece.length === CHUNK_BYTES;
+      if ((isWhole || old === ZERO_CHUNK) && isZero(piece)) this.#chunks.set(index, ZERO_CHUNK);
+      else this.#writable(index, old, isWhole).set(piece, at % CHUNK_BYTES);
       at = stop;
     }
     if (bytes.length > 0) this.#size = Math.max(this.#size, end);
@@ -82,22 +82,26 @@ export class SparseBytes {
       for (const index of this.#chunks.keys()) if (index >= firstWhole) this.#chunks.delete(index);
       const partial = this.#chunks.get(indexOf(size));
       if (partial !== undefined && partial !== ZERO_CHUNK) {
-        this.#writable(indexOf(size), partial).bytes.fill(0, size % CHUNK_BYTES);
+        this.#writable(indexOf(size), partial, false).fill(0, size % CHUNK_BYTES);
       }
     }
     this.#size = size;
   }
 
-  #writable(index: number, old: Chunk): Chunk {
-    if (old.owner === this) return old;
-    const copy: Chunk = { bytes: old.bytes.slice(), owner: this };
-    this.#chunks.set(index, copy);
-    return copy;
+  /** The memory of a chunk, to be changed in part, or as a whole: then it may hold anything. */
+  #writable(index: number, old: Chunk, isReplaced: boolean): Uint8Array {
+    if (old.owner === this) return old.bytes;
+    const bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    if (!isReplaced) bytes.set(old.bytes);
+    this.#chunks.set(index, { bytes, owner: this });
+    return bytes;
   }
 }
 
 /** Whether all of `bytes` are zero. */
 export function isZero(bytes: Uint8Array): boolean {
+  // Most bytes that are written are not, and show it soon.
+  if (bytes.length > 0 && (bytes[0] !== 0 || bytes[bytes.length - 1] !== 0)) return false;
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
     const piece = bytes.subarray(at, at + CHUNK_BYTES);
     if (Buffer.compare(piece, ZERO_CHUNK.bytes.subarray(0, piece.length)) !== 0) return false;

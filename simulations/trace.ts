@@ -2,7 +2,8 @@
  * What happened in a simulation, line by line, in virtual time: its hash is what two runs are compared by, its last lines are what
  * a failure is explained with.
  *
- * Every step of the scheduler is in the hash as well, without a line: a run that differs in order alone has another hash.
+ * Every step of the scheduler is in the hash as well, without a line: a run that differs in order alone has another hash. Lines are
+ * kept as they were given and made into text when somebody looks, and are hashed many at a time: few runs are ever looked at.
  */
 import { createHash } from 'node:crypto';
 
@@ -11,8 +12,12 @@ const LINES_MAX = 50_000;
 /** A window shows at most so many. */
 const WINDOW_LINES_MAX = 60;
 
+/** Characters of lines that are hashed at once. */
+const HASHED_AT_ONCE = 32 * 1024;
+
 interface TraceLine {
-  readonly text: string;
+  readonly timeMs: number;
+  readonly what: string;
   /** The object it is about; undefined for what concerns all of them. */
   readonly key: string | undefined;
 }
@@ -23,6 +28,7 @@ export class Trace {
   readonly #nowMs: () => number;
   #first = 0;
   #steps = 0x811c9dc5;
+  #unhashed = '';
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -34,9 +40,10 @@ export class Trace {
   }
 
   line(what: string, key?: string): void {
-    const text = `${this.#nowMs().toFixed(3).padStart(10)} ${what}`;
-    this.#hash.update(`${text}\n`);
-    this.#lines.push({ text, key });
+    const timeMs = this.#nowMs();
+    this.#unhashed += `${timeMs} ${what}\n`;
+    if (this.#unhashed.length >= HASHED_AT_ONCE) this.#hashLines();
+    this.#lines.push({ timeMs, what, key });
     if (this.#lines.length < 2 * LINES_MAX) return;
     this.#lines.splice(0, LINES_MAX);
     this.#first += LINES_MAX;
@@ -52,13 +59,14 @@ export class Trace {
 
   /** Of everything until now, in hex. */
   digest(): string {
+    this.#hashLines();
     const steps = (this.#steps >>> 0).toString(16).padStart(8, '0');
     return `${this.#hash.copy().digest('hex').slice(0, 32)}${steps}`;
   }
 
   /** All lines that are kept. */
   lines(): string[] {
-    return this.#lines.map(({ text }) => text);
+    return this.#lines.map(textOf);
   }
 
   /**
@@ -69,6 +77,15 @@ export class Trace {
     const lines = this.#lines.slice(Math.max(0, from - this.#first));
     const about =
       key === undefined ? lines : lines.filter((line) => line.key === undefined || line.key === key);
-    return about.slice(-WINDOW_LINES_MAX).map(({ text }) => text);
+    return about.slice(-WINDOW_LINES_MAX).map(textOf);
   }
+
+  #hashLines(): void {
+    this.#hash.update(this.#unhashed);
+    this.#unhashed = '';
+  }
+}
+
+function textOf({ timeMs, what }: TraceLine): string {
+  return `${timeMs.toFixed(3).padStart(10)} ${what}`;
 }

@@ -25,6 +25,7 @@ import { SimClock, type SimClockOptions } from './sim-clock.js';
 import { SimDisk, type SimDiskOptions } from './sim-disk.js';
 import { SimObjectStore, type SimObjectStoreOptions } from './sim-object-store.js';
 import { SimRandom } from './sim-random.js';
+import { TalliedIndex } from './tallied-index.js';
 
 export const BUCKET = 'bucket';
 const STORE_ID = new Uint8Array(16).fill(7);
@@ -230,7 +231,7 @@ export class SimWorld {
       logger,
       logStore: observer.wrapLog?.(embedded) ?? embedded,
       segments,
-      indexes: [index],
+      indexes: [new TalliedIndex(index)],
       root: store,
       // `sim://<bucket>/<prefix>`: a part of the one simulated store.
       openMount: async ({ ufs }) => {

@@ -2,20 +2,26 @@
  * What must hold of the engine's folded state after every event: the counts equal a recount of the records, pinned space is below
  * its limit, and the positions of the log are in order.
  */
-import { recountState } from '../../src/engine/inspection/recount.js';
+import { assert } from '../../src/core/assert.js';
+import type { IndexStore } from '../../src/core/index-store.js';
 import type { Engine } from '../../src/engine/engine.js';
 import type { IndexRecord } from '../../projections/records.js';
 import type { PartitionState } from '../../projections/partition-state.js';
 import type { Recorder } from '../recorder.js';
+import { Tally, TalliedIndex } from '../tallied-index.js';
 
-/** With more records than this, only each so-many-th event is followed by a recount. */
-const RECORDS_EACH_EVENT = 16;
 const LAST_KEY = '\xff';
+const NOTHING = { liveBytes: 0, pinnedBytes: 0, extents: 0 };
+
+/** All records are scanned once in so many events as there are records, and not before so many. */
+const EVENTS_BETWEEN_SCANS_MIN = 16;
 
 /** Checks after each event that the engine has folded, until its process ends. */
 export function watchState(recorder: Recorder, engine: Engine): void {
   const { partitions } = engine.core;
   for (const partition of partitions) {
+    const { index } = partition;
+    assert(index instanceof TalliedIndex, 'a simulated index is counted');
     let skip = 0;
     partition.events$.subscribe(({ event, offset }) => {
       if (recorder.violation !== undefined) return;
@@ -28,9 +34,13 @@ export function watchState(recorder: Recorder, engine: Engine): void {
             `applied ${appliedOffset}, durable ${durableOffset}, appended ${nextOffset} after event ${offset}`,
           );
       }
-      if (skip-- > 0) return;
-      const records = recount(recorder, partition.state, partition.index, `event ${offset} (${event.type})`);
-      skip = Math.floor(records / RECORDS_EACH_EVENT);
+      const { state } = partition;
+      const differences = tallyDifferences(state, index.tally);
+      if (skip-- <= 0) {
+        differences.push(...scanDifferences(state, index));
+        skip = Math.max(EVENTS_BETWEEN_SCANS_MIN, index.size);
+      }
+      report(recorder, differences, `event ${offset} (${event.type})`);
     });
   }
 }
@@ -45,43 +55,51 @@ export function checkPinnedLimit(recorder: Recorder, engine: Engine): void {
     recorder.report('pinned-limit', `${pinnedBytes} bytes are pinned, the limit is ${pinnedLimitBytes}`);
 }
 
-/** Compares the counts with the records; returns how many records there are. */
+/** Compares the counts with all records. */
 export function recount(
   recorder: Recorder,
   state: PartitionState,
-  index: { scan(from: string, to: string): Iterable<readonly [string, IndexRecord]> },
+  index: IndexStore<IndexRecord>,
   when: string,
-): number {
-  const records: IndexRecord[] = [];
-  for (const [, record] of index.scan('', LAST_KEY)) records.push(record);
-  const right = recountState(state.index, records, state.orphans);
-  const differences = [
-    ...differencesOf('pinned', state.pinned, right.pinned),
-    ...differencesOf('cache', state.cache, right.cache),
-    ...differencesOf('uploads', state.uploads, right.uploads),
-    ...segmentDifferences(state, right),
-  ];
+): void {
+  report(recorder, scanDifferences(state, index), when);
+}
+
+function report(recorder: Recorder, differences: readonly string[], when: string): void {
   if (differences.length > 0)
     recorder.report('pinned-accounting', `after ${when}: ${differences.join('; ')}`);
-  return records.length;
 }
 
-function differencesOf(name: string, counted: object, right: object): string[] {
-  const differences: string[] = [];
-  for (const [field, value] of Object.entries(right) as [string, unknown][]) {
-    const found: unknown = Reflect.get(counted, field);
-    if (typeof value === 'number' && found !== value)
-      differences.push(`${name}.${field} is ${String(found)} and should be ${value}`);
-  }
-  return differences;
+function scanDifferences(state: PartitionState, index: IndexStore<IndexRecord>): string[] {
+  const tally = new Tally();
+  for (const [, record] of index.scan('', LAST_KEY)) tally.count(record, 1);
+  return tallyDifferences(state, tally);
 }
 
-function segmentDifferences(state: PartitionState, right: PartitionState): string[] {
+function tallyDifferences(state: PartitionState, tally: Tally): string[] {
+  let reservedBytes = 0;
+  for (const write of state.orphans.values()) if (write.kind === 'write') reservedBytes += write.bytes;
+  const { pinned, cache, uploads, segments } = state;
   const differences: string[] = [];
-  for (const id of new Set([...state.segments.keys(), ...right.segments.keys()])) {
-    const found = state.segments.get(id) ?? { liveBytes: 0, pinnedBytes: 0, extents: 0 };
-    const wanted = right.segments.get(id) ?? { liveBytes: 0, pinnedBytes: 0, extents: 0 };
-    differences.push(...differencesOf(`segment ${id}`, found, wanted));
+  // Compared field by field: this runs after every event.
+  const compare = (what: string, found: number, right: number): void => {
+    if (found !== right) differences.push(`${what} is ${found} and should be ${right}`);
+  };
+  compare('pinned.pendingBytes', pinned.pendingBytes, tally.pinned.pendingBytes);
+  compare('pinned.transientBytes', pinned.transientBytes, tally.pinned.transientBytes);
+  compare('pinned.partBytes', pinned.partBytes, tally.pinned.partBytes);
+  compare('pinned.reservedBytes', pinned.reservedBytes, reservedBytes);
+  compare('cache.objects', cache.objects, tally.cache.objects);
+  compare('cache.objectBytes', cache.objectBytes, tally.cache.objectBytes);
+  compare('uploads.pending', uploads.pending, tally.uploads.pending);
+  compare('uploads.pendingBytes', uploads.pendingBytes, tally.uploads.pendingBytes);
+  compare('uploads.quarantined', uploads.quarantined, tally.uploads.quarantined);
+  compare('segments', segments.size, tally.segments.size);
+  for (const [id, right] of tally.segments) {
+    const found = segments.get(id) ?? NOTHING;
+    compare(`segment ${id}.liveBytes`, found.liveBytes, right.liveBytes);
+    compare(`segment ${id}.pinnedBytes`, found.pinnedBytes, right.pinnedBytes);
+    compare(`segment ${id}.extents`, found.extents, right.extents);
   }
   return differences;
 }

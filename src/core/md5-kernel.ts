@@ -170,6 +170,20 @@ function stateAddress(group: number, word: number): number {
   return STATE_ADDRESS + group * GROUP_STATE_BYTES + word * 16;
 }
 
+const GROUP_COUNTS = Array.from({ length: GROUPS_MAX }, (_, i) => i + 1);
+
+/** Compiled once in a process: a simulation makes a kernel for each engine that it starts. */
+let compiled: object | undefined;
+
+function compile(): object {
+  const functions = GROUP_COUNTS.map((count) => ({ name: nameOf(count), body: blockFunction(count) }));
+  return new WebAssembly.Module(encodeModule(functions));
+}
+
+function nameOf(groupCount: number): string {
+  return `run${groupCount}`;
+}
+
 /** The assembled program with its memory. */
 export class Md5Kernel {
   /** All of the memory. Messages go behind `MESSAGES_ADDRESS`. */
@@ -184,12 +198,9 @@ export class Md5Kernel {
     this.bytes = Buffer.from(memory.buffer);
     this.#words = new Uint32Array(memory.buffer);
     this.#words.set(constants(), CONSTANTS_ADDRESS / 4);
-    const groupCounts = Array.from({ length: GROUPS_MAX }, (_, i) => i + 1);
-    const functions = groupCounts.map((count) => ({ name: `run${count}`, body: blockFunction(count) }));
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(encodeModule(functions)), {
-      host: { memory },
-    });
-    this.#run = functions.map(({ name }) => instance.exports[name] as (blocks: number) => void);
+    compiled ??= compile();
+    const { exports } = new WebAssembly.Instance(compiled, { host: { memory } });
+    this.#run = GROUP_COUNTS.map((count) => exports[nameOf(count)] as (blocks: number) => void);
   }
 
   /** Starts a new message in a lane. */
