@@ -7,6 +7,7 @@ import {
   queueVersion,
   type IndexRecord,
 } from '../../../projections/records.js';
+import { RECORDS_END } from './replay-records.js';
 import type { ReplaySnapshot } from './replay.js';
 
 export interface PinnedView {
@@ -53,7 +54,7 @@ export interface ReplayChange {
 /** Everything that eviction may not touch, the largest first. */
 export function pinnedView({ records, state }: ReplaySnapshot): PinnedView[] {
   const views: PinnedView[] = [];
-  records.tree.forEachPair((indexKey, record) => {
+  for (const [indexKey, record] of records.scan('o', 'q')) {
     if (record.kind === 'object' && record.state !== 'PERSISTED')
       views.push({
         kind: 'object',
@@ -74,7 +75,7 @@ export function pinnedView({ records, state }: ReplaySnapshot): PinnedView[] {
         sinceMs: storedMs,
       });
     }
-  });
+  }
   for (const { kind, bucket, key, bytes, openedMs } of state.orphans.values())
     if (kind === 'write') views.push({ kind, bucket, key, bytes, state: 'OPEN', sinceMs: openedMs });
   return views.toSorted((a, b) => b.bytes - a.bytes);
@@ -83,8 +84,8 @@ export function pinnedView({ records, state }: ReplaySnapshot): PinnedView[] {
 /** What the UFS had yet to learn, in the order of the log. */
 export function uploadsView({ records }: ReplaySnapshot): UploadView[] {
   const views: UploadView[] = [];
-  records.tree.forEachPair((indexKey, record) => {
-    if (record.kind !== 'queued') return;
+  for (const [indexKey, record] of records.scan('q', 'r')) {
+    if (record.kind !== 'queued') continue;
     const { bucket, key, action, size, sinceMs, attempt, quarantined, nextAttemptAtMs, cause, message } =
       record;
     views.push({
@@ -99,7 +100,7 @@ export function uploadsView({ records }: ReplaySnapshot): UploadView[] {
       ...(attempt > 0 && !quarantined ? { nextAttemptAtMs } : {}),
       ...(cause === '' ? {} : { cause, message }),
     });
-  });
+  }
   return views;
 }
 
@@ -128,13 +129,12 @@ export function changesBetween(before: ReplaySnapshot, after: ReplaySnapshot): R
     const to = now === undefined ? undefined : summarise(now);
     if (from !== to) changes.push({ what: nameOf(indexKey, now ?? old), ...sides(from, to) });
   };
-  before.records.tree.forEachPair((key, record) => {
+  for (const [key, record] of before.records.scan('', RECORDS_END)) {
     const now = after.records.get(key);
     if (now !== record) note(key, record, now);
-  });
-  after.records.tree.forEachPair((key, record) => {
+  }
+  for (const [key, record] of after.records.scan('', RECORDS_END))
     if (before.records.get(key) === undefined) note(key, undefined, record);
-  });
   const counts = countsOf(after);
   for (const [name, value] of Object.entries(countsOf(before)))
     if (value !== counts[name]) changes.push({ what: name, ...sides(String(value), String(counts[name])) });

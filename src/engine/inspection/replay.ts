@@ -6,7 +6,7 @@
  * where the export has the hash of the engine's own state, the replayed one is compared with it.
  */
 import { HeadraceError } from '../../core/errors.js';
-import type { DataEvent } from '../../../log/events.js';
+import type { DataEvent, Event } from '../../../log/events.js';
 import { isControlEvent } from '../../../projections/control.js';
 import { foldMultipartUploads } from '../../../projections/multipart-uploads.js';
 import { foldObjectIndex } from '../../../projections/object-index.js';
@@ -21,8 +21,8 @@ import {
 import { emptyUploadStreamCounts, foldUploadStream } from '../../../projections/upload-stream.js';
 import type { ExportDescription, ExportedCheckpoint, ExportedState } from './export-format.js';
 import type { ExportItem } from './export-reader.js';
+import { RECORDS_END, ReplayRecords, type RecordView } from './replay-records.js';
 import { StateHash } from './state-hash.js';
-import { TreeRecords } from './tree-records.js';
 
 export interface ReplayedPartition {
   readonly partition: number;
@@ -48,7 +48,7 @@ export interface ReplayedPartition {
 export interface ReplaySnapshot {
   readonly offset: number;
   readonly complete: boolean;
-  readonly records: TreeRecords;
+  readonly records: RecordView;
   readonly state: PartitionState;
 }
 
@@ -96,13 +96,14 @@ class Replay {
   readonly #stops: readonly number[];
   readonly #snapshots: ReplaySnapshot[] = [];
   readonly #checkpoints: { offset: number; recorded: string; replayed: string }[] = [];
-  readonly #page = new TreeRecords();
-  #records = new TreeRecords();
+  #page = new ReplayRecords();
+  #records = new ReplayRecords();
   #state: PartitionState;
   #complete: boolean;
   #offset: number;
   #events = 0;
   #atMs: number | undefined;
+  #hashed: { readonly events: number; readonly records: ReplayRecords; readonly hash: string } | undefined;
 
   constructor(description: ExportDescription, options: ReplayOptions) {
     const { partition, from, to } = partitionOf(description, options.partition);
@@ -127,12 +128,9 @@ class Replay {
   take(item: ExportItem): boolean {
     switch (item.kind) {
       case 'FRAME':
-        if (item.header.partition === this.#partition)
-          for (const [at, event] of item.events.entries()) {
-            const offset = item.header.firstOffset + at;
-            if (!isControlEvent(event) && this.#fold(event, offset)) return true;
-          }
-        return false;
+        return (
+          item.header.partition === this.#partition && this.#foldAll(item.events, item.header.firstOffset)
+        );
       case 'PAGE':
         if (item.partition === this.#partition)
           for (const [key, record] of item.entries) this.#page.set(key, record);
@@ -166,26 +164,32 @@ class Replay {
         complete,
         events: this.#events,
         checkpoints: this.#checkpoints,
-        ...(complete ? { stateHash: hashState(this.#records, this.#state) } : {}),
+        ...(complete ? { stateHash: this.#hash() } : {}),
         ...(this.#atMs === undefined ? {} : { atMs: this.#atMs }),
       },
       snapshots: this.#snapshots,
     };
   }
 
-  #fold(event: DataEvent, offset: number): boolean {
-    if (offset < this.#offset || (this.#isWhole && offset > this.#offset))
-      throw new HeadraceError(
-        'CORRUPT_FRAME',
-        `offset ${this.#offset} is expected in the export, and offset ${offset} found`,
-      );
-    if (this.#advance(offset)) return true;
-    if (this.#complete) foldPartition(this.#state, event, offset);
-    else this.#foldKnown(event, offset);
-    this.#offset = offset + 1;
-    this.#atMs = event.atMs;
-    this.#events += 1;
-    if (this.#events % PROGRESS_EVENTS === 0) this.#options.onProgress?.(this.#events);
+  #foldAll(events: readonly Event[], firstOffset: number): boolean {
+    let offset = firstOffset;
+    for (const event of events) {
+      if (isControlEvent(event))
+        throw new HeadraceError('CORRUPT_FRAME', `${event.type} at offset ${offset} is no event of objects`);
+      if (offset < this.#offset || (offset > this.#offset && this.#isWhole))
+        throw new HeadraceError(
+          'CORRUPT_FRAME',
+          `offset ${this.#offset} is expected in the export, and offset ${offset} found`,
+        );
+      if (offset >= this.#nextStop && this.#advance(offset)) return true;
+      if (this.#complete) foldPartition(this.#state, event, offset);
+      else this.#foldKnown(event, offset);
+      offset += 1;
+      this.#offset = offset;
+      this.#atMs = event.atMs;
+      this.#events += 1;
+      if (this.#events % PROGRESS_EVENTS === 0) this.#options.onProgress?.(this.#events);
+    }
     return false;
   }
 
@@ -199,28 +203,31 @@ class Replay {
 
   /** Everything below `offset` is folded in, or was not exported; true when that was the last stop. */
   #advance(offset: number): boolean {
-    for (;;) {
-      const stop = this.#stops[this.#snapshots.length];
-      if (stop === undefined) return true;
-      if (stop > offset) return false;
-      this.#snapshots.push(this.#snapshot(stop));
-    }
+    while (this.#nextStop <= offset) this.#snapshots.push(this.#snapshot(this.#nextStop));
+    return this.#snapshots.length === this.#stops.length;
   }
 
+  get #nextStop(): number {
+    return this.#stops[this.#snapshots.length] ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The last one is not copied: nothing is folded behind it. */
   #snapshot(offset: number): ReplaySnapshot {
-    const records = new TreeRecords(this.#records.tree.clone());
-    const state = decodeSnapshot(encodeSnapshot(this.#state), records);
+    const isLast = this.#snapshots.length === this.#stops.length - 1;
+    const records = isLast ? this.#records : new ReplayRecords(this.#records);
+    const state = isLast ? this.#state : decodeSnapshot(encodeSnapshot(this.#state), records);
     return { offset, complete: this.#complete, records, state };
   }
 
   #load({ offset, snapshot, records, hash }: ExportedState): boolean {
     if (this.#advance(offset - 1)) return true;
-    if (this.#page.tree.size !== records)
+    if (this.#page.size !== records)
       throw new HeadraceError(
         'CORRUPT_FRAME',
-        `the state at offset ${offset} should have ${records} records, not ${this.#page.tree.size}`,
+        `the state at offset ${offset} should have ${records} records, not ${this.#page.size}`,
       );
-    this.#records = new TreeRecords(this.#page.tree.clone());
+    this.#records = this.#page;
+    this.#page = new ReplayRecords();
     this.#state = decodeSnapshot(Buffer.from(snapshot), this.#records);
     this.#complete = true;
     this.#offset = offset;
@@ -234,8 +241,19 @@ class Replay {
     return false;
   }
 
+  /** Looks at the whole state, so it is not done twice when an export ends at a checkpoint. */
+  #hash(): string {
+    if (this.#hashed?.events !== this.#events || this.#hashed.records !== this.#records)
+      this.#hashed = {
+        events: this.#events,
+        records: this.#records,
+        hash: hashOf(this.#records, this.#state),
+      };
+    return this.#hashed.hash;
+  }
+
   #compare(offset: number, recorded: string): void {
-    this.#checkpoints.push({ offset, recorded, replayed: hashState(this.#records, this.#state) });
+    this.#checkpoints.push({ offset, recorded, replayed: this.#hash() });
   }
 }
 
@@ -261,8 +279,8 @@ function partitionOf(
   );
 }
 
-function hashState(records: TreeRecords, state: PartitionState): string {
+function hashOf(records: RecordView, state: PartitionState): string {
   const hash = new StateHash();
-  records.tree.forEachPair((key, record) => hash.add(key, record));
+  for (const [key, record] of records.scan('', RECORDS_END)) hash.add(key, record);
   return hash.finish(encodeSnapshot(state));
 }
