@@ -2,6 +2,7 @@
  * Wires the production adapters to the engine, as the settings say. Used by the server, and without one by the commands that
  * look at a log offline.
  */
+import { hostname } from 'node:os';
 import path from 'node:path';
 import type { ImportModule } from '../adapters/foundationdb/binding.js';
 import { openDataDirectory, type DataDirectory } from '../adapters/data-directory.js';
@@ -45,7 +46,13 @@ export interface EngineContext {
   readonly importModule?: ImportModule;
 }
 
-type EnginePorts = Omit<LogStoreParts, 'importModule'>;
+type EnginePorts = Omit<LogStoreParts, 'importModule' | 'place' | 'onFenced'>;
+
+interface OwnedLogStore extends OpenedLogStore {
+  /** By the log or by the lease, whichever finds it first. */
+  readonly fenced: Promise<HeadraceError>;
+  readonly tellFenced: (error: HeadraceError) => void;
+}
 
 export interface OpenedEngine {
   readonly engine: Engine;
@@ -84,12 +91,19 @@ async function openOn(
     measurements,
     storeId: Buffer.from(data.storeId.replaceAll('-', ''), 'hex'),
   };
-  const log = await openLogStore(settings, { ...ports, importModule: context.importModule });
+  let tellFenced: (error: HeadraceError) => void = () => undefined;
+  const fenced = new Promise<HeadraceError>((resolve) => (tellFenced = resolve));
+  const log = await openLogStore(settings, {
+    ...ports,
+    importModule: context.importModule,
+    place: { hostName: hostname(), dataDirectory: data.path },
+    onFenced: (error) => tellFenced(error),
+  });
   try {
-    return await openWithLog(data, settings, context, ports, log);
+    return await openWithLog(data, settings, context, ports, { ...log, fenced, tellFenced });
   } catch (error) {
     await log.logStore.close().catch(() => undefined);
-    log.close();
+    await log.close();
     throw error;
   }
 }
@@ -99,7 +113,7 @@ async function openWithLog(
   settings: Settings,
   { version, quiet }: EngineContext,
   ports: EnginePorts,
-  log: OpenedLogStore,
+  log: OwnedLogStore,
 ): Promise<OpenedEngine> {
   const { disk, clock, random, logger, measurements, storeId } = ports;
   const capacityBytes = settings.cacheCapacityBytes ?? (await automaticCapacity(disk));
@@ -124,8 +138,6 @@ async function openWithLog(
   const stores = storeOptions(settings);
   const connecting = { clock, random, logger, knownRoots: await openKnownRoots(data.path) };
   const root = measurements.ufs.measure(await openObjectStore(settings.ufs, stores, connecting), clock);
-  let tellFenced: (error: HeadraceError) => void = () => undefined;
-  const fenced = new Promise<HeadraceError>((resolve) => (tellFenced = resolve));
   const engine = await Engine.open({
     options: engineOptions(settings, version, data.path, capacityBytes),
     clock,
@@ -134,7 +146,7 @@ async function openWithLog(
     logger,
     logStore: log.logStore,
     ...(log.logBackend === undefined ? {} : { logBackend: log.logBackend }),
-    onFenced: tellFenced,
+    onFenced: log.tellFenced,
     segments,
     indexes,
     root,
@@ -150,12 +162,12 @@ async function openWithLog(
     clock,
     random,
     measurements,
-    fenced,
+    fenced: log.fenced,
     close: async () => {
       try {
         await engine.close();
       } finally {
-        log.close();
+        await log.close();
         await data.release();
       }
     },

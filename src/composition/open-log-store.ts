@@ -3,11 +3,8 @@
  *
  * The two cannot be exchanged for each other: the index of a data directory belongs to the one log that it was folded from. So a
  * data directory whose log is in FoundationDB says so, and is refused without it, as one with an embedded log is refused with it.
- *
- * | name                    | lifetime    | content                                                                       |
- * |-------------------------|-------------|-------------------------------------------------------------------------------|
- * | `log/foundationdb.json` | the store's | `{"clusterFile":"/etc/foundationdb/fdb.cluster","keyPrefix":"headrace/"}`      |
  */
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import type { ImportModule } from '../adapters/foundationdb/binding.js';
 import { openFoundationDatabase } from '../adapters/foundationdb/open.js';
@@ -17,10 +14,14 @@ import type { Logger } from '../core/logger.js';
 import type { DatabaseMetrics, Histogram } from '../core/metrics.js';
 import type { Clock, Disk, Random } from '../core/ports.js';
 import type { LatencySummary, LogBackendStatus } from '../engine/admin-service.js';
+import { Ownership } from '../engine/ownership.js';
 import { EmbeddedLogStore } from '../../log/embedded/log-store.js';
+import { CoordinatorKeys } from '../../log/fdb/coordinator-schema.js';
+import { FdbCoordinator } from '../../log/fdb/coordinator.js';
 import { FdbLogStore } from '../../log/fdb/log-store.js';
-import type { LogStore } from '../../log/log-store.js';
+import { CONTROL_PARTITION, type LogStore } from '../../log/log-store.js';
 import type { Settings } from '../settings/settings.js';
+import { PLACE_FILE, readPlace, writePlace, type LogPlace } from './log-place.js';
 import type { Measurements } from './measurements.js';
 
 export interface LogStoreParts {
@@ -31,6 +32,9 @@ export interface LogStoreParts {
   readonly measurements: Measurements;
   /** Of the data directory. */
   readonly storeId: Uint8Array;
+  readonly place: WorkerPlace;
+  /** Another process has taken over what this one was the owner of. Called at most once. */
+  readonly onFenced: (error: HeadraceError) => void;
   /** Instead of `import`. */
   readonly importModule?: ImportModule | undefined;
 }
@@ -38,13 +42,20 @@ export interface LogStoreParts {
 export interface OpenedLogStore {
   readonly logStore: LogStore;
   readonly logBackend?: () => LogBackendStatus;
-  /** After the store was closed. */
-  readonly close: () => void;
+  /** After the store was closed. Never rejects. */
+  readonly close: () => Promise<void>;
+}
+
+/** Where this process runs. The data directory's lock allows one process of it at a time. */
+export interface WorkerPlace {
+  readonly hostName: string;
+  /** Absolute. */
+  readonly dataDirectory: string;
 }
 
 const DIRECTORY = 'log';
-const PLACE_FILE = 'log/foundationdb.json';
-const PLACE_BYTES_MAX = 64 * 1024;
+const WORKER_HOST_LENGTH_MAX = 64;
+const WORKER_PLACE_LENGTH = 16;
 
 type LogSettings = Pick<
   Settings,
@@ -55,9 +66,13 @@ type LogSettings = Pick<
   | 'foundationdbKeyPrefix'
   | 'foundationdbConnectTimeoutMs'
   | 'foundationdbRetentionMs'
+  | 'foundationdbLeaseMs'
 >;
 
-/** `INVALID_SETTING`, `DATA_DIRECTORY_UNUSABLE`, `IO_FAILED` when FoundationDB does not answer in time. */
+/**
+ * `INVALID_SETTING`, `DATA_DIRECTORY_UNUSABLE`, `IO_FAILED` when FoundationDB does not answer in time, `LOG_FENCED` when another
+ * process owns the log and is alive.
+ */
 export async function openLogStore(settings: LogSettings, parts: LogStoreParts): Promise<OpenedLogStore> {
   const place = await readPlace(parts.disk);
   const { foundationdbClusterFile: clusterFile } = settings;
@@ -80,15 +95,16 @@ export async function openLogStore(settings: LogSettings, parts: LogStoreParts):
       retention: { bytes: settings.logRetentionBytes, timeMs: settings.logRetentionMs },
     },
   });
-  return { logStore, close: () => undefined };
+  return { logStore, close: () => Promise.resolve() };
 }
 
 async function openInFoundationDb(
   settings: LogSettings,
   clusterFile: string,
-  place: Place | undefined,
-  { disk, clock, random, measurements, storeId, importModule }: LogStoreParts,
+  place: LogPlace | undefined,
+  parts: LogStoreParts,
 ): Promise<OpenedLogStore> {
+  const { disk, clock, random, measurements, storeId, importModule } = parts;
   const { foundationdbKeyPrefix: keyPrefix, foundationdbConnectTimeoutMs: connectTimeoutMs } = settings;
   if (place === undefined) await refuseEmbeddedLog(disk);
   else if (place.keyPrefix !== keyPrefix)
@@ -104,29 +120,65 @@ async function openInFoundationDb(
     metrics,
     ...(importModule === undefined ? {} : { importModule }),
   });
+  const prefix = Buffer.from(keyPrefix);
   const logStore = new FdbLogStore({
     database,
     clock,
     random,
     storeId: Buffer.from(storeId).readBigUInt64LE(),
     metrics: measurements.log,
-    options: { prefix: Buffer.from(keyPrefix), retentionMs: settings.foundationdbRetentionMs },
+    options: { prefix, retentionMs: settings.foundationdbRetentionMs },
   });
   try {
     // The store below the prefix is this one's, or was made so, before the data directory says that its log is there.
-    await withDeadline(clock, connectTimeoutMs, logStore.identity(), logStore, database);
+    const identity = logStore.identity();
+    await withDeadline(clock, connectTimeoutMs, identity, logStore, database);
     if (place === undefined) await writePlace(disk, { clusterFile: path.resolve(clusterFile), keyPrefix });
+    const keys = new CoordinatorKeys(prefix, (await identity).incarnation);
+    const ownership = await own(settings, parts, database, keys);
+    const description = `FoundationDB, ${path.resolve(clusterFile)}, below ${keyPrefix}`;
+    return {
+      logStore,
+      logBackend: () => describeBackend(description, metrics),
+      close: async () => {
+        await ownership.release();
+        database.close();
+      },
+    };
   } catch (error) {
     await logStore.close();
     database.close();
     throw error;
   }
-  const description = `FoundationDB, ${path.resolve(clusterFile)}, below ${keyPrefix}`;
-  return {
-    logStore,
-    logBackend: () => describeBackend(description, metrics),
-    close: () => database.close(),
-  };
+}
+
+/** Before the log is opened, which fences whoever has it. */
+function own(
+  { foundationdbLeaseMs: ttlMs }: LogSettings,
+  { clock, random, logger, storeId, place, onFenced }: LogStoreParts,
+  database: KeyValueDatabase,
+  keys: CoordinatorKeys,
+): Promise<Ownership> {
+  const workerId = workerIdOf(place, storeId);
+  return Ownership.acquire({
+    coordinator: new FdbCoordinator({ database, clock, random, keys, workerId, ttlMs }),
+    clock,
+    logger,
+    ttlMs,
+    address: place.hostName,
+    partition: CONTROL_PARTITION,
+    onLost: onFenced,
+  });
+}
+
+/**
+ * The same for each process on this data directory, so that one which is started again waits for nobody; another one for a copy
+ * of it on another machine, or at another path.
+ */
+function workerIdOf({ hostName, dataDirectory }: WorkerPlace, storeId: Uint8Array): string {
+  const host = hostName.replaceAll(/[^A-Za-z0-9.-]/g, '-').slice(0, WORKER_HOST_LENGTH_MAX);
+  const place = createHash('sha256').update(storeId).update(`${hostName}\0${dataDirectory}`).digest('hex');
+  return `w-${host}-${place.slice(0, WORKER_PLACE_LENGTH)}`;
 }
 
 /** A cluster that reads and does not commit (locked, or without enough log servers) holds up no start for ever. */
@@ -155,59 +207,6 @@ async function withDeadline(
   } finally {
     cancel();
   }
-}
-
-interface Place {
-  readonly clusterFile: string;
-  readonly keyPrefix: string;
-}
-
-/** Of a data directory whose log is in FoundationDB; undefined for any other. `DATA_DIRECTORY_UNUSABLE`, `IO_FAILED`. */
-export async function readPlace(disk: Disk): Promise<Place | undefined> {
-  const size = await disk.sizeOf(PLACE_FILE);
-  if (size === undefined) return undefined;
-  const bytes = Buffer.alloc(Math.min(size, PLACE_BYTES_MAX));
-  const file = await disk.open(PLACE_FILE, { readOnly: true });
-  try {
-    await file.read(0, bytes);
-  } finally {
-    await file.close();
-  }
-  const place = parsePlace(bytes.toString('utf8'));
-  if (place !== undefined) return place;
-  throw new HeadraceError(
-    'DATA_DIRECTORY_UNUSABLE',
-    `${PLACE_FILE} in the data directory does not say where the log is: expected {"clusterFile":"…","keyPrefix":"…"}`,
-  );
-}
-
-function parsePlace(text: string): Place | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null) return undefined;
-    const { clusterFile, keyPrefix } = value as Record<string, unknown>;
-    return typeof clusterFile === 'string' && typeof keyPrefix === 'string'
-      ? { clusterFile, keyPrefix }
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Durable on return; appears whole or not at all. */
-async function writePlace(disk: Disk, place: Place): Promise<void> {
-  const draft = `${PLACE_FILE}.new`;
-  await disk.makeDirectory(DIRECTORY);
-  await disk.remove(draft);
-  const file = await disk.create(draft);
-  try {
-    await file.write(0, Buffer.from(`${JSON.stringify(place)}\n`));
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await disk.rename(draft, PLACE_FILE);
-  await disk.syncDirectory(DIRECTORY);
 }
 
 async function refuseEmbeddedLog(disk: Disk): Promise<void> {

@@ -23,7 +23,7 @@ import { RECORD_CODEC } from '../../projections/record-codec.js';
 import type { IndexRecord } from '../../projections/records.js';
 import type { Settings } from '../settings/settings.js';
 import { openEngine } from './open-engine.js';
-import { readPlace } from './open-log-store.js';
+import { readPlace } from './log-place.js';
 
 /** A server that takes a checkpoint while the index is opened removes files: then it is opened again. */
 const INDEX_ATTEMPTS_MAX = 5;

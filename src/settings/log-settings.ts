@@ -30,6 +30,7 @@ export interface LogValues {
   readonly foundationdbKeyPrefix: string;
   readonly foundationdbConnectTimeoutMs: number;
   readonly foundationdbRetentionMs: number;
+  readonly foundationdbLeaseMs: number;
   readonly logSegmentBytes: number;
   readonly logRetentionBytes: number;
   readonly logRetentionMs: number;
@@ -58,6 +59,12 @@ export const LOG_SETTINGS: SettingsOf<LogValues> = {
     key: 'foundationdb.retention.time',
     default: '1h',
     description: 'Log kept in FoundationDB for reading back, beyond what recovery needs: at most this old.',
+  }),
+  foundationdbLeaseMs: setting(duration(1000, HOUR_MS), {
+    key: 'foundationdb.lease.time',
+    default: '10s',
+    description:
+      'How long the server that owns the log in FoundationDB may be silent before another one may take it over.',
   }),
   logSegmentBytes: setting(size(64 * KIB, GIB), {
     key: 'log.segment.size',

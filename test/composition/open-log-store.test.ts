@@ -4,7 +4,9 @@ import t, { type Test } from 'tap';
 import { SimClock } from '../../simulations/sim-clock.js';
 import { SimDisk } from '../../simulations/sim-disk.js';
 import { Measurements } from '../../src/composition/measurements.js';
-import { openLogStore, readPlace, type OpenedLogStore } from '../../src/composition/open-log-store.js';
+import { readPlace } from '../../src/composition/log-place.js';
+import { openLogStore, type OpenedLogStore } from '../../src/composition/open-log-store.js';
+import type { HeadraceError } from '../../src/core/errors.js';
 import type { Logger } from '../../src/core/logger.js';
 import { loadSettings } from '../../src/settings/settings.js';
 import { FakeBinding } from '../adapters/foundationdb/fake-binding.js';
@@ -19,6 +21,8 @@ class Machine {
   readonly measurements = new Measurements();
   readonly clusterFile: string;
   readonly storeId: Uint8Array;
+  readonly fenced: HeadraceError[] = [];
+  #clock: SimClock | undefined;
 
   constructor(t: Test, world = new FdbWorld(), storeId = 1) {
     this.world = world;
@@ -27,7 +31,7 @@ class Machine {
     this.storeId = new Uint8Array(16).fill(storeId);
   }
 
-  open(set: Readonly<Record<string, string>>): Promise<OpenedLogStore> {
+  open(set: Readonly<Record<string, string>>, hostName = 'test.host'): Promise<OpenedLogStore> {
     const { world, disk, measurements, storeId } = this;
     const settings = loadSettings({
       env: {},
@@ -35,21 +39,29 @@ class Machine {
       readText: () => undefined,
     });
     const binding = new FakeBinding(world.database);
+    this.#clock = new SimClock(world.scheduler);
     return this.run(
       openLogStore(settings, {
         disk,
-        clock: new SimClock(world.scheduler),
+        clock: this.#clock,
         random: world.random,
         logger: SILENT,
         measurements,
         storeId,
+        place: { hostName, dataDirectory: '/data' },
+        onFenced: (error) => this.fenced.push(error),
         importModule: async () => binding,
       }),
     );
   }
 
-  openFoundationDb(set: Readonly<Record<string, string>> = {}): Promise<OpenedLogStore> {
-    return this.open({ 'foundationdb.cluster.file.path': this.clusterFile, ...set });
+  /** The process that was opened last does nothing any more. */
+  kill(): void {
+    this.#clock?.stop();
+  }
+
+  openFoundationDb(set: Readonly<Record<string, string>> = {}, hostName?: string): Promise<OpenedLogStore> {
+    return this.open({ 'foundationdb.cluster.file.path': this.clusterFile, ...set }, hostName);
   }
 
   /** For work that waits for real files as well as for virtual time. */
@@ -66,7 +78,7 @@ class Machine {
 
   async close({ logStore, close }: OpenedLogStore): Promise<void> {
     await this.run(logStore.close());
-    close();
+    await this.run(close());
   }
 }
 
@@ -163,3 +175,45 @@ void t.test('log store: a damaged note of where the log is, is refused', async (
     message: /does not say where the log is/,
   });
 });
+
+void t.test(
+  'log store: a copy of the data directory elsewhere is refused while the owner is alive',
+  async (t) => {
+    const machine = new Machine(t);
+    const owner = await machine.openFoundationDb();
+    const log = await machine.run(owner.logStore.openPartition(1));
+    await t.rejects(machine.openFoundationDb({}, 'other.host'), {
+      code: 'LOG_FENCED',
+      message:
+        /owned by another Headrace that is alive \(on test\.host, worker w-test\.host-[0-9a-f]{16}\): stop that one/,
+    });
+    t.equal(await machine.run(log.append(numberedEvents(0, 1))), 0, 'the owner did not notice');
+    t.same(machine.fenced, []);
+    await machine.close(owner);
+    const startedMs = machine.world.scheduler.nowMs;
+    const next = await machine.openFoundationDb({}, 'other.host');
+    t.ok(machine.world.scheduler.nowMs - startedMs < 1000, 'an owner that stopped is not waited for');
+    t.equal((await machine.run(next.logStore.openPartition(1))).epoch, 2);
+    await machine.close(next);
+  },
+);
+
+void t.test(
+  'log store: an owner that died is succeeded after its lease, on its own machine at once',
+  async (t) => {
+    const machine = new Machine(t);
+    const { scheduler } = machine.world;
+    const lease = { 'foundationdb.lease.time': '2s' };
+    const first = await machine.openFoundationDb(lease);
+    machine.kill();
+    let startedMs = scheduler.nowMs;
+    const second = await machine.openFoundationDb(lease);
+    t.ok(scheduler.nowMs - startedMs < 1000);
+    machine.kill();
+    startedMs = scheduler.nowMs;
+    const third = await machine.openFoundationDb(lease, 'other.host');
+    t.ok(scheduler.nowMs - startedMs >= 2000);
+    // Only for the connections: those who died own nothing any more.
+    for (const opened of [first, second, third]) await machine.close(opened);
+  },
+);
