@@ -149,6 +149,7 @@ export interface UploadOpenedMessage extends ObjectMessage {
   headers: Optional<HeadersMessage>;
   checksumAlgorithm?: EnumValue | undefined;
   checksumType?: EnumValue | undefined;
+  initiator?: Optional<string>;
 }
 
 export interface PartStoredMessage extends ObjectMessage {

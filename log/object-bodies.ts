@@ -81,6 +81,7 @@ export const UPLOAD_OPENED = bodyReadBy(
     checksumAlgorithm:
       event.checksumAlgorithm === undefined ? undefined : checksumAlgorithm.encode(event.checksumAlgorithm),
     checksumType: event.checksumType === undefined ? undefined : checksumType.encode(event.checksumType),
+    initiator: event.initiator,
   }),
   readUploadOpened,
 );

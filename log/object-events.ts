@@ -111,6 +111,8 @@ export interface UploadOpened {
   readonly headers: ObjectHeaders;
   readonly checksumAlgorithm?: ObjectChecksum['algorithm'];
   readonly checksumType?: ObjectChecksum['type'];
+  /** The user who began it, `anonymous` for one who did not sign; absent where nobody is asked who he is. */
+  readonly initiator?: string;
 }
 
 export interface PartStored {

@@ -44,6 +44,7 @@ export function readUploadOpened(reader: NumberReader, end: number, atMs: number
   let headers: ObjectHeaders | undefined;
   let algorithm = 0;
   let checksumKind = 0;
+  let initiator: string | undefined;
   while (reader.pos < end) {
     const tag = reader.tag();
     switch (tag) {
@@ -65,6 +66,9 @@ export function readUploadOpened(reader: NumberReader, end: number, atMs: number
       case N6:
         checksumKind = reader.int32();
         break;
+      case P7:
+        initiator = reader.stringVerify();
+        break;
       default:
         reader.skipField(tag);
     }
@@ -79,6 +83,7 @@ export function readUploadOpened(reader: NumberReader, end: number, atMs: number
   };
   if (algorithm !== 0) event.checksumAlgorithm = checksumAlgorithm.decode(algorithm);
   if (checksumKind !== 0) event.checksumType = checksumType.decode(checksumKind);
+  if (initiator !== undefined) event.initiator = initiator;
   return event;
 }
 

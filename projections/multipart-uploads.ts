@@ -12,6 +12,7 @@ export function foldMultipartUploads(index: RecordMap, event: DataEvent): void {
         headers: event.headers,
         checksumAlgorithm: event.checksumAlgorithm,
         checksumType: event.checksumType,
+        initiator: event.initiator,
       });
       return;
     case 'PartStored':

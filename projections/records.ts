@@ -37,6 +37,8 @@ export interface UploadRecord {
   readonly headers: ObjectHeaders;
   readonly checksumAlgorithm?: ObjectChecksum['algorithm'];
   readonly checksumType?: ObjectChecksum['type'];
+  /** As in `UploadOpened`. */
+  readonly initiator?: string;
 }
 
 export interface PartRecord {

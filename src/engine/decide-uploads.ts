@@ -34,6 +34,7 @@ export function decideOpenUpload(
     readonly headers: ObjectHeaders;
     readonly checksumAlgorithm?: ObjectChecksum['algorithm'];
     readonly checksumType?: ObjectChecksum['type'];
+    readonly initiator?: string;
   },
 ): Decision<void> {
   return { events: [{ type: 'UploadOpened', atMs: view.nowMs, ...target, ...upload }], result: undefined };

@@ -15,6 +15,8 @@ export interface CreateUploadRequest {
   readonly headers: ObjectHeaders;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: ObjectChecksum['type'];
+  /** Who begins it; absent where nobody is asked who he is. */
+  readonly initiator?: string;
 }
 
 export interface PutPartRequest {
@@ -76,6 +78,15 @@ export interface ListPartsResult {
   readonly truncated: boolean;
   readonly checksumAlgorithm?: ChecksumAlgorithm;
   readonly checksumType?: ObjectChecksum['type'];
+  readonly people: UploadPeople;
+}
+
+/** Whose an upload is. */
+export interface UploadPeople {
+  /** Who began it; undefined where that was not known. */
+  readonly initiator: string | undefined;
+  /** Who will own the object; undefined for the owner of the bucket. */
+  readonly owner: string | undefined;
 }
 
 export interface ListUploadsRequest {
@@ -88,7 +99,13 @@ export interface ListUploadsRequest {
 }
 
 export interface ListUploadsResult {
-  readonly uploads: readonly { readonly key: string; readonly uploadId: string; readonly openedMs: number }[];
+  readonly uploads: readonly ListedUpload[];
   readonly prefixes: readonly string[];
   readonly truncated: boolean;
+}
+
+export interface ListedUpload extends UploadPeople {
+  readonly key: string;
+  readonly uploadId: string;
+  readonly openedMs: number;
 }

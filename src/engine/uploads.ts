@@ -19,6 +19,7 @@ import {
   type PartRecord,
   type UploadRecord,
 } from '../../projections/records.js';
+import { ACL_METADATA, parseAccessList } from './access-list.js';
 import type { CacheWriter } from './cache-writer.js';
 import {
   chooseParts,
@@ -37,8 +38,10 @@ import type {
   ListPartsResult,
   ListUploadsRequest,
   ListUploadsResult,
+  ListedUpload,
   PartReceipt,
   PutPartRequest,
+  UploadPeople,
 } from './upload-requests.js';
 import { holdExtents } from './object-bytes.js';
 import { refusePendingDelete } from './key-settler.js';
@@ -62,11 +65,15 @@ export class Uploads {
   }
 
   async create(request: CreateUploadRequest): Promise<{ uploadId: string }> {
-    const { bucket, key, headers, checksumAlgorithm, checksumType } = request;
+    const { bucket, key, headers, checksumAlgorithm, checksumType, initiator } = request;
     this.#writes.writablePolicy(bucket, key);
     const uploadId = Buffer.from(this.#core.random.bytes(16)).toString('hex');
     await partitionOf(this.#core, bucket, key).submit((view) =>
-      decideOpenUpload(view, { bucket, key, uploadId }, { headers, checksumAlgorithm, checksumType }),
+      decideOpenUpload(
+        view,
+        { bucket, key, uploadId },
+        { headers, checksumAlgorithm, checksumType, initiator },
+      ),
     );
     return { uploadId };
   }
@@ -193,12 +200,13 @@ export class Uploads {
       truncated: found.length > request.maxParts,
       checksumAlgorithm: upload.checksumAlgorithm,
       checksumType: upload.checksumType,
+      people: peopleOf(upload),
     };
   }
 
   listUploads(request: ListUploadsRequest): ListUploadsResult {
     const { bucket, prefix, delimiter, keyMarker, uploadIdMarker, maxUploads } = request;
-    const found: ({ key: string; uploadId: string; openedMs: number } | string)[] = [];
+    const found: (ListedUpload | string)[] = [];
     const start = `u${bucket}\0${toByteString(prefix)}`;
     const end = afterPrefix(start);
     let from = start;
@@ -215,7 +223,7 @@ export class Uploads {
       const { key, uploadId } = parseUploadKey(next.indexKey);
       const common = commonPrefixOf(key, prefix, delimiter);
       if (common === undefined) {
-        found.push({ key, uploadId, openedMs: next.record.openedMs });
+        found.push({ key, uploadId, openedMs: next.record.openedMs, ...peopleOf(next.record) });
         from = `${next.indexKey}\0`;
       } else {
         found.push(common);
@@ -278,4 +286,8 @@ function assemble(
     checksum: checksumOfUpload(request, upload, chosen),
     parts,
   };
+}
+
+function peopleOf({ initiator, headers }: UploadRecord): UploadPeople {
+  return { initiator, owner: parseAccessList(headers.user[ACL_METADATA]).owner };
 }

@@ -1,6 +1,7 @@
 /** Multipart uploads: all or nothing, whatever happens to their parts, with the space of every part accounted for. */
 import t from 'tap';
 import { KIB, MIB, MINUTE_MS, SECOND_MS } from '../../src/core/units.js';
+import { ACL_METADATA } from '../../src/engine/access-list.js';
 import { BUCKET, EngineWorld, codeOf } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
 
@@ -219,4 +220,30 @@ void t.test('parts are pinned: they are neither evicted nor lost in a crash', as
   await world.run(world.admin.free({}));
   await world.completeUpload('key', uploadId, [part]);
   t.same(await world.read('key'), makeBody(1, 3 * MIB));
+});
+
+void t.test('who began an upload, and who will own its object, is still known after a restart', async (t) => {
+  const world = await EngineWorld.open();
+  const bucket = BUCKET;
+  const none = { system: {}, user: {} };
+  const owned = { system: {}, user: { [ACL_METADATA]: 'owner=carol READ=*' } };
+  const begun = world.objects.createUpload({ bucket, key: 'a', headers: none, initiator: 'bob' });
+  const { uploadId } = await world.run(begun);
+  await world.run(world.objects.createUpload({ bucket, key: 'b', headers: owned, initiator: 'carol' }));
+  await world.createUpload('c');
+  for (const restarts of [0, 1]) {
+    if (restarts > 0) await world.restart();
+    const parts = { bucket, key: 'a', uploadId, partNumberMarker: 0, maxParts: 1 };
+    t.same((await world.run(world.objects.listParts(parts))).people, { initiator: 'bob', owner: undefined });
+    const page = { bucket, prefix: '', delimiter: '', keyMarker: '', uploadIdMarker: '', maxUploads: 9 };
+    const { uploads } = await world.run(world.objects.listUploads(page));
+    t.same(
+      uploads.map(({ key, initiator, owner }) => [key, initiator, owner]),
+      [
+        ['a', 'bob', undefined],
+        ['b', 'carol', 'carol'],
+        ['c', undefined, undefined],
+      ],
+    );
+  }
 });

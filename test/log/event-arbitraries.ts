@@ -136,6 +136,7 @@ export const ARBITRARY_EVENTS: { readonly [Type in EventType]: Arbitrary<EventOf
     headers,
     checksumAlgorithm: maybe(fc.constantFrom('CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256')),
     checksumType: maybe(fc.constantFrom('FULL_OBJECT', 'COMPOSITE')),
+    initiator: maybe(text),
   }),
   UploadAborted: event('UploadAborted', { ...place, uploadId: text, bytes: whole, extents, reason }),
   ExtentsMoved: event('ExtentsMoved', {

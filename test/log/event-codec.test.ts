@@ -40,6 +40,13 @@ void t.test('event codec: the owner of a bucket is behind what was always there'
   t.strictSame(decodeEvents(bytes, 1), [event]);
 });
 
+void t.test('event codec: who began an upload is behind what was always there', async (t) => {
+  const event: Event = { ...FULL_EVENTS.UploadOpened, initiator: 'alice' };
+  const bytes = encode(event);
+  t.ok(bytes.toString('hex').endsWith(Buffer.from('\x3a\x05alice').toString('hex')));
+  t.strictSame(decodeEvents(bytes, 1), [event]);
+});
+
 void t.test('event codec: a payload is the message FramePayload of events.proto', async (t) => {
   const events = TYPES.map((type) => FULL_EVENTS[type]);
   const payload = headrace.log.FramePayload.decode(new NumberReader(encode(...events)));

@@ -4,6 +4,7 @@ import { combineChecksums, compositeChecksum, isCombinable } from '../../src/cor
 import { HeadraceError } from '../../src/core/errors.js';
 import { PART_BYTES_MIN } from '../../src/core/object.js';
 import type { ObjectChecksum, ObjectHeaders, ObjectVersion } from '../../src/core/object.js';
+import { ACL_METADATA, parseAccessList } from '../../src/engine/access-list.js';
 import type { CopySource, WriteConditions, WriteReceipt } from '../../src/engine/object-service.js';
 import type {
   CompleteUploadRequest,
@@ -134,7 +135,8 @@ export abstract class MemoryUploads {
       .slice(0, request.maxParts)
       .map(({ bytes, ...part }) => ({ ...part, size: bytes.length }));
     const { checksumAlgorithm, checksumType } = upload;
-    return { parts, truncated: rest.length > parts.length, checksumAlgorithm, checksumType };
+    const people = peopleOf(upload);
+    return { parts, truncated: rest.length > parts.length, checksumAlgorithm, checksumType, people };
   }
 
   async listUploads(request: ListUploadsRequest): Promise<ListUploadsResult> {
@@ -182,7 +184,16 @@ export abstract class MemoryUploads {
 }
 
 function named(uploads: readonly Upload[]): ListUploadsResult['uploads'] {
-  return uploads.map(({ key, id, openedMs }) => ({ key, uploadId: id, openedMs }));
+  return uploads.map((upload) => ({
+    key: upload.key,
+    uploadId: upload.id,
+    openedMs: upload.openedMs,
+    ...peopleOf(upload),
+  }));
+}
+
+function peopleOf({ initiator, headers }: Upload): ListPartsResult['people'] {
+  return { initiator, owner: parseAccessList(headers.user[ACL_METADATA]).owner };
 }
 
 function checksumOf(upload: Upload, parts: readonly Part[]): ObjectChecksum | undefined {

@@ -135,8 +135,11 @@ export class ExportScope {
     const { uploadId = '' } = name;
     if (record.kind === 'part') return [partKey(bucket, key, uploadId, record.number), record];
     if (record.kind === 'deleting') return [objectKey(bucket, key), record];
-    const bare = { ...record, headers: NO_HEADERS };
-    return [record.kind === 'upload' ? uploadKey(bucket, key, uploadId) : objectKey(bucket, key), bare];
+    if (record.kind === 'upload') {
+      const bare = { ...record, headers: NO_HEADERS, initiator: undefined };
+      return [uploadKey(bucket, key, uploadId), bare];
+    }
+    return [objectKey(bucket, key), { ...record, headers: NO_HEADERS }];
   }
 
   /** A record that is about an object and holds no name itself. */
@@ -171,7 +174,7 @@ function hashEvent(salt: string, event: DataEvent): DataEvent {
     case 'ObjectCommitted':
       return { ...event, ...names, object: { ...event.object, headers: NO_HEADERS } };
     case 'UploadOpened':
-      return { ...event, ...names, headers: NO_HEADERS };
+      return { ...event, ...names, headers: NO_HEADERS, initiator: undefined };
     case 'PersistFailed':
       return {
         ...event,

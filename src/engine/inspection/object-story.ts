@@ -40,7 +40,7 @@ export class ObjectStory {
       case 'WriteAbandoned':
         return `the write that was open was abandoned: ${ABANDON_REASONS[event.reason]}; ${formatSize(event.reservedBytes)} are free again`;
       case 'UploadOpened':
-        return `multipart upload ${event.uploadId} was begun`;
+        return `multipart upload ${event.uploadId} was begun${event.initiator === undefined ? '' : ` by ${event.initiator}`}`;
       case 'PartStored':
         return `part ${event.partNumber} of multipart upload ${event.uploadId} was stored: ${formatSize(event.size)}`;
       case 'UploadAborted':

@@ -209,9 +209,13 @@ void t.test(
     };
     await world.put('dir/secret-name', body(1), { headers });
     await world.put('dir/secret-name', body(2));
+    const upload = { bucket: BUCKET, headers, initiator: 'secret-user' };
+    await world.run(world.objects.createUpload({ ...upload, key: 'checkpointed' }));
+    await world.run(world.partition.checkpoint());
+    await world.run(world.objects.createUpload({ ...upload, key: 'logged' }));
     const salt = 'c0ffee00';
     const bytes = await exported(world, { salt });
-    for (const name of ['secret-name', 'secret-project', 'x-private', BUCKET])
+    for (const name of ['secret-name', 'secret-project', 'secret-user', 'x-private', BUCKET])
       t.notOk(bytes.includes(name), name);
     const { snapshots, description } = await replay(bytes);
     t.equal(description.hashed, true);

@@ -12,6 +12,8 @@ import {
   ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
+  ListPartsCommand,
+  PutBucketAclCommand,
   PutObjectCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
@@ -129,6 +131,32 @@ void t.test('access: grants are for a prefix, and for what they name only', asyn
   }
   await reader.send(new HeadBucketCommand({ Bucket }));
   await reader.send(new GetBucketLocationCommand({ Bucket }));
+});
+
+void t.test('access: uploads say who began them and who will own them', async (t) => {
+  const { url, users, addUser } = await startSecured(t);
+  const { client: alice } = await addUser('alice', 'create:*');
+  const { client: bob } = await addUser('bob', 'write:shared/');
+  await users.grant('anonymous', [parseGrant('read:shared/')]);
+  const shared = { Bucket: 'shared' };
+  await alice.send(new CreateBucketCommand(shared));
+  await alice.send(new PutBucketAclCommand({ ...shared, ACL: 'public-read-write' }));
+  await alice.send(new CreateMultipartUploadCommand({ ...shared, Key: '1' }));
+  const { UploadId } = await bob.send(new CreateMultipartUploadCommand({ ...shared, Key: '2' }));
+  await bob.send(new CreateMultipartUploadCommand({ ...shared, Key: '3', ACL: 'bucket-owner-full-control' }));
+  t.equal((await fetch(`${url}/shared/4?uploads`, { method: 'POST' })).status, 200);
+  const { Uploads = [] } = await alice.send(new ListMultipartUploadsCommand(shared));
+  t.same(
+    Uploads.map(({ Key, Initiator, Owner }) => [Key, Initiator?.ID, Owner?.ID]),
+    [
+      ['1', 'alice', 'alice'],
+      ['2', 'bob', 'alice'],
+      ['3', 'bob', 'bob'],
+      ['4', 'anonymous', 'alice'],
+    ],
+  );
+  const parts = await bob.send(new ListPartsCommand({ ...shared, Key: '2', UploadId }));
+  t.match(parts, { Initiator: { ID: 'bob', DisplayName: 'bob' }, Owner: { ID: 'alice' } });
 });
 
 void t.test(

@@ -1,6 +1,7 @@
 /** CreateMultipartUpload, AbortMultipartUpload. */
 import type { ObjectChecksum } from '../../../core/object.js';
 import { isCombinable } from '../../../core/checksum.js';
+import { ANONYMOUS_USER } from '../../../engine/users-document.js';
 import { answer } from '../answer.js';
 import { parseAlgorithm, parseChecksumType } from '../checksum-headers.js';
 import type { Exchange } from '../exchange.js';
@@ -19,6 +20,7 @@ export function createUpload(exchange: Exchange): void {
     headers,
     checksumAlgorithm: checksum?.algorithm,
     checksumType: checksum?.type,
+    initiator: initiatorOf(exchange),
   });
   answer(exchange, opened, ({ uploadId }) => {
     const answerHeaders = exchange.startHeaders();
@@ -32,6 +34,11 @@ export function createUpload(exchange: Exchange): void {
     const content = element('Bucket', bucket) + element('Key', key) + element('UploadId', uploadId);
     exchange.replyXml(200, xmlDocument('InitiateMultipartUploadResult', content), answerHeaders);
   });
+}
+
+/** Undefined where nobody is asked who he is. */
+function initiatorOf({ context: { access }, identity }: Exchange): string | undefined {
+  return access.open ? undefined : (identity.user ?? ANONYMOUS_USER);
 }
 
 /** CRC64NVME is of the whole object only, the SHAs composite only, and the other CRCs composite unless asked otherwise. */

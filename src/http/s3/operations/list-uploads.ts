@@ -1,5 +1,5 @@
 /** ListMultipartUploads and ListParts. */
-import type { ListPartsResult, ListUploadsResult } from '../../../engine/upload-requests.js';
+import type { ListPartsResult, ListUploadsResult, UploadPeople } from '../../../engine/upload-requests.js';
 import { PART_NUMBER_MAX } from '../../../core/object.js';
 import { answer } from '../answer.js';
 import { CHECKSUM_ELEMENTS } from '../checksum-headers.js';
@@ -64,10 +64,13 @@ function nextMarkers(result: ListUploadsResult, encode: (name: string) => string
   return `<NextKeyMarker>${encode(key)}</NextKeyMarker>${element('NextUploadIdMarker', id)}`;
 }
 
-/** Who began an upload is not kept: it belongs to the owner of the bucket. */
-function ownersOf({ context: { options, access }, target }: Exchange): string {
-  const owner = access.ownerOf(target.bucket);
-  return ownerElement('Initiator', options, owner) + ownerElement('Owner', options, owner);
+/** Of an upload that began before there were users, or before it was noted who began it, the owner of the bucket is said. */
+function ownersOf({ context: { options, access }, target }: Exchange, people: UploadPeople): string {
+  const bucketOwner = access.ownerOf(target.bucket);
+  return (
+    ownerElement('Initiator', options, people.initiator ?? bucketOwner) +
+    ownerElement('Owner', options, people.owner ?? bucketOwner)
+  );
 }
 
 function uploadElements(
@@ -75,12 +78,11 @@ function uploadElements(
   result: ListUploadsResult,
   encode: (name: string) => string,
 ): string {
-  const owners = ownersOf(exchange) + STANDARD;
   let content = '';
-  for (const { key, uploadId, openedMs } of result.uploads)
+  for (const upload of result.uploads)
     content +=
-      `<Upload><Key>${encode(key)}</Key>${element('UploadId', uploadId)}${owners}` +
-      `${element('Initiated', formatXmlDate(openedMs))}</Upload>`;
+      `<Upload><Key>${encode(upload.key)}</Key>${element('UploadId', upload.uploadId)}` +
+      `${ownersOf(exchange, upload)}${STANDARD}${element('Initiated', formatXmlDate(upload.openedMs))}</Upload>`;
   for (const prefix of result.prefixes)
     content += `<CommonPrefixes><Prefix>${encode(prefix)}</Prefix></CommonPrefixes>`;
   return content;
@@ -102,7 +104,7 @@ export function listParts(exchange: Exchange): void {
       element('Bucket', bucket) +
       `<Key>${encode(key)}</Key>` +
       element('UploadId', uploadId) +
-      ownersOf(exchange) +
+      ownersOf(exchange, result.people) +
       STANDARD +
       element('PartNumberMarker', marker) +
       element('NextPartNumberMarker', last) +
