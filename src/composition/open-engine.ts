@@ -2,7 +2,7 @@
  * Wires the production adapters to the engine, as the settings say. Used by the server, and without one by the commands that
  * look at a log offline.
  */
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import path from 'node:path';
 import type { ImportModule } from '../adapters/foundationdb/binding.js';
 import { openDataDirectory, type DataDirectory } from '../adapters/data-directory.js';
@@ -12,6 +12,7 @@ import { NodeDisk } from '../adapters/node-disk.js';
 import { SystemClock } from '../adapters/system-clock.js';
 import { SystemRandom } from '../adapters/system-random.js';
 import { openMountedStore, openObjectStore, type ObjectStoreSettings } from '../adapters/ufs/open.js';
+import { UploadThread } from '../adapters/ufs/s3/upload-thread.js';
 import type { HeadraceError } from '../core/errors.js';
 import type { IndexStore } from '../core/index-store.js';
 import type { Logger } from '../core/logger.js';
@@ -136,7 +137,9 @@ async function openWithLog(
     indexes.push(store);
   }
   const stores = storeOptions(settings);
-  const connecting = { clock, random, logger, knownRoots: await openKnownRoots(data.path) };
+  // With one processor the thread would only add the way to it.
+  const uploads = availableParallelism() > 1 ? new UploadThread(logger) : undefined;
+  const connecting = { clock, random, logger, knownRoots: await openKnownRoots(data.path), uploads };
   const root = measurements.ufs.measure(await openObjectStore(settings.ufs, stores, connecting), clock);
   const engine = await Engine.open({
     options: engineOptions(settings, version, data.path, capacityBytes),

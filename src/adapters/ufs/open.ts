@@ -19,6 +19,7 @@ import type { KnownRoots } from './directory/root-guard.js';
 import { WebHdfsObjectStore } from './webhdfs/webhdfs-object-store.js';
 import { mountedWebHdfsUri, WEBHDFS_SCHEMES, webHdfsOptionsOf } from './webhdfs/webhdfs-uri.js';
 import { S3ObjectStore, type S3ObjectStoreOptions } from './s3/s3-object-store.js';
+import type { UploadThread } from './s3/upload-thread.js';
 
 /** Settings beside the URI, whose parameters have the same names and win. From a mount they come as texts. */
 export interface ObjectStoreSettings {
@@ -45,6 +46,8 @@ export interface ObjectStoreDependencies {
   readonly logger: Logger;
   /** Directories that were used before; absent where nothing is remembered. */
   readonly knownRoots?: KnownRoots;
+  /** Uploads small objects to S3 for all stores; absent: each uploads by itself. */
+  readonly uploads?: UploadThread | undefined;
 }
 
 /** A store, with the bucket and the prefix in it that a mount stands for. */
@@ -65,7 +68,7 @@ const openHdfs: Connector = (uri, settings, dependencies) =>
 
 const CONNECTORS: Readonly<Record<string, Connector>> = {
   file: (uri, _settings, dependencies) => new DirectoryObjectStore({ root: pathOf(uri), ...dependencies }),
-  s3: (uri, settings) => new S3ObjectStore(s3OptionsOf(uri, settings)),
+  s3: (uri, settings, { uploads }) => new S3ObjectStore(s3OptionsOf(uri, settings), { uploads }),
   ...Object.fromEntries(WEBHDFS_SCHEMES.map((scheme) => [scheme, openHdfs])),
 };
 const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):/;

@@ -33,6 +33,7 @@ import { headersFrom, ownMetadataFrom, type S3ObjectFields, storeEtagOf } from '
 import { type S3Connection, S3Session, type S3Settings } from './s3-session.js';
 import { S3Multipart } from './s3-multipart.js';
 import { S3Uploader, type S3Target } from './s3-upload.js';
+import type { UploadLane, UploadThread } from './upload-thread.js';
 
 export interface S3ObjectStoreOptions extends S3Settings {
   /** Maps the store to this one bucket. */
@@ -45,6 +46,11 @@ export interface S3ObjectStoreOptions extends S3Settings {
   readonly requestBytesMax?: number;
 }
 
+export interface S3ObjectStoreParts {
+  /** Uploads small objects; absent: they are uploaded by the thread that calls. */
+  readonly uploads?: UploadThread | undefined;
+}
+
 export class S3ObjectStore implements ObjectStore {
   readonly description: string;
   readonly conditions = 'atomic';
@@ -54,10 +60,11 @@ export class S3ObjectStore implements ObjectStore {
   readonly #mapped: string | undefined;
   readonly #prefix: string;
   readonly #region: string | undefined;
+  readonly #lane: UploadLane | undefined;
   #closed = false;
 
   /** Connects to nothing. */
-  constructor(options: S3ObjectStoreOptions) {
+  constructor(options: S3ObjectStoreOptions, { uploads }: S3ObjectStoreParts = {}) {
     const { bucket, prefix = '', endpoint = 'aws', verifyEtag = true, requestBytesMax } = options;
     this.description = `s3 ${endpoint}${bucket === undefined ? '' : `/${bucket}/${prefix}`}`;
     this.#session = new S3Session(options);
@@ -73,6 +80,7 @@ export class S3ObjectStore implements ObjectStore {
     this.#mapped = bucket;
     this.#prefix = bucket === undefined ? '' : prefix;
     this.#region = options.region;
+    this.#lane = uploads?.open(options);
   }
 
   check(signal?: AbortSignal): Promise<void> {
@@ -114,6 +122,8 @@ export class S3ObjectStore implements ObjectStore {
     if (request.key === '' || keyBytes > KEY_BYTES_MAX) {
       throw new HeadraceError('UFS_REJECTED', `a key has 1 to ${KEY_BYTES_MAX} bytes, not ${keyBytes}`);
     }
+    const elsewhere = this.#closed || signal?.aborted === true ? undefined : this.#lane?.put(request, signal);
+    if (elsewhere !== undefined) return elsewhere;
     return this.#write(`put ${request.bucket}/${request.key}`, signal, (connection) =>
       this.#uploader.put(connection, target, request, signal),
     );
@@ -193,7 +203,7 @@ export class S3ObjectStore implements ObjectStore {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#session.close();
+    await Promise.all([this.#session.close(), this.#lane?.close()]);
   }
 
   #read<Value>(

@@ -1,0 +1,54 @@
+/**
+ * What the request thread and the thread that uploads tell each other (`upload-thread.ts`, `upload-worker.ts`).
+ *
+ * All that is said in one turn of the event loop is one message, a list: a message costs more than what it says. Bodies are not in
+ * it: they lie in memory that both threads see, and whose `slot` belongs to the upload from its start to its answer.
+ */
+import { HeadraceError, type ErrorCode } from '../../../core/errors.js';
+import type { StoredObject, StorePutRequest } from '../../../core/object-store.js';
+import type { S3ObjectStoreOptions } from './s3-object-store.js';
+
+export type UploadOrder =
+  | { readonly kind: 'open'; readonly store: number; readonly options: S3ObjectStoreOptions }
+  | { readonly kind: 'slot'; readonly slot: number; readonly memory: SharedArrayBuffer }
+  | UploadPut
+  | { readonly kind: 'abort'; readonly id: number }
+  | { readonly kind: 'close'; readonly store: number }
+  /** Ends the thread when every store of it is closed. */
+  | { readonly kind: 'end' };
+
+export interface UploadPut extends Pick<
+  StorePutRequest,
+  'bucket' | 'key' | 'size' | 'headers' | 'etag' | 'lastModifiedMs' | 'partSizes' | 'condition'
+> {
+  readonly kind: 'put';
+  readonly id: number;
+  readonly store: number;
+  readonly slot: number;
+}
+
+export type UploadAnswer =
+  /** The first: the stores can be used. */
+  | { readonly kind: 'ready' }
+  | ({ readonly kind: 'stored'; readonly id: number } & Pick<StoredObject, 'etag' | 'storeEtag'>)
+  | { readonly kind: 'failed'; readonly id: number; readonly error: ToldError };
+
+/** A `HeadraceError` that crosses a thread. */
+export interface ToldError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: HeadraceError['details'];
+  readonly cause: string | undefined;
+}
+
+export function told(error: HeadraceError): ToldError {
+  const { code, message, details, cause } = error;
+  return { code, message, details, cause: cause instanceof Error ? cause.message : undefined };
+}
+
+export function heard({ code, message, details, cause }: ToldError): HeadraceError {
+  return new HeadraceError(code, message, {
+    details,
+    ...(cause === undefined ? {} : { cause: new Error(cause) }),
+  });
+}

@@ -1,0 +1,80 @@
+/**
+ * The thread that uploads small objects: stores of its own, with their own connections, and nothing of the engine.
+ *
+ * An error that is not of the port is a mistake of the program: it ends the thread, and `upload-thread.ts` tells what becomes of
+ * the uploads that were on their way.
+ */
+import { parentPort } from 'node:worker_threads';
+import { assert } from '../../../core/assert.js';
+import { HeadraceError } from '../../../core/errors.js';
+import { S3ObjectStore } from './s3-object-store.js';
+import { told, type UploadAnswer, type UploadOrder, type UploadPut } from './upload-messages.js';
+
+assert(parentPort !== null, 'upload-worker is the entry of a thread');
+const port = parentPort;
+const stores = new Map<number, S3ObjectStore>();
+const slots: SharedArrayBuffer[] = [];
+const uploads = new Map<number, AbortController>();
+let answers: UploadAnswer[] = [];
+
+port.on('message', (orders: readonly UploadOrder[]) => {
+  for (const order of orders) follow(order);
+});
+answer({ kind: 'ready' });
+
+function follow(order: UploadOrder): void {
+  switch (order.kind) {
+    case 'open':
+      stores.set(order.store, new S3ObjectStore(order.options));
+      return;
+    case 'slot':
+      slots[order.slot] = order.memory;
+      return;
+    case 'put':
+      void put(order);
+      return;
+    case 'abort':
+      uploads.get(order.id)?.abort();
+      return;
+    case 'close': {
+      const store = stores.get(order.store);
+      stores.delete(order.store);
+      void store?.close();
+      return;
+    }
+    case 'end':
+      port.close();
+      return;
+  }
+}
+
+async function put({ id, store: number, slot, ...request }: UploadPut): Promise<void> {
+  const store = stores.get(number);
+  const memory = slots[slot];
+  assert(store !== undefined && memory !== undefined, `upload ${id} is of no store or has no body`);
+  const controller = new AbortController();
+  uploads.set(id, controller);
+  const bytes = Buffer.from(memory, 0, request.size);
+  async function* open(): AsyncGenerator<Uint8Array, void, undefined> {
+    yield bytes;
+  }
+  try {
+    const { etag, storeEtag } = await store.put({ ...request, bytes, open }, controller.signal);
+    answer({ kind: 'stored', id, etag, storeEtag });
+  } catch (error) {
+    if (!(error instanceof HeadraceError)) throw error;
+    answer({ kind: 'failed', id, error: told(error) });
+  } finally {
+    uploads.delete(id);
+  }
+}
+
+function answer(given: UploadAnswer): void {
+  answers.push(given);
+  if (answers.length > 1) return;
+  setImmediate(() => {
+    const all = answers;
+    answers = [];
+    port.postMessage(all);
+  });
+}
