@@ -57,11 +57,9 @@ export class BlockCursor {
     return this.#key.toString('latin1', 0, this.#keyLength);
   }
 
-  /** A copy of the current entry's value, which stays when the block's buffer is used again. */
-  copyValue(): Uint8Array {
-    const value = Buffer.allocUnsafe(this.valueEnd - this.valueStart);
-    this.bytes.copy(value, 0, this.valueStart, this.valueEnd);
-    return value;
+  /** The current entry's value, until the block's buffer is used again. */
+  value(): Uint8Array {
+    return this.bytes.subarray(this.valueStart, this.valueEnd);
   }
 
   /** Stops at the first entry at or above `key`: true when it is equal. Undefined when all are below. */

@@ -63,7 +63,7 @@ export class BloomFilter {
   }
 
   add(hash: KeyHash): void {
-    const start = (hash.line % this.#lines) * LINE_BYTES;
+    const start = this.#lineStart(hash);
     const low = hash.bits;
     const high = Math.imul(low, 0x9e3779b1);
     this.#setBit(start, low & 511);
@@ -76,7 +76,7 @@ export class BloomFilter {
 
   /** False only when the key was never added. */
   mayContain(hash: KeyHash): boolean {
-    const start = (hash.line % this.#lines) * LINE_BYTES;
+    const start = this.#lineStart(hash);
     const low = hash.bits;
     if (!this.#hasBit(start, low & 511)) return false;
     if (!this.#hasBit(start, (low >>> 9) & 511)) return false;
@@ -85,6 +85,11 @@ export class BloomFilter {
     if (!this.#hasBit(start, (high >>> 5) & 511)) return false;
     if (!this.#hasBit(start, (high >>> 14) & 511)) return false;
     return this.#hasBit(start, (high >>> 23) & 511);
+  }
+
+  /** Both are marked as unsigned, so that V8 divides whole numbers. */
+  #lineStart(hash: KeyHash): number {
+    return ((hash.line >>> 0) % (this.#lines >>> 0)) * LINE_BYTES;
   }
 
   #setBit(start: number, bit: number): void {

@@ -12,21 +12,25 @@ import { DELETED, type Deleted, Memtable } from './memtable.js';
 import { MergeHeap } from './merge-heap.js';
 import type { Run } from './run.js';
 import type { MemtableCursor } from './memtable-cursor.js';
-import { RunCursor } from './run-cursor.js';
+import { RunCursor, ScanBuffers } from './run-cursor.js';
 
 export class Layers<Value> {
   readonly #codec: IndexCodec<Value>;
   readonly #cache: BlockCache;
   readonly #hash = new KeyHash();
   readonly #cursor = new BlockCursor();
-  #current = new Memtable<Value>();
+  readonly #buffers = new ScanBuffers();
+  #current: Memtable<Value>;
   #frozen: Memtable<Value> | undefined;
+  /** One that was written: its memory serves the next changes. */
+  #spare: Memtable<Value> | undefined;
   #runs: readonly Run[];
   /** Goes up with each change, so that a scan can see that it is no longer valid. */
   #generation = 0;
 
   constructor(codec: IndexCodec<Value>, cache: BlockCache, runs: readonly Run[]) {
     this.#codec = codec;
+    this.#current = new Memtable(codec);
     this.#cache = cache;
     this.#runs = runs;
   }
@@ -47,9 +51,10 @@ export class Layers<Value> {
 
   /** `CORRUPT_CHECKPOINT`, `IO_FAILED`. */
   get(key: string): Value | undefined {
-    let value = this.#current.get(key);
-    if (value === undefined && this.#frozen !== undefined) value = this.#frozen.get(key);
-    if (value === undefined && this.#runs.length > 0) value = this.#getFromRuns(key);
+    const hash = this.#hash.of(key);
+    let value = this.#current.get(key, hash);
+    if (value === undefined && this.#frozen !== undefined) value = this.#frozen.get(key, hash);
+    if (value === undefined && this.#runs.length > 0) value = this.#getFromRuns(key, hash);
     return value === DELETED ? undefined : value;
   }
 
@@ -62,36 +67,44 @@ export class Layers<Value> {
   /** See `IndexStore.scan`. Asserts that nothing was changed since the scan began. */
   *scan(from: string, to: string): IterableIterator<readonly [key: string, value: Value]> {
     const generation = this.#generation;
-    const sources = this.#openCursors(from, to);
-    const heap = new MergeHeap(sources);
-    let lastKey: string | undefined;
-    for (let top = heap.top; top !== undefined && top.key < to; top = heap.top) {
-      const { key } = top;
-      if (key !== lastKey) {
-        lastKey = key;
-        const value = top.value();
-        if (value !== DELETED) yield [key, value];
-        assert(
-          generation === this.#generation,
-          'the index was changed during a scan: take a page, then scan again',
-        );
+    const cursors = this.#openCursors(from, to);
+    try {
+      const heap = new MergeHeap([...cursors]);
+      let lastKey: string | undefined;
+      for (let top = heap.top; top !== undefined && top.key < to; top = heap.top) {
+        const { key } = top;
+        if (key !== lastKey) {
+          lastKey = key;
+          const value = top.value();
+          if (value !== DELETED) yield [key, value];
+          assert(
+            generation === this.#generation,
+            'the index was changed during a scan: take a page, then scan again',
+          );
+        }
+        if (top.advance()) heap.sink();
+        else heap.pop();
       }
-      if (top.advance()) heap.sink();
-      else heap.pop();
+    } finally {
+      for (const cursor of cursors) if (cursor instanceof RunCursor) cursor.release();
     }
   }
 
   /** Puts the current changes aside and returns them; new ones go to a fresh memtable. */
   freeze(): Memtable<Value> {
     assert(this.#frozen === undefined, 'a memtable is already frozen');
+    this.#current.pack();
     this.#frozen = this.#current;
-    this.#current = new Memtable();
+    this.#current = this.#spare ?? new Memtable(this.#codec);
+    this.#spare = undefined;
     this.#generation++;
     return this.#frozen;
   }
 
   /** The frozen changes are in the runs now. */
   dropFrozen(): void {
+    this.#frozen?.clear();
+    this.#spare = this.#frozen;
     this.#frozen = undefined;
     this.#generation++;
   }
@@ -100,20 +113,21 @@ export class Layers<Value> {
   thaw(): void {
     assert(this.#frozen !== undefined, 'no memtable is frozen');
     this.#frozen.absorb(this.#current);
+    this.#current.clear();
+    this.#spare = this.#current;
     this.#current = this.#frozen;
     this.#frozen = undefined;
     this.#generation++;
   }
 
-  #getFromRuns(key: string): Value | Deleted | undefined {
-    const hash = this.#hash.of(key);
+  #getFromRuns(key: string, hash: KeyHash): Value | Deleted | undefined {
     const cursor = this.#cursor;
     for (const run of this.#runs) {
       if (!run.mayContain(hash)) continue;
       const block = run.blockOf(key);
       cursor.open(this.#cache.load(run, block), 0, run.entriesEnd(block));
       if (!cursor.find(key)) continue;
-      return cursor.isDeleted ? DELETED : this.#codec.decode(key, cursor.copyValue());
+      return cursor.isDeleted ? DELETED : this.#codec.decode(key, cursor.value());
     }
     return undefined;
   }
@@ -128,8 +142,9 @@ export class Layers<Value> {
     }
     for (const run of this.#runs) {
       if (run.lastKey < from) continue;
-      const cursor = new RunCursor(run, age++, this.#codec, this.#cache);
+      const cursor = new RunCursor(run, age++, this.#codec, this.#cache, this.#buffers);
       if (cursor.seek(from)) cursors.push(cursor);
+      else cursor.release();
     }
     return cursors;
   }

@@ -82,7 +82,7 @@ export class LsmIndexStore<Value> implements IndexStore<Value> {
   constructor(parts: LsmIndexStoreParts<Value>) {
     this.#parts = parts;
     this.#layers = new Layers(parts.codec, parts.cache, parts.runs);
-    this.#builder = new RunBuilder(parts.files, parts.codec, parts.clock, parts.options);
+    this.#builder = new RunBuilder(parts.files, parts.clock, parts.options);
     this.#kept = [...parts.manifests];
     this.#nextNumber = parts.nextCheckpointNumber;
     this.#startMerge();

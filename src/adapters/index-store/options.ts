@@ -26,7 +26,7 @@ export interface IndexStoreOptions {
 
 const INDEX_STORE_DEFAULTS: IndexStoreOptions = {
   blockCacheBytes: 16 * MIB,
-  blockBytes: 8 * KIB,
+  blockBytes: 4 * KIB,
   writeBytes: 512 * KIB,
   readBytes: 256 * KIB,
   fanIn: 8,

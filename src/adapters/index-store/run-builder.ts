@@ -3,10 +3,9 @@
  *
  * A file that does not become a run is removed again; if that fails it is a leftover, which the next start removes.
  */
-import type { IndexCodec } from '../../core/index-store.js';
 import type { Clock } from '../../core/ports.js';
 import { KeyHash } from './bloom-filter.js';
-import { DELETED, type Memtable } from './memtable.js';
+import type { Memtable } from './memtable.js';
 import { MergeHeap } from './merge-heap.js';
 import { entriesExpected, type MergeChoice, supersededAfter } from './merge-policy.js';
 import type { IndexStoreOptions } from './options.js';
@@ -21,16 +20,14 @@ const SAMPLE_EVERY = 32;
 
 export class RunBuilder<Value> {
   readonly #files: RunFiles;
-  readonly #codec: IndexCodec<Value>;
   readonly #clock: Clock;
   readonly #options: IndexStoreOptions;
   readonly #hash = { memtable: new KeyHash(), merge: new KeyHash() };
   #checkpointBytes = 0;
   #mergeBytes = 0;
 
-  constructor(files: RunFiles, codec: IndexCodec<Value>, clock: Clock, options: IndexStoreOptions) {
+  constructor(files: RunFiles, clock: Clock, options: IndexStoreOptions) {
     this.#files = files;
-    this.#codec = codec;
     this.#clock = clock;
     this.#options = options;
   }
@@ -47,7 +44,7 @@ export class RunBuilder<Value> {
 
   /**
    * Writes all changes in the order of their keys, but no deletion of a key that no run has; undefined when nothing is left to
-   * write. The memtable must not change meanwhile. `DISK_FULL`, `IO_FAILED`.
+   * write. The memtable is packed and must not change meanwhile. `DISK_FULL`, `IO_FAILED`.
    */
   async fromMemtable(memtable: Memtable<Value>, olderRuns: readonly Run[]): Promise<Run | undefined> {
     if (memtable.size === 0) return undefined;
@@ -105,19 +102,17 @@ export class RunBuilder<Value> {
     let superseded = 0;
     let count = 0;
     for (let top = heap.top; top !== undefined; top = heap.top) {
-      const { key } = top;
-      const value = top.value();
+      const { key, table, entry } = top;
       hash.of(key);
       const mayBeOld = (): boolean => olderRuns.some((run) => run.mayContain(hash));
-      if (value === DELETED) {
+      if (table.isDeleted(entry)) {
         if (mayBeOld()) {
           superseded++;
           writer.add(key, hash, undefined, 0, 0);
         }
       } else {
         if (++count % SAMPLE_EVERY === 0 && mayBeOld()) superseded += SAMPLE_EVERY;
-        const bytes = this.#codec.encode(key, value);
-        writer.add(key, hash, bytes, 0, bytes.length);
+        writer.add(key, hash, table.valueBytes(entry), table.valueStart(entry), table.valueEnd(entry));
       }
       if (top.advance()) heap.sink();
       else heap.pop();

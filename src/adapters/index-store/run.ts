@@ -7,6 +7,7 @@
 import type { Disk, DiskFile } from '../../core/ports.js';
 import { BloomFilter, type KeyHash } from './bloom-filter.js';
 import { CHECKSUM_BYTES, blockChecksum, checksumOfAll } from './checksum.js';
+import { Separators } from './separators.js';
 import { corrupt, FOOTER_BYTES, FOOTER_CHECKSUM_AT, readFooter, type RunDescriptor } from './run-format.js';
 
 /** A block that is in no slot of the block cache. */
@@ -22,8 +23,7 @@ export class Run {
   readonly #filter: BloomFilter;
   /** Where each block begins, and where the last ends. */
   readonly #positions: Float64Array;
-  readonly #separators: Buffer;
-  readonly #separatorEnds: Uint32Array;
+  readonly #separators: Separators;
 
   /**
    * `filter` and `index` (which ends with the footer) as they are in the file. `CORRUPT_CHECKPOINT` when they are not what
@@ -53,14 +53,14 @@ export class Run {
     this.slots = new Int32Array(blocks).fill(NO_SLOT);
     this.#filter = new BloomFilter(filter);
     this.#positions = new Float64Array(blocks + 1);
-    this.#separatorEnds = new Uint32Array(blocks);
+    const separatorEnds = new Uint32Array(blocks);
     for (let block = 0; block < blocks; block++) {
       const length = index.readUInt32LE(block * 4);
       this.#positions[block + 1] = this.#positions[block]! + length;
-      this.#separatorEnds[block] = index.readUInt32LE((blocks + block) * 4);
+      separatorEnds[block] = index.readUInt32LE((blocks + block) * 4);
     }
     if (this.#positions[blocks] !== footer.dataBytes) throw fail('has an index that does not fit its blocks');
-    this.#separators = index.subarray(blocks * 8, blocks * 8 + separatorBytes);
+    this.#separators = new Separators(index.subarray(blocks * 8, blocks * 8 + separatorBytes), separatorEnds);
     this.lastKey = index.toString('latin1', footerAt - lastKeyBytes, footerAt);
   }
 
@@ -111,38 +111,9 @@ export class Run {
     return this.#positions[block]!;
   }
 
-  /**
-   * The last block whose separator is `key` or below: the only one that can hold `key`. Binary search; what both bounds share
-   * with the key, everything between them shares too, and is not compared again (Manber, Myers, "Suffix Arrays", 1993).
-   */
+  /** The last block whose separator is `key` or below: the only one that can hold `key`. */
   blockOf(key: string): number {
-    let low = 0;
-    let high = this.blocks;
-    let sharedLow = 0;
-    let sharedHigh = 0;
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      const start = this.#separatorEnds[middle - 1]!;
-      const length = this.#separatorEnds[middle]! - start;
-      let shared = Math.min(sharedLow, sharedHigh);
-      while (
-        shared < length &&
-        shared < key.length &&
-        this.#separators[start + shared] === key.charCodeAt(shared)
-      )
-        shared++;
-      const isAbove =
-        shared < length &&
-        (shared === key.length || this.#separators[start + shared]! > key.charCodeAt(shared));
-      if (isAbove) {
-        high = middle;
-        sharedHigh = shared;
-      } else {
-        low = middle;
-        sharedLow = shared;
-      }
-    }
-    return low;
+    return this.#separators.blockOf(key);
   }
 
   /** Reads a block, at once, to the start of `target`, and checks it. `CORRUPT_CHECKPOINT`, `IO_FAILED`. */
@@ -160,6 +131,14 @@ export class Run {
     const end = bytes.length - CHECKSUM_BYTES;
     if (end < 0 || blockChecksum(bytes.subarray(0, end), position) !== bytes.readBigUInt64LE(end))
       throw corrupt(this.path, position, 'has a block that does not match its checksum');
+  }
+
+  /** Reads several whole blocks, at once, to the start of `target`, unchecked. `CORRUPT_CHECKPOINT`, `IO_FAILED`. */
+  readBlocksSync(first: number, end: number, target: Buffer): void {
+    const position = this.#positions[first]!;
+    const bytes = target.subarray(0, this.#positions[end]! - position);
+    const count = this.#file.readSync(position, bytes);
+    if (count < bytes.length) throw corrupt(this.path, position + count, 'ends too early');
   }
 
   /** Reads several whole blocks to the start of `target`, unchecked. `CORRUPT_CHECKPOINT`, `IO_FAILED`. */

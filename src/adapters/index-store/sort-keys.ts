@@ -16,10 +16,13 @@ const INDEX_MASK = 2 ** INDEX_BITS - 1;
 /** Fewer keys than this are sorted by comparison. */
 const COMPARED_KEYS_MAX = 32;
 
-/** Returns the keys in ascending order; at most 2^24 of them. */
-export function sortKeys(keys: readonly string[]): string[] {
+/** Returns the places of the keys in `keys`, in ascending order of the keys; at most 2^24 of them. */
+export function sortedOrder(keys: readonly string[]): Uint32Array {
   assert(keys.length <= INDEX_MASK + 1, `${keys.length} keys are too many to be sorted at once`);
-  if (keys.length <= COMPARED_KEYS_MAX || isSorted(keys)) return keys.toSorted(compare);
+  const order = new Uint32Array(keys.length);
+  for (let i = 0; i < keys.length; i++) order[i] = i;
+  if (isSorted(keys)) return order;
+  if (keys.length <= COMPARED_KEYS_MAX) return sortByComparison(keys, order);
   const start = sharedPrefixLength(keys);
   const numbers = new BigUint64Array(keys.length);
   const halves = new Uint32Array(numbers.buffer);
@@ -33,30 +36,30 @@ export function sortKeys(keys: readonly string[]): string[] {
       byteAt(key, start + 3);
   }
   numbers.sort();
-  const sorted: string[] = [];
+  for (let i = 0; i < keys.length; i++) order[i] = (halves[2 * i] ?? 0) & INDEX_MASK;
   for (let first = 0; first < keys.length;) {
     let end = first + 1;
     while (end < keys.length && agree(halves, first, end)) end++;
-    if (end - first === 1) sorted.push(keyAt(keys, halves, first));
-    else sortTied(keys, halves, first, end, sorted);
+    if (end - first > 1) sortTied(keys, order.subarray(first, end));
     first = end;
   }
-  return sorted;
+  return order;
 }
 
-/** Appends the keys whose numbers, from `first` to `end`, agree in the bytes of the key. */
-function sortTied(
-  keys: readonly string[],
-  halves: Uint32Array,
-  first: number,
-  end: number,
-  sorted: string[],
-): void {
-  const tied: string[] = [];
-  for (let i = first; i < end; i++) tied.push(keyAt(keys, halves, i));
+/** Sorts the places of keys whose numbers agree in the bytes of the key. */
+function sortTied(keys: readonly string[], tied: Uint32Array): void {
   // When all agree, a key that ends here stands beside longer ones with zeros: only a comparison tells them apart.
-  const ordered = tied.length === keys.length ? tied.sort(compare) : sortKeys(tied);
-  for (const key of ordered) sorted.push(key);
+  if (tied.length === keys.length) {
+    sortByComparison(keys, tied);
+    return;
+  }
+  const places = tied.slice();
+  const order = sortedOrder(Array.from(places, (at) => keys[at] ?? ''));
+  for (let i = 0; i < tied.length; i++) tied[i] = places[order[i] ?? 0] ?? 0;
+}
+
+function sortByComparison(keys: readonly string[], places: Uint32Array): Uint32Array {
+  return places.sort((a, b) => compare(keys[a] ?? '', keys[b] ?? ''));
 }
 
 function agree(halves: Uint32Array, a: number, b: number): boolean {
@@ -64,10 +67,6 @@ function agree(halves: Uint32Array, a: number, b: number): boolean {
     halves[2 * a + 1] === halves[2 * b + 1] &&
     (halves[2 * a] ?? 0) >>> INDEX_BITS === (halves[2 * b] ?? 0) >>> INDEX_BITS
   );
-}
-
-function keyAt(keys: readonly string[], halves: Uint32Array, at: number): string {
-  return keys[(halves[2 * at] ?? 0) & INDEX_MASK] ?? '';
 }
 
 function byteAt(key: string, at: number): number {
