@@ -59,12 +59,20 @@ const context: CliContext = {
         stop: stop.signal,
       });
     } finally {
-      // Everything is closed by now, but a connection to a UFS or a FoundationDB that hangs would keep the process.
-      setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
+      exitSoon();
     }
   },
-  openOffline: (settings) =>
-    openOffline(settings, { version, logger: createLogger({ ...settings, logLevel: 'warn' }) }),
+  openOffline: async (settings) => {
+    try {
+      return await openOffline(settings, {
+        version,
+        logger: createLogger({ ...settings, logLevel: 'warn' }),
+      });
+    } catch (error) {
+      exitSoon();
+      throw error;
+    }
+  },
   openSimulator: async () => (await import('./composition/simulator.js')).openSimulator(version),
   signal: stop.signal,
   abortAfter: (delayMs) => AbortSignal.timeout(delayMs),
@@ -73,6 +81,11 @@ const context: CliContext = {
 };
 
 process.exitCode = await runProgram(context, process.argv.slice(2));
+
+/** Everything is closed by now, but a connection to a UFS or a FoundationDB that hangs would keep the process. */
+function exitSoon(): void {
+  setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
+}
 
 /** On standard error, so that standard output stays readable. */
 function createLogger({ logLevel, logFormat }: Settings): Logger {

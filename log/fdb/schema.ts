@@ -130,6 +130,20 @@ export function metaKey(prefix: Buffer): Buffer {
   return Buffer.concat([prefix, Buffer.from('meta')]);
 }
 
+/** Where the heads of all partitions are, in the order of their numbers. */
+export function headRange(
+  prefix: Buffer,
+  incarnation: bigint,
+): { begin: Buffer; end: Buffer; partitionOf: (key: Buffer) => number } {
+  const first = new PartitionKeys(prefix, incarnation, 0).head;
+  const last = new PartitionKeys(prefix, incarnation, 0xffff).head;
+  return {
+    begin: first,
+    end: Buffer.concat([last, Buffer.alloc(1)]),
+    partitionOf: (key) => key.readUInt16BE(first.length - 2),
+  };
+}
+
 /** The keys of one partition. */
 export class PartitionKeys {
   readonly head: Buffer;

@@ -86,6 +86,14 @@ export async function openDataDirectory(
   }
 }
 
+/** Whose directory it is, without a lock: for those who only look. `DATA_DIRECTORY_UNUSABLE` when it is nobody's. */
+export async function readStoreId(directory: string): Promise<string> {
+  const root = path.resolve(directory);
+  const marker = await readMarker(root);
+  if (marker === undefined) throw unusable(root, `${MARKER} is missing: name the data directory of a server`);
+  return marker.storeId;
+}
+
 function describe(root: string, marker: Marker, release: () => Promise<void>): DataDirectory {
   let released: Promise<void> | undefined;
   return {

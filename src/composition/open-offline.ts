@@ -3,6 +3,9 @@
  * taken, except by `verify`, which opens the store as a server does and so is refused while one runs.
  */
 import path from 'node:path';
+import { readStoreId } from '../adapters/data-directory.js';
+import type { ImportModule } from '../adapters/foundationdb/binding.js';
+import { openFoundationDatabase } from '../adapters/foundationdb/open.js';
 import { openIndexStore } from '../adapters/index-store/open-index-store.js';
 import { NodeDisk } from '../adapters/node-disk.js';
 import { SystemClock } from '../adapters/system-clock.js';
@@ -17,20 +20,31 @@ import { partitionIndexOf } from '../engine/engine-core.js';
 import type { InspectedPartition } from '../engine/inspection/log-inspection.js';
 import { LogInspector } from '../engine/inspection/log-inspector.js';
 import { listPartitions, openReadOnlyLog, type ReadOnlyLog } from '../../log/embedded/read-only-log.js';
+import { openReadOnlyPartitions } from '../../log/fdb/read-only-log.js';
 import { eventToJson } from '../../log/event-json.js';
 import { CONTROL_PARTITION } from '../../log/log-store.js';
 import { RECORD_CODEC } from '../../projections/record-codec.js';
 import type { IndexRecord } from '../../projections/records.js';
 import type { Settings } from '../settings/settings.js';
 import { openEngine } from './open-engine.js';
-import { readPlace } from './log-place.js';
+import { readPlace, type LogPlace } from './log-place.js';
 
 /** A server that takes a checkpoint while the index is opened removes files: then it is opened again. */
 const INDEX_ATTEMPTS_MAX = 5;
+/** Those of a store whose log is in FoundationDB: the control partition, and one for data. */
+const FOUNDATIONDB_PARTITIONS: readonly number[] = [CONTROL_PARTITION, 1];
 
 export interface OfflineContext {
   readonly version: string;
   readonly logger: Logger;
+  /** Instead of `import`, for optional packages. */
+  readonly importModule?: ImportModule;
+}
+
+/** The control partition and the others, wherever the log is. */
+interface OfflineLogs {
+  readonly logs: readonly ReadOnlyLog[];
+  readonly close: () => void;
 }
 
 interface OfflinePartition {
@@ -38,31 +52,72 @@ interface OfflinePartition {
   readonly index: IndexStore<IndexRecord>;
 }
 
-/** `DATA_DIRECTORY_UNUSABLE` when there is no log, `CORRUPT_*`, `UNSUPPORTED_FORMAT`, `IO_FAILED`. */
+/**
+ * `DATA_DIRECTORY_UNUSABLE` when there is no log, `INVALID_SETTING` when it is in a FoundationDB that cannot be used from here,
+ * `CORRUPT_*`, `UNSUPPORTED_FORMAT`, `IO_FAILED`.
+ */
 export async function openOffline(settings: Settings, context: OfflineContext): Promise<OfflineLog> {
   const root = path.resolve(settings.dataDirectory);
   const disk = new ReadOnlyDisk(new NodeDisk(root));
-  const numbers = await listPartitions(disk);
   const place = await readPlace(disk);
-  if (place !== undefined)
-    throw new HeadraceError(
-      'NOT_SUPPORTED',
-      `the log of ${root} is in FoundationDB (${place.clusterFile}, below ${place.keyPrefix}): ask its running server, by --endpoint`,
-    );
+  const numbers = place === undefined ? await listPartitions(disk) : FOUNDATIONDB_PARTITIONS;
   if (!numbers.includes(CONTROL_PARTITION))
     throw new HeadraceError(
       'DATA_DIRECTORY_UNUSABLE',
       `${root} holds no log: name the data directory of a server`,
     );
-  const control = await openReadOnlyLog(disk, CONTROL_PARTITION);
-  const partitions: OfflinePartition[] = [];
+  const indexes = new Map<number, IndexStore<IndexRecord>>();
   // The index first: the log that is read after it is not older.
   for (const number of numbers.filter((candidate) => candidate !== CONTROL_PARTITION))
-    partitions.push({
-      index: await openIndex(disk, number, context.logger),
-      log: await openReadOnlyLog(disk, number),
-    });
-  return offlineLog(control, partitions, settings, context);
+    indexes.set(number, await openIndex(disk, number, context.logger));
+  const { logs, close } =
+    place === undefined
+      ? await openEmbedded(disk, numbers)
+      : await openFoundationDb(root, place, settings, context);
+  const control = logs.find(({ partition }) => partition === CONTROL_PARTITION);
+  if (control === undefined) {
+    close();
+    throw new HeadraceError(
+      'DATA_DIRECTORY_UNUSABLE',
+      `the log of ${root} was never begun: start its server`,
+    );
+  }
+  const partitions = logs.flatMap((log) => {
+    const index = indexes.get(log.partition);
+    return index === undefined ? [] : [{ log, index }];
+  });
+  return offlineLog(control, partitions, settings, context, close);
+}
+
+async function openEmbedded(disk: Disk, numbers: readonly number[]): Promise<OfflineLogs> {
+  const logs: ReadOnlyLog[] = [];
+  for (const number of numbers) logs.push(await openReadOnlyLog(disk, number));
+  return { logs, close: () => undefined };
+}
+
+/** By the cluster file of the settings or, without one, the one with which the server was started last. */
+async function openFoundationDb(
+  root: string,
+  place: LogPlace,
+  settings: Settings,
+  { importModule }: OfflineContext,
+): Promise<OfflineLogs> {
+  const clock = new SystemClock();
+  const storeId = Buffer.from((await readStoreId(root)).replaceAll('-', ''), 'hex').readBigUInt64LE();
+  const database = await openFoundationDatabase({
+    clusterFile: settings.foundationdbClusterFile ?? place.clusterFile,
+    connectTimeoutMs: settings.foundationdbConnectTimeoutMs,
+    clock,
+    ...(importModule === undefined ? {} : { importModule }),
+  });
+  try {
+    const prefix = Buffer.from(place.keyPrefix);
+    const logs = await openReadOnlyPartitions({ database, clock, prefix, storeId });
+    return { logs, close: () => database.close() };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }
 
 function offlineLog(
@@ -70,6 +125,7 @@ function offlineLog(
   partitions: readonly OfflinePartition[],
   settings: Settings,
   context: OfflineContext,
+  close: () => void,
 ): OfflineLog {
   const clock = new SystemClock();
   const inspected: InspectedPartition[] = [...partitions];
@@ -96,6 +152,7 @@ function offlineLog(
     },
     verify: (request) => verify(settings, context, request),
     close: async () => {
+      close();
       for (const { index } of partitions) await index.close();
     },
   };
