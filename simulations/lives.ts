@@ -7,6 +7,7 @@ import { TrainingJob, type CheckpointPlan } from './clients/training-job.js';
 import { Client } from './clients/workload.js';
 import { bytesOf } from './content.js';
 import { diskFaultsOf, storeFaultsOf } from './fault-plan.js';
+import { plantIncident } from './plant-incident.js';
 import type { FoundObject } from './recorder.js';
 import type { Outage } from './scenario.js';
 import type { SimRandom } from './sim-random.js';
@@ -32,10 +33,16 @@ export class Lives {
 
   /** Formats the store and makes the bucket. */
   async begin(): Promise<void> {
-    const { world, scenario } = this.#run;
+    const { world, scenario, recorder } = this.#run;
     await world.start();
     await world.run(world.admin.setPathConfig(scenario.pathConfig));
     await world.run(world.objects.createBucket(scenario.bucket));
+    const { incident } = scenario;
+    if (incident === undefined) return;
+    await world.stop();
+    recorder.trace.line('the state of the incident is put in place');
+    await plantIncident(this.#run, incident.records);
+    await this.start();
   }
 
   /** Clients at work until the process ends, by `death` unless that is drawn; then the next process, and a look at each key. */

@@ -10,6 +10,7 @@ import { KIB, MIB } from '../src/core/units.js';
 import { formatSize, parseSize } from '../src/core/quantities.js';
 import { DISK_RESERVE_BYTES } from '../src/engine/admission.js';
 import type { PathConfigDocument, PathRuleProperties } from '../src/engine/path-config.js';
+import type { Incident, IncidentRecord } from './incident.js';
 import type { Scenario } from './scenario.js';
 
 /** The cache, and what all jobs keep, have no more simulated bytes than this. */
@@ -49,6 +50,7 @@ export function scaled(scenario: Scenario, scale: number): Scenario {
   return {
     ...scenario,
     scale: scenario.scale * scale,
+    incident: scenario.incident && scaledIncident(scenario.incident, divided),
     sizes: { min: divided(sizes.min), max: divided(sizes.max) },
     disk: {
       ...disk,
@@ -74,6 +76,49 @@ export function scaled(scenario: Scenario, scale: number): Scenario {
         : { persist: { ...persist, bytesPerS: persist.bytesPerS / scale } }),
     },
   };
+}
+
+/** For how many bytes one must stand so that an incident's bytes can be made. */
+export function scaleOfIncident({ records }: Incident): number {
+  const heldBytes = records.reduce((sum, record) => sum + bytesOfRecord(record), 0);
+  return 2 ** Math.ceil(Math.log2(Math.max(1, heldBytes / HELD_BYTES_MAX)));
+}
+
+/** What a record takes in the cache. */
+export function bytesOfRecord(record: IncidentRecord): number {
+  switch (record.kind) {
+    case 'object':
+      return record.sizeBytes;
+    case 'upload':
+      return record.parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    case 'write':
+      return record.reservedBytes;
+    case 'delete':
+      return 0;
+  }
+}
+
+function scaledIncident(incident: Incident, divided: (bytes: number) => number): Incident {
+  const records = incident.records.map((record): IncidentRecord => {
+    switch (record.kind) {
+      case 'object': {
+        const partSizes = record.partSizes.map(divided);
+        const sizeBytes =
+          partSizes.length > 0 ? partSizes.reduce((sum, size) => sum + size, 0) : divided(record.sizeBytes);
+        return { ...record, sizeBytes, partSizes };
+      }
+      case 'upload':
+        return {
+          ...record,
+          parts: record.parts.map((part) => ({ ...part, sizeBytes: divided(part.sizeBytes) })),
+        };
+      case 'write':
+        return { ...record, reservedBytes: divided(record.reservedBytes) };
+      case 'delete':
+        return record;
+    }
+  });
+  return { ...incident, records };
 }
 
 function withScaledBudgets(document: PathConfigDocument, scale: number): PathConfigDocument {

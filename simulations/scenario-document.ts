@@ -33,6 +33,9 @@ export interface ScenarioDocument {
   readonly scenario: Scenario;
   /** By key, as in a settings file. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Whether it says what clients do, or takes it from a built-in scenario. */
+  readonly asksForClients: boolean;
+  readonly hasPathConfig: boolean;
 }
 
 const DOCUMENT_CHARACTERS_MAX = MIB;
@@ -116,7 +119,12 @@ function read(text: string): ScenarioDocument {
       base.drainWithinMs,
     ),
   };
-  return { scenario, settings: optional(fields['settings'], settingsOf, {}) };
+  return {
+    scenario,
+    settings: optional(fields['settings'], settingsOf, {}),
+    asksForClients: ['base', 'clients', 'workload'].some((name) => fields[name] !== undefined),
+    hasPathConfig: fields['pathConfig'] !== undefined,
+  };
 }
 
 function baseOf(value: unknown): Scenario {

@@ -8,6 +8,7 @@ import type { PathConfigDocument } from '../src/engine/path-config.js';
 import type { CheckpointPlan } from './clients/training-job.js';
 import type { SizeRange, Workload } from './clients/workload.js';
 import type { FaultRates } from './fault-plan.js';
+import type { Incident } from './incident.js';
 import { BUCKET } from './world.js';
 
 export interface Outage {
@@ -34,6 +35,8 @@ export interface Scenario {
   readonly workload: Workload;
   /** Training jobs beside the clients. */
   readonly checkpoints?: CheckpointPlan | undefined;
+  /** What the first process finds. */
+  readonly incident?: Incident | undefined;
   /** For how many bytes one simulated byte stands: every size above is one of simulated bytes. */
   readonly scale: number;
   readonly disk: {

@@ -25,6 +25,7 @@ import { checkStoreCondition } from '../src/core/store-condition.js';
 import { PART_BYTES_MIN } from '../src/core/object.js';
 import { pageOf } from '../src/core/store-listing.js';
 import { KIB } from '../src/core/units.js';
+import { GatheredBody } from './content.js';
 import type { Scheduler } from './scheduler.js';
 import { WALL_ORIGIN_MS } from './sim-clock.js';
 import { SimMultipart, SimUploads } from './sim-multipart.js';
@@ -63,6 +64,8 @@ export interface SimObjectStoreOptions {
   readonly multipart?: boolean;
   /** What the network carries of bodies, each way; unlimited when undefined. */
   readonly bytesPerS?: number | undefined;
+  /** Its wall time when the simulation begins. */
+  readonly wallOriginMs?: number | undefined;
 }
 
 /** What outlives a process. */
@@ -113,7 +116,7 @@ export class SimObjectStore implements ObjectStore {
       options,
       objects: new SimStoredObjects(() => scheduler.nowMs),
       faults: new StoreFaultPlan(random, options.faults ?? {}),
-      uploads: new SimUploads(() => WALL_ORIGIN_MS + scheduler.nowMs),
+      uploads: new SimUploads(() => (options.wallOriginMs ?? WALL_ORIGIN_MS) + scheduler.nowMs),
       generations: 0,
       calls: new Map(),
       sentBytes: 0,
@@ -171,13 +174,16 @@ export class SimObjectStore implements ObjectStore {
     this.#world.faults.arm(fault, target);
   }
 
-  /** Somebody else puts an object, in this instant; the bucket is made when it is not there. */
-  putOutOfBand(bucket: string, key: string, bytes: Uint8Array): void {
+  /**
+   * Somebody else puts an object, in this instant; the bucket is made when it is not there. The ETag is that of a single put
+   * unless given.
+   */
+  putOutOfBand(bucket: string, key: string, bytes: Uint8Array, etag?: string): HeldObject {
     const { objects, scheduler } = this.#world;
     objects.createBucket(bucket);
     const headers = { system: {}, user: {} };
     const lastModifiedMs = Math.floor(scheduler.nowMs);
-    objects.put({ bucket, key, bytes, headers, etag: undefined, lastModifiedMs, generation: 0 });
+    return objects.put({ bucket, key, bytes, headers, etag, lastModifiedMs, generation: 0 });
   }
 
   deleteOutOfBand(bucket: string, key: string): void {
@@ -351,13 +357,13 @@ export class SimObjectStore implements ObjectStore {
   async #receive(request: StorePutRequest, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const { bucket, key } = request;
     const call: Call = { operation: 'put', bucket, key, write: true };
-    const chunks: Uint8Array[] = [];
+    const gathered = new GatheredBody(request.size);
     for await (const chunk of request.open()) {
       if (signal?.aborted === true) throw aborted(call, false, signal);
-      chunks.push(Uint8Array.from(chunk));
+      gathered.add(chunk);
       await this.#carry('up', chunk.length);
     }
-    const bytes = Buffer.concat(chunks);
+    const bytes = gathered.bytes();
     checkClaims(request, bytes, this.#world.options.partBytesMin ?? PART_BYTES_MIN);
     return bytes;
   }

@@ -19,7 +19,7 @@ import { SimRandom } from './sim-random.js';
 import { Statistics, type Counts } from './statistics.js';
 import { Trace } from './trace.js';
 import { Violation, type Invariant } from './violation.js';
-import { SimWorld, type WorldParts } from './world.js';
+import { SimWorld, type WorldOptions, type WorldParts } from './world.js';
 
 export interface SimulationOptions {
   readonly scenario: Scenario;
@@ -71,6 +71,8 @@ export interface SimulationResult {
   /** Virtual milliseconds. */
   readonly clockMs: number;
   readonly steps: number;
+  /** Virtual milliseconds from the last fault until everything was uploaded. */
+  readonly drainedMs?: number | undefined;
   /** Calls by which the first life changed its disk, and the first recovery. */
   readonly portCalls: { readonly life: number; readonly recovery: number };
   readonly trace?: readonly string[];
@@ -91,6 +93,8 @@ export class Simulation {
   readonly faults: FaultRates;
   readonly portCalls = new PortCallCounter();
   readonly observer: RunObserver;
+  /** Virtual milliseconds from the last fault until everything was uploaded. */
+  drainedMs: number | undefined;
   readonly #options: SimulationOptions;
 
   constructor(parts: WorldParts, options: SimulationOptions) {
@@ -110,7 +114,7 @@ export class Simulation {
       seed: `${scenario.name} ${seed}`,
       engine: { ...engineOf(scenario, this.random.fork('engine')), ...scenario.engine },
       disk: scenario.disk,
-      ufs: scenario.ufs,
+      ...placeOf(scenario),
       observer: {
         onStep: (timeMs, sequence) => {
           if (world.isRunning) checkPinnedLimit(recorder, world.engine);
@@ -196,10 +200,18 @@ export class Simulation {
       nextRandom: world.random.uint32(),
       clockMs: world.scheduler.nowMs,
       steps: world.scheduler.steps,
+      drainedMs: this.drainedMs,
       portCalls: this.portCalls.counts,
       ...(this.#options.keepsTrace === true ? { trace: trace.lines() } : {}),
     };
   }
+}
+
+/** The under-store and the clock; of an incident those of its time. Its parts may be of any size, because sizes are scaled. */
+function placeOf({ ufs, incident }: Scenario): Pick<WorldOptions, 'ufs' | 'clock'> {
+  if (incident === undefined) return { ufs };
+  const wallOriginMs = incident.atMs;
+  return { ufs: { ...ufs, wallOriginMs, partBytesMin: 1 }, clock: { wallOriginMs } };
 }
 
 function engineOf(scenario: Scenario, random: SimRandom): Partial<Engine['core']['options']> {

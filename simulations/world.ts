@@ -18,8 +18,10 @@ import type { Clock, Disk } from '../src/core/ports.js';
 import { HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from '../src/core/units.js';
 import type { EngineOptions } from '../src/engine/engine-core.js';
 import { Engine } from '../src/engine/engine.js';
+import type { SegmentStore } from '../src/engine/segment-store.js';
 import { openSegmentStore } from '../src/engine/segments/segment-files.js';
 import { ArmedFaults, faultyDisk, faultyStore } from './armed-faults.js';
+import { Contents } from './content.js';
 import { Scheduler } from './scheduler.js';
 import { SimClock, type SimClockOptions } from './sim-clock.js';
 import { SimDisk, type SimDiskOptions } from './sim-disk.js';
@@ -55,12 +57,16 @@ export const SMALL_ENGINE: EngineOptions = {
   checkpointChanges: 64,
 };
 
+/** Memory that is taken at each start. */
+const SMALL_INDEX = { blockCacheBytes: 2 * MIB, writeBytes: 32 * KIB };
+
 /** What a simulation runs and may not import: production's index on the simulated disk. */
 export interface WorldParts {
   readonly openIndex: (setup: {
     readonly disk: Disk;
     readonly directory: string;
     readonly codec: IndexCodec<IndexRecord>;
+    readonly options: { readonly blockCacheBytes: number; readonly writeBytes: number };
     readonly clock: Clock;
     readonly logger: Logger;
   }) => Promise<{ readonly store: IndexStore<IndexRecord> }>;
@@ -78,6 +84,12 @@ export interface WorldOptions {
   /** How long it takes to open what a mount points at. */
   readonly mountDelayMs?: number;
   readonly observer?: WorldObserver;
+}
+
+/** Where bytes and events are. */
+export interface WorldStores {
+  readonly segments: SegmentStore;
+  readonly logStore: LogStore;
 }
 
 /** Sees what happens between the engine and its ports, and puts what it wants between them. */
@@ -104,6 +116,8 @@ export class SimWorld {
   /** What the engine logged as warnings and errors, over all generations. */
   readonly logged: LogLine[] = [];
   readonly faults = new ArmedFaults();
+  /** What clients send. */
+  readonly contents = new Contents();
   disk: SimDisk;
   ufs: SimObjectStore;
   clock: SimClock;
@@ -197,28 +211,12 @@ export class SimWorld {
     const disk = observer.wrapDisk?.(whole) ?? whole;
     const logger = this.#logger();
     const random = this.random.fork(`process ${this.#generation}`);
-    const segments = await openSegmentStore({
-      disk,
-      clock,
-      logger,
-      options: { storeId: STORE_ID, smallSegmentBytes: MIB, batchBytes: 512 * KIB },
-    });
-    const embedded = new EmbeddedLogStore({
-      disk,
-      clock,
-      random,
-      logger,
-      options: {
-        segmentBytes: 256 * KIB,
-        firstSegmentBytes: 64 * KIB,
-        retention: { bytes: 0, timeMs: 0 },
-        ...this.#options.log,
-      },
-    });
+    const { segments, logStore: embedded } = await this.#openStores(disk, random);
     const { store: index } = await this.#parts.openIndex({
       disk,
       directory: 'index/p0001',
       codec: RECORD_CODEC,
+      options: SMALL_INDEX,
       clock,
       logger,
     });
@@ -243,6 +241,37 @@ export class SimWorld {
         return { store: unclosable(this.#store()), bucket, prefix };
       },
     });
+  }
+
+  /** Works on the stores of a machine whose process is not running, as a process that dies behind it. */
+  async prepare(work: (stores: WorldStores) => Promise<void>): Promise<void> {
+    const random = this.random.fork(`process ${this.#generation}`);
+    await this.run(this.#openStores(this.disk, random).then(work));
+    this.kill();
+  }
+
+  async #openStores(disk: Disk, random: SimRandom): Promise<WorldStores> {
+    const { clock } = this;
+    const logger = this.#logger();
+    const segments = await openSegmentStore({
+      disk,
+      clock,
+      logger,
+      options: { storeId: STORE_ID, smallSegmentBytes: MIB, batchBytes: 512 * KIB },
+    });
+    const logStore = new EmbeddedLogStore({
+      disk,
+      clock,
+      random,
+      logger,
+      options: {
+        segmentBytes: 256 * KIB,
+        firstSegmentBytes: 64 * KIB,
+        retention: { bytes: 0, timeMs: 0 },
+        ...this.#options.log,
+      },
+    });
+    return { segments, logStore };
   }
 
   /** What `open` gave is the process of now. */

@@ -6,6 +6,7 @@ import { KIB, MIB, MINUTE_MS } from '../../src/core/units.js';
 import { ABSENT } from './register.js';
 import { recount } from './state-rules.js';
 import { checkVersionOrder } from './store-rules.js';
+import type { Scenario } from '../scenario.js';
 import type { Simulation } from '../simulation.js';
 import { Violation } from '../violation.js';
 
@@ -14,13 +15,17 @@ const KEPT_BYTES_MAX = 2 * MIB;
 /** Headers and tables of the files that are kept. */
 const USED_BYTES_MAX = 64 * KIB;
 const RETRIES_TO_DRAIN = 3;
+/** Uploads that a violation names. */
+const WAITING_SHOWN_MAX = 5;
 const LAST_KEY = '\xff';
 /** Uploads in parts that a crash left at the under-store are looked for when their beginning has surely arrived. */
 const FORGOTTEN_WITHIN_MS = 10 * MINUTE_MS;
 
 export async function checkQuiescence(run: Simulation): Promise<void> {
   run.recorder.trace.line('faults have stopped');
+  const beganMs = run.world.scheduler.nowMs;
   await drain(run);
+  run.drainedMs = run.world.scheduler.nowMs - beganMs;
   run.observer.drained?.();
   await abortUploads(run);
   checkConverged(run);
@@ -35,7 +40,33 @@ function drainBoundMs({ scenario, world }: Simulation): number {
   const { persistRetryMaxMs, ufsTimeoutMs, capacityBytes } = world.engine.core.options;
   const transferMs =
     scenario.ufs.bytesPerS === undefined ? 0 : (capacityBytes / scenario.ufs.bytesPerS) * 1000;
-  return RETRIES_TO_DRAIN * (persistRetryMaxMs + ufsTimeoutMs) + 2 * MINUTE_MS + transferMs;
+  return (
+    RETRIES_TO_DRAIN * (persistRetryMaxMs + ufsTimeoutMs) + 2 * MINUTE_MS + transferMs + waitMs(scenario)
+  );
+}
+
+/** How long an incident's last upload has yet to wait for its next attempt. */
+function waitMs({ incident }: Scenario): number {
+  if (incident === undefined) return 0;
+  let latestMs = incident.atMs;
+  for (const record of incident.records)
+    if ('failure' in record && record.failure !== undefined && !record.failure.quarantined)
+      latestMs = Math.max(latestMs, record.failure.nextAttemptAtMs);
+  return latestMs - incident.atMs;
+}
+
+/** The first few that wait, and why. */
+function waitingUploads({ world }: Simulation): string {
+  const waiting: string[] = [];
+  for (const [, record] of world.partition.index.scan('q', 'r')) {
+    if (record.kind !== 'queued' || record.quarantined) continue;
+    const { action, key, attempt, cause, nextAttemptAtMs } = record;
+    const next = nextAttemptAtMs === 0 ? '' : `, next in ${nextAttemptAtMs - world.clock.wallTimeMs()} ms`;
+    const why = attempt === 0 ? 'never tried' : `attempt ${attempt}: ${cause}${next}`;
+    waiting.push(`${action} ${key} (${why})`);
+    if (waiting.length === WAITING_SHOWN_MAX) break;
+  }
+  return waiting.join('; ');
 }
 
 async function drain(run: Simulation): Promise<void> {
@@ -50,7 +81,7 @@ async function drain(run: Simulation): Promise<void> {
       const { pending, quarantined } = world.state.uploads;
       throw new Violation(
         'drains-in-time',
-        `${pending - quarantined} uploads are pending ${boundMs} ms after the last fault`,
+        `${pending - quarantined} uploads are pending ${boundMs} ms after the last fault: ${waitingUploads(run)}`,
         undefined,
         error,
       );

@@ -15,6 +15,17 @@ export interface Simulator {
   readonly mutants: readonly MutantInfo[];
   /** Throws `INVALID_ARGUMENT` or `INVALID_SETTING` with the place of the mistake. */
   prepare(source: ScenarioSource): PreparedScenario;
+  /**
+   * A scenario that goes on from the state of an export; when none was named there are neither clients nor faults. `open` gives the
+   * bytes of the export, from their start each time. Rejects as `prepare` throws, and with what is wrong with the export.
+   */
+  prepareIncident(
+    source: ScenarioSource & {
+      /** No scenario was named. */
+      readonly isQuiet: boolean;
+    },
+    open: () => AsyncIterable<Uint8Array>,
+  ): Promise<PreparedIncident>;
   /** The mutant under its own scenario and a seed: whether it was caught, and by which invariant. */
   runMutant(name: string, seed: string): Promise<RunReport>;
   /** Ends all processes. */
@@ -53,6 +64,25 @@ export interface PreparedScenario {
       readonly stopsAtRefusal: boolean;
     },
   ): Promise<CapacityReport>;
+}
+
+export interface PreparedIncident extends PreparedScenario {
+  readonly incident: {
+    /** Wall time of its last event. */
+    readonly atMs: number;
+    readonly offsets: readonly { readonly partition: number; readonly offset: number }[];
+    /** Whether the export told the whole state. */
+    readonly complete: boolean;
+    readonly objects: number;
+    /** What the under-store has yet to learn, quarantined entries included. */
+    readonly pending: number;
+    readonly quarantined: number;
+    readonly pinnedBytes: number;
+    readonly openWrites: number;
+    readonly openUploads: number;
+    /** For how many bytes one simulated byte stands. */
+    readonly scale: number;
+  };
 }
 
 /** Times are virtual milliseconds since the first client began; bytes are those of the scenario. */
@@ -99,6 +129,8 @@ export interface RunReport {
   readonly nextRandom: number;
   readonly clockMs: number;
   readonly steps: number;
+  /** Virtual milliseconds from the last fault until everything was uploaded. */
+  readonly drainedMs?: number | undefined;
   readonly trace?: readonly string[];
 }
 

@@ -5,20 +5,15 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { PreparedScenario, RunReport, ScenarioSource, Simulator } from '../cli/simulator.js';
+import type { PreparedScenario, RunReport, Simulator } from '../cli/simulator.js';
 import { HeadraceError } from '../core/errors.js';
-import { MIB } from '../core/units.js';
-import { parsePathConfigText } from '../engine/path-config-document.js';
-import { loadSettings, type Settings } from '../settings/settings.js';
 import { MUTANTS } from '../../simulations/mutants.js';
-import { parseScenario } from '../../simulations/scenario-document.js';
-import { SCENARIO_DEFAULTS, SCENARIOS, type Scenario } from '../../simulations/scenario.js';
+import { SCENARIOS, type Scenario } from '../../simulations/scenario.js';
 import { INVARIANTS } from '../../simulations/violation.js';
-import { AUTOMATIC_SHARE, engineOptions } from './open-engine.js';
+import { incidentScenario } from './sim-incident.js';
 import { BrokenSimulation, SimPool } from './sim-pool.js';
+import { asServer, scenarioOf } from './sim-scenario.js';
 
-/** Of a cache whose settings leave its size to the disk. */
-const CAPACITY_BYTES = 16 * MIB;
 /** Mutants whose processes are kept, because each needs its own. */
 const MUTANT_PROCESSES = 1;
 
@@ -43,6 +38,10 @@ export function openSimulator(version: string): Simulator {
     invariants: INVARIANTS,
     mutants: MUTANTS,
     prepare: (source) => prepared(scenarioOf(source, version)),
+    prepareIncident: async (source, open) => {
+      const { scenario, incident } = await incidentScenario(source, open, version);
+      return { ...prepared(scenario), incident };
+    },
     runMutant: (name, seed) => {
       const mutant = MUTANTS.find((candidate) => candidate.name === name);
       const base = SCENARIOS.find((candidate) => candidate.name === mutant?.scenario);
@@ -83,71 +82,6 @@ async function runReport(
       clockMs: 0,
       steps: 0,
     };
-  }
-}
-
-function scenarioOf({ name, document, pathConfig, settings }: ScenarioSource, version: string): Scenario {
-  const read = document === undefined ? undefined : parseScenario(document.path, document.text);
-  const scenario = read?.scenario ?? builtIn(name);
-  const own = ownSettings(read?.settings ?? {}, document?.path ?? name);
-  const effective = settings ?? own;
-  return {
-    ...scenario,
-    ...(pathConfig === undefined ? {} : { pathConfig: readPathConfig(pathConfig) }),
-    ...(effective === undefined
-      ? {}
-      : {
-          engine: engineOptions(
-            effective,
-            version,
-            'simulated',
-            effective.cacheCapacityBytes ??
-              (scenario.disk === SCENARIO_DEFAULTS.disk ? CAPACITY_BYTES : automaticCapacity(scenario)),
-          ),
-          drawsEngine: false,
-        }),
-  };
-}
-
-/** What a scenario leaves open is as a server has it that is told nothing: its cache takes most of the disk. */
-function asServer(scenario: Scenario, version: string): Scenario {
-  if (Object.keys(scenario.engine).length > 0 && !scenario.drawsEngine) return scenario;
-  const settings = loadSettings({ env: {}, flags: [], readText: () => undefined });
-  const capacityBytes = automaticCapacity(scenario);
-  return {
-    ...scenario,
-    engine: { ...engineOptions(settings, version, 'simulated', capacityBytes), ...scenario.engine },
-    drawsEngine: false,
-  };
-}
-
-function automaticCapacity({ disk }: Scenario): number {
-  return Math.floor(disk.capacityBytes * AUTOMATIC_SHARE);
-}
-
-function builtIn(name: string): Scenario {
-  const found = SCENARIOS.find((scenario) => scenario.name === name);
-  if (found !== undefined) return found;
-  const names = SCENARIOS.map((scenario) => scenario.name).join(', ');
-  throw new HeadraceError(
-    'INVALID_ARGUMENT',
-    `there is no scenario "${name}": name a file, or one of ${names} (default: ${SCENARIO_DEFAULTS.name})`,
-  );
-}
-
-/** What a scenario's document sets; undefined when it sets nothing. */
-function ownSettings(given: Readonly<Record<string, string>>, path: string): Settings | undefined {
-  const flags = Object.entries(given).map(([key, text]) => ({ key, text, flag: `settings of ${path}` }));
-  if (flags.length === 0) return undefined;
-  return loadSettings({ env: {}, flags, readText: () => undefined });
-}
-
-function readPathConfig({ path, text }: { path: string; text: string }): Scenario['pathConfig'] {
-  try {
-    return parsePathConfigText(text);
-  } catch (error) {
-    if (!(error instanceof HeadraceError)) throw error;
-    throw new HeadraceError('INVALID_ARGUMENT', `${path}: ${error.message}`, { cause: error });
   }
 }
 

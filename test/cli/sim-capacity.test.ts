@@ -38,6 +38,7 @@ function simulatorOf(needed: number, asked: Asked[] = [], report: Partial<Capaci
     invariants: {},
     mutants: [],
     prepare: () => prepared,
+    prepareIncident: none,
     runMutant: none,
     close: () => undefined,
   };

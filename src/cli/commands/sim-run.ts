@@ -39,7 +39,13 @@ export async function runSeeds(
     bar.update(totals.runs, plan.seeds.length);
     const faults = describeFaults(run.faults);
     if (run.trace !== undefined && !printer.json) for (const line of run.trace) await printer.text(line);
-    if (plan.seeds.length === 1 && !printer.json) await printer.text(`faults: ${faults}`);
+    if (plan.seeds.length === 1 && !printer.json) {
+      await printer.text(`faults: ${faults}`);
+      if (run.drainedMs !== undefined)
+        await printer.text(
+          `everything was uploaded ${(run.drainedMs / 1000).toFixed(1)} s after the faults had stopped`,
+        );
+    }
     const { violation = again === undefined ? undefined : differenceOf(run, again) } = run;
     if (violation === undefined) return;
     bar.stop();

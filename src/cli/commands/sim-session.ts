@@ -2,7 +2,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { CliFailure, EXIT_USAGE, type CliContext } from '../context.js';
 import { Invocation } from '../invocation.js';
-import type { PreparedScenario, Simulator } from '../simulator.js';
+import type { PreparedScenario, ScenarioSource, Simulator } from '../simulator.js';
 import { SimReport } from './sim-report.js';
 
 export interface SimSession {
@@ -49,18 +49,27 @@ export function open({ openSimulator }: CliContext): Promise<Simulator> {
 
 export function prepare(
   { context, simulator }: SimSession,
-  { scenario, pathconfig }: ScenarioOptions,
+  options: ScenarioOptions,
   command: Command,
 ): PreparedScenario {
+  return simulator.prepare(sourceOf(context, options, command));
+}
+
+/** What was asked for, with the texts of its files. */
+export function sourceOf(
+  context: CliContext,
+  { scenario, pathconfig }: ScenarioOptions,
+  command: Command,
+): ScenarioSource {
   const isFile = /[/.]/.test(scenario);
-  return simulator.prepare({
+  return {
     name: scenario,
     ...(isFile ? { document: { path: scenario, text: textOf(context, '--scenario', scenario) } } : {}),
     ...(pathconfig === undefined
       ? {}
       : { pathConfig: { path: pathconfig, text: textOf(context, '--pathconfig', pathconfig) } }),
     ...(configOf(command) === undefined ? {} : { settings: new Invocation(context, command).settings }),
-  });
+  };
 }
 
 /** Only a file that was named: a `headrace.yaml` that happens to be there is none that somebody asked to simulate. */

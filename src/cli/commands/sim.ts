@@ -4,7 +4,9 @@ import { CliFailure, EXIT_USAGE, type CliContext } from '../context.js';
 import { examples, integerOption, Invocation } from '../invocation.js';
 import { crashPoints } from './sim-crash-points.js';
 import { huntMutants } from './sim-mutants.js';
+import type { PreparedScenario } from '../simulator.js';
 import { addCapacityCommand } from './sim-capacity.js';
+import { prepareIncident } from './sim-incident.js';
 import { runSeeds } from './sim-run.js';
 import {
   configOf,
@@ -13,7 +15,9 @@ import {
   prepare,
   SCENARIO_HELP,
   seedOption,
+  sourceOf,
   type ScenarioOptions,
+  type SimSession,
 } from './sim-session.js';
 
 interface RunOptions extends ScenarioOptions {
@@ -21,6 +25,7 @@ interface RunOptions extends ScenarioOptions {
   readonly meta?: boolean;
   readonly trace?: boolean;
   readonly keepGoing?: boolean;
+  readonly from?: string;
 }
 
 export function addSimCommand(program: Command, context: CliContext): void {
@@ -87,6 +92,7 @@ function addRunCommand(sim: Command, context: CliContext): void {
     .option('--runs <count>', 'so many seeds, from --seed on', integerOption(1), 1)
     .option('--scenario <scenario>', SCENARIO_HELP, 'swarm')
     .option('--pathconfig <file>', 'path configuration in the place of the scenario’s')
+    .option('--from <export>', 'go on from the state of what log export wrote')
     .option(
       '--meta',
       'play each seed twice, in two processes: trace, next random number and clock must agree',
@@ -95,13 +101,14 @@ function addRunCommand(sim: Command, context: CliContext): void {
     .option('--keep-going', 'go on after a violation')
     .addHelpText(
       'after',
-      `${examples('sim run --seed 42', 'sim run --runs 1000', 'sim run --scenario ckpt.yaml --runs 200', 'sim run --config headrace.yaml --pathconfig paths.json --runs 100')}
+      `${examples('sim run --seed 42', 'sim run --runs 1000', 'sim run --scenario ckpt.yaml --runs 200', 'sim run --config headrace.yaml --pathconfig paths.json --runs 100', 'sim run --from incident.hrlog --scenario faults.yaml --runs 20')}
 
+With --from there are neither clients nor faults unless --scenario says so.
 With --config the settings of that file are simulated. Exit code 1 on a violation; the line that is printed last repeats it.`,
     )
     .action((options: RunOptions, command: Command) =>
-      inSession(context, command, commandLine(options, command), options.seed, (session) =>
-        runSeeds(session, prepare(session, options, command), {
+      inSession(context, command, commandLine(options, command), options.seed, async (session) =>
+        runSeeds(session, await preparedRun(session, options, command), {
           seeds: seedsFrom(options.seed, options.runs),
           meta: options.meta ?? false,
           keepsTrace: options.trace ?? false,
@@ -111,12 +118,29 @@ With --config the settings of that file are simulated. Exit code 1 on a violatio
     );
 }
 
+async function preparedRun(
+  session: SimSession,
+  options: RunOptions,
+  command: Command,
+): Promise<PreparedScenario> {
+  const { from } = options;
+  if (from === undefined) return prepare(session, options, command);
+  const isQuiet = isScenarioLeftOut(command);
+  return prepareIncident(session, from, sourceOf(session.context, options, command), isQuiet);
+}
+
+function isScenarioLeftOut(command: Command): boolean {
+  return command.getOptionValueSource('scenario') === 'default';
+}
+
 /** The line that repeats a run. */
-function commandLine({ seed, scenario, pathconfig, meta }: RunOptions, command: Command): string {
+function commandLine({ seed, scenario, pathconfig, meta, from }: RunOptions, command: Command): string {
   const config = configOf(command);
+  const isQuiet = from !== undefined && isScenarioLeftOut(command);
   return [
     `sim run --seed ${seed}`,
-    `--scenario ${scenario}`,
+    ...(from === undefined ? [] : [`--from ${from}`]),
+    ...(isQuiet ? [] : [`--scenario ${scenario}`]),
     ...(config === undefined ? [] : [`--config ${config}`]),
     ...(pathconfig === undefined ? [] : [`--pathconfig ${pathconfig}`]),
     ...(meta === true ? ['--meta'] : []),
