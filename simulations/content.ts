@@ -57,51 +57,83 @@ function mixed(value: number): number {
 /** The bytes of a content. Not to be changed: they may be handed out again. */
 export function bytesOfContent(content: Content): Buffer {
   if (content.parts !== undefined) return Buffer.concat(content.parts.map(bytesOfContent));
-  return recentBody(content.seed, content.size).bytes;
-}
-
-interface RecentBody {
-  readonly bytes: Buffer;
-  /** In hex, once it was asked for. */
-  md5: string | undefined;
+  return recentBody(content.seed, content.size);
 }
 
 /** Bodies that were made lately: most are wanted again, to be sent and to be compared. */
-const RECENT = new Map<string, RecentBody>();
-const RECENT_BY_MD5 = new Map<string, RecentBody>();
-const RECENT_BYTES_MAX = 16 * MIB;
+const RECENT = new Map<string, Buffer>();
+const RECENT_BYTES_MAX = 64 * MIB;
 let recentBytes = 0;
+/** Names of bodies by their MD5 in hex, and the other way round. */
+const NAMES = new Map<string, string>();
+const MD5S = new Map<string, string>();
+const NAMES_MAX = 20_000;
 
-function recentBody(seed: number, size: number): RecentBody {
-  const name = `${seed} ${size}`;
+function recentBody(seed: number, size: number): Buffer {
+  const name = nameOf(seed, size);
   const known = RECENT.get(name);
   if (known !== undefined) return known;
-  for (const [oldest, { bytes, md5 }] of RECENT) {
+  for (const [oldest, { length }] of RECENT) {
     if (recentBytes + size <= RECENT_BYTES_MAX) break;
     RECENT.delete(oldest);
-    if (md5 !== undefined) RECENT_BY_MD5.delete(md5);
-    recentBytes -= bytes.length;
+    recentBytes -= length;
   }
-  const body = { bytes: makeBody(seed, size), md5: undefined };
+  const body = makeBody(seed, size);
   RECENT.set(name, body);
   recentBytes += size;
   return body;
 }
 
+function nameOf(seed: number, size: number): string {
+  return `${seed} ${size}`;
+}
+
 /** The content of a single PUT, with the ETag that S3 gives it: the MD5 of the bytes. */
 export function singleContent(seed: number, size: number): Content {
-  const body = recentBody(seed, size);
-  if (body.md5 === undefined) {
-    body.md5 = hexOf(md5OfBytes(body.bytes));
-    RECENT_BY_MD5.set(body.md5, body);
+  const name = nameOf(seed, size);
+  let md5 = MD5S.get(name);
+  if (md5 === undefined) {
+    if (MD5S.size >= NAMES_MAX) {
+      MD5S.clear();
+      NAMES.clear();
+    }
+    md5 = hexOf(md5OfBytes(recentBody(seed, size)));
+    MD5S.set(name, md5);
+    NAMES.set(md5, name);
   }
-  return { seed, size, etag: `"${body.md5}"` };
+  return { seed, size, etag: `"${md5}"` };
+}
+
+/**
+ * The bodies that clients of one world send: no two are alike. They are numbered by size, so that worlds that follow each other in
+ * a process send the same ones, whose MD5 is known then.
+ */
+export class Contents {
+  readonly #made = new Map<number, number>();
+
+  make(size: number): Content {
+    const number = this.#made.get(size) ?? 0;
+    this.#made.set(size, number + 1);
+    return singleContent(number, size);
+  }
+}
+
+/** Larger sizes are drawn from few, so that bodies are met again: powers of two, one byte more, and seven between two of them. */
+const ROUNDED_BYTES_MIN = 16 * KIB;
+const SIZES_PER_DOUBLING = 8;
+
+/** The next lower of the sizes that are drawn, and now and then one byte more. */
+export function roundedSize(size: number): number {
+  if (size < ROUNDED_BYTES_MIN) return size;
+  const step = Math.floor(Math.log2(size / ROUNDED_BYTES_MIN) * SIZES_PER_DOUBLING);
+  const rounded = Math.floor(ROUNDED_BYTES_MIN * 2 ** (step / SIZES_PER_DOUBLING));
+  return step % SIZES_PER_DOUBLING === 0 && size % 2 === 1 ? rounded + 1 : rounded;
 }
 
 /** Whether `bytes` are a body that was made lately and has this MD5, in hex: tells by comparing what would else be hashed. */
 export function isRecentBody(md5: string, bytes: Uint8Array): boolean {
-  const known = RECENT_BY_MD5.get(md5);
-  return known !== undefined && Buffer.compare(known.bytes, bytes) === 0;
+  const known = RECENT.get(NAMES.get(md5) ?? '');
+  return known !== undefined && Buffer.compare(known, bytes) === 0;
 }
 
 /** The content of a multipart upload, with the ETag that S3 gives it: the MD5 of the parts' MD5s, and their number. */
@@ -153,13 +185,29 @@ export async function bytesOf(body: ReadBody): Promise<Buffer> {
     body.release();
     return copy;
   }
-  let bytes = Buffer.allocUnsafeSlow(body.size);
-  let length = 0;
-  for await (const chunk of body.stream) {
-    // Longer than it said: that is for a checker to find.
-    if (length + chunk.length > bytes.length) bytes = Buffer.concat([bytes.subarray(0, length), chunk]);
-    else bytes.set(chunk, length);
-    length += chunk.length;
+  const gathered = new GatheredBody(body.size);
+  for await (const chunk of body.stream) gathered.add(chunk);
+  return gathered.bytes();
+}
+
+/** A body that comes in pieces, each of which may be used again by who gave it. */
+export class GatheredBody {
+  #buffer: Buffer;
+  #length = 0;
+
+  /** As it was announced; it may be another one. */
+  constructor(size: number) {
+    this.#buffer = Buffer.allocUnsafeSlow(size);
   }
-  return bytes.subarray(0, length);
+
+  add(chunk: Uint8Array): void {
+    const end = this.#length + chunk.length;
+    if (end > this.#buffer.length) this.#buffer = Buffer.concat([this.bytes(), chunk]);
+    else this.#buffer.set(chunk, this.#length);
+    this.#length = end;
+  }
+
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
 }

@@ -58,10 +58,10 @@ export class SimFile {
     return this.#visible.read(position, target);
   }
 
-  /** Keeps `bytes`, which nobody else may change, unless the write is durable at once. */
+  /** Takes over `bytes`: nobody may change them any more. */
   write(position: number, bytes: Uint8Array, isDurable: boolean): void {
     if (bytes.length === 0) return;
-    this.#visible.write(position, bytes);
+    this.#visible.write(position, bytes, true);
     if (isDurable) this.#storeDurably(position, bytes);
     else {
       const kept = isZero(bytes) ? undefined : bytes;
@@ -122,7 +122,7 @@ export class SimFile {
     // O_DSYNC also makes the size durable that the data needs, and with it every earlier truncation.
     const truncation = this.#unsynced.findLast((change) => change.kind === 'truncate');
     if (truncation !== undefined) this.commit(truncation.number);
-    this.#durable.write(position, bytes);
+    this.#durable.write(position, bytes, true);
     this.#correctUnsynced(position, bytes);
   }
 
@@ -154,7 +154,7 @@ export class SimFile {
 
 function applyChange(target: SparseBytes, change: Change): void {
   if (change.kind === 'truncate') target.truncate(change.size);
-  else target.write(change.position, change.bytes ?? new Uint8Array(change.length));
+  else target.write(change.position, change.bytes ?? new Uint8Array(change.length), true);
 }
 
 /** Stores some of the sectors: those up to one point, or each with the same chance. */

@@ -15,6 +15,7 @@ import type {
   StorePartRequest,
 } from '../src/core/object-store.js';
 import { HeadraceError } from '../src/core/errors.js';
+import { GatheredBody } from './content.js';
 import type { StoreOperation } from './sim-store-faults.js';
 import { failure, rejected, type SimStoredObjects, withoutBytes } from './sim-stored-objects.js';
 
@@ -85,9 +86,9 @@ export class SimMultipart implements MultipartStore {
   async putPart(request: StorePartRequest, signal?: AbortSignal): Promise<{ etag: string }> {
     const { exchange, carry, uploads } = this.#parts;
     const { bucket, key, uploadId, number, size } = request;
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of request.open()) chunks.push(Uint8Array.from(chunk));
-    const bytes = Buffer.concat(chunks);
+    const gathered = new GatheredBody(size);
+    for await (const chunk of request.open()) gathered.add(chunk);
+    const bytes = gathered.bytes();
     assert(bytes.length === size, `part ${number} of ${key} has ${bytes.length} bytes, not ${size}`);
     await carry(bytes.length);
     return exchange('putPart', bucket, key, signal, () => {

@@ -48,7 +48,8 @@ export class SparseBytes {
     return length;
   }
 
-  write(position: number, bytes: Uint8Array): void {
+  /** What fills a chunk is taken over where `isGiven`: nobody may change it any more but by writing here. */
+  write(position: number, bytes: Uint8Array, isGiven = false): void {
     const end = position + bytes.length;
     for (let at = position; at < end;) {
       const stop = Math.min(endOfChunk(at), end);
@@ -57,6 +58,7 @@ export class SparseBytes {
       const old = this.#chunks.get(index) ?? ZERO_CHUNK;
       const isWhole = piece.length === CHUNK_BYTES;
       if ((isWhole || old === ZERO_CHUNK) && isZero(piece)) this.#chunks.set(index, ZERO_CHUNK);
+      else if (isWhole && isGiven) this.#chunks.set(index, { bytes: piece, owner: undefined });
       else this.#writable(index, old, isWhole).set(piece, at % CHUNK_BYTES);
       at = stop;
     }

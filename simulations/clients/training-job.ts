@@ -4,7 +4,6 @@
  * It keeps to its times, as training does: a checkpoint that takes longer than the time between two makes it leave one out. A file
  * that is refused is not sent again, because the next checkpoint takes its place.
  */
-import { singleContent } from '../content.js';
 import type { Recorder } from '../recorder.js';
 import type { SimRandom } from '../sim-random.js';
 import type { SimWorld } from '../world.js';
@@ -37,11 +36,9 @@ export interface TrainingJobParts {
 export class TrainingJob {
   readonly #parts: TrainingJobParts;
   readonly #stopping = new AbortController();
-  #seeds: number;
 
   constructor(parts: TrainingJobParts) {
     this.#parts = parts;
-    this.#seeds = parts.random.below(2 ** 40);
   }
 
   /** Resolves when it has ended after `stop`; never in a process that dies before. */
@@ -74,14 +71,14 @@ export class TrainingJob {
   }
 
   async #checkpoint(step: number): Promise<void> {
-    const { calls, plan, recorder } = this.#parts;
+    const { calls, plan, recorder, world } = this.#parts;
     const { files, keep, sizeBytes } = plan;
     // Names go round, so that what is remembered of them does not grow with the length of the simulation.
     const names = keep + 1;
     const bytesPerS = plan.bytesPerS === undefined ? undefined : plan.bytesPerS / files;
     const written = await Promise.all(
       this.#keys(step % names).map((key) =>
-        calls.put(key, singleContent(++this.#seeds, sizeBytes), undefined, bytesPerS),
+        calls.put(key, world.contents.make(sizeBytes), undefined, bytesPerS),
       ),
     );
     recorder.statistics.count(

@@ -5,7 +5,7 @@
 import { isErrorCode } from '../../src/core/errors.js';
 import { KIB, MIB } from '../../src/core/units.js';
 import type { PathConfigDocument } from '../../src/engine/path-config.js';
-import { singleContent, type Content } from '../content.js';
+import { roundedSize, type Content } from '../content.js';
 import type { Recorder } from '../recorder.js';
 import type { SimRandom } from '../sim-random.js';
 import type { SimWorld } from '../world.js';
@@ -68,7 +68,6 @@ export class Client {
   readonly #setup: WorkloadSetup;
   readonly #activities: readonly Activity[];
   readonly #weights: readonly number[];
-  #seeds: number;
   /** Which training job it belongs to. */
   readonly #group: number;
   #step = 0;
@@ -86,7 +85,6 @@ export class Client {
     this.#activities = (Object.keys(setup.workload) as Activity[]).sort();
     this.#weights = this.#activities.map((activity) => setup.workload[activity] ?? 0);
     this.#group = parts.random.below(TRAINING_JOBS);
-    this.#seeds = parts.random.below(2 ** 40);
   }
 
   /** Resolves when it has ended after `stop`; never in a process that dies before. */
@@ -140,7 +138,10 @@ export class Client {
           random.below(this.#scaled(500 * KIB)),
         );
       case 'capacityPressure':
-        return calls.put(this.#anyKey(), this.#content(this.#scaled(256 * KIB + random.below(MIB))));
+        return calls.put(
+          this.#anyKey(),
+          this.#content(this.#scaled(roundedSize(256 * KIB + random.below(MIB)))),
+        );
       case 'policyChanges':
         return this.#changePolicy();
       case 'freeSpace':
@@ -165,8 +166,8 @@ export class Client {
         { length: CHECKPOINT_RANKS },
         (_, rank) => `${prefix}ckpt/${number}/job-${this.#group}-rank-${rank}`,
       );
-    const size = this.#random.between(this.#setup.sizes.max / 2, this.#setup.sizes.max);
-    await Promise.all(keysOf(step).map((key) => this.#calls.put(key, this.#content(Math.ceil(size)))));
+    const size = this.#rounded(this.#random.between(this.#setup.sizes.max / 2, this.#setup.sizes.max));
+    await Promise.all(keysOf(step).map((key) => this.#calls.put(key, this.#content(size))));
     if (this.#random.chance(0.5)) await this.#calls.get(keysOf(step)[0] ?? '');
     if (this.#random.chance(0.3)) await this.#calls.deleteMany(keysOf((step + 1) % CHECKPOINT_STEPS));
   }
@@ -233,7 +234,7 @@ export class Client {
   }
 
   #content(size = this.#size()): Content {
-    return singleContent(++this.#seeds, size);
+    return this.#world.contents.make(size);
   }
 
   /** Small ones are more frequent, by their logarithm. */
@@ -241,7 +242,11 @@ export class Client {
     const { min, max } = this.#setup.sizes;
     if (this.#random.chance(0.05)) return min;
     const low = Math.log(Math.max(1, min));
-    return Math.round(Math.exp(this.#random.between(low, Math.log(Math.max(1, max)))));
+    return this.#rounded(Math.exp(this.#random.between(low, Math.log(Math.max(1, max)))));
+  }
+
+  #rounded(size: number): number {
+    return Math.max(this.#setup.sizes.min, roundedSize(Math.round(size)));
   }
 }
 

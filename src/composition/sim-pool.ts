@@ -122,7 +122,7 @@ class Worker {
     switch (message.type) {
       case 'answer':
         this.#finish()?.resolve(message.answer as never);
-        return this.#on.idle();
+        return message.isLast === true ? this.end() : this.#on.idle();
       case 'broken':
         this.#finish()?.reject(new BrokenSimulation(message.message));
         // What a broken simulation left behind must not reach the next one.

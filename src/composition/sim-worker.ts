@@ -11,11 +11,14 @@ export type ToWorker =
   | { readonly type: 'task'; readonly id: number; readonly task: SimTask };
 
 export type FromWorker =
-  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
+  /** `isLast`: the process ends behind it. */
+  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown; readonly isLast?: boolean }
   /** The simulation itself broke: an error that nobody in it awaited, or a mutant that does not fit. */
   | { readonly type: 'broken'; readonly id: number | undefined; readonly message: string };
 
 let current: number | undefined;
+/** What the current task found, while errors are waited for that nobody awaited. */
+let found: unknown;
 let ready: Promise<(task: SimTask) => Promise<unknown>> | undefined;
 
 function send(message: FromWorker): void {
@@ -23,11 +26,18 @@ function send(message: FromWorker): void {
 }
 
 function broken(error: unknown): void {
+  // An invariant says more than the error that followed from its violation.
+  if (current !== undefined && hasViolation(found))
+    return send({ type: 'answer', id: current, answer: found, isLast: true });
   send({
     type: 'broken',
     id: current,
     message: error instanceof Error ? (error.stack ?? error.message) : String(error),
   });
+}
+
+function hasViolation(answer: unknown): boolean {
+  return typeof answer === 'object' && answer !== null && Reflect.get(answer, 'violation') !== undefined;
 }
 
 async function begin(mutant: MutantPatch | undefined): Promise<(task: SimTask) => Promise<unknown>> {
@@ -39,8 +49,9 @@ async function begin(mutant: MutantPatch | undefined): Promise<(task: SimTask) =
 
 async function answer(id: number, task: SimTask): Promise<void> {
   current = id;
+  found = undefined;
   const perform = await ready;
-  const found = await perform?.(task);
+  found = await perform?.(task);
   // An error that nobody awaited is told in a later turn: it belongs to this task.
   await new Promise((resolve) => setImmediate(resolve));
   if (current !== id) return;

@@ -18,10 +18,16 @@ import { FunctionWriter, encodeModule } from './md5-assembler.js';
 
 /** What of the WebAssembly interface is used; the Node types do not declare it. */
 declare const WebAssembly: {
-  Memory: new (descriptor: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
+  Memory: new (descriptor: { initial: number; maximum: number }) => WasmMemory;
   Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
   Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
 };
+
+interface WasmMemory {
+  /** Another one after each growth. */
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
 
 export const LANES_PER_GROUP = 4;
 /** More than two groups were measured and gave nothing: two fill the vector units. */
@@ -35,6 +41,8 @@ const STATE_ADDRESS = 256;
 const GROUP_STATE_BYTES = 64;
 const POINTERS_ADDRESS = 384;
 const WASM_PAGE_BYTES = 65_536;
+/** Enough for small bodies; a process that hashes larger ones together lets it grow. */
+const PAGES_AT_FIRST = 4;
 
 const INITIAL_STATE = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476] as const;
 /** Rotations of the four steps that repeat in each round (RFC 1321, 3.4). */
@@ -184,28 +192,65 @@ function nameOf(groupCount: number): string {
   return `run${groupCount}`;
 }
 
+/** The four words of a message that is not at its end. */
+export type LaneState = Uint32Array;
+
 /** The assembled program with its memory. */
 export class Md5Kernel {
-  /** All of the memory. Messages go behind `MESSAGES_ADDRESS`. */
-  readonly bytes: Buffer;
-  readonly #words: Uint32Array;
+  readonly #memory: WasmMemory;
+  readonly #pagesMax: number;
   readonly #run: readonly ((blocks: number) => void)[];
+  #bytes: Buffer;
+  #words: Uint32Array;
 
-  /** Throws where the processor has no SIMD. `messageBytes`: room for messages. */
-  constructor(messageBytes: number) {
-    const pages = Math.ceil((MESSAGES_ADDRESS + messageBytes) / WASM_PAGE_BYTES);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    this.bytes = Buffer.from(memory.buffer);
-    this.#words = new Uint32Array(memory.buffer);
+  /** Throws where the processor has no SIMD. `messageBytesMax`: room for messages that it may grow to. */
+  constructor(messageBytesMax: number) {
+    this.#pagesMax = Math.ceil((MESSAGES_ADDRESS + messageBytesMax) / WASM_PAGE_BYTES);
+    const initial = Math.min(PAGES_AT_FIRST, this.#pagesMax);
+    this.#memory = new WebAssembly.Memory({ initial, maximum: this.#pagesMax });
+    this.#bytes = Buffer.from(this.#memory.buffer);
+    this.#words = new Uint32Array(this.#memory.buffer);
     this.#words.set(constants(), CONSTANTS_ADDRESS / 4);
     compiled ??= compile();
-    const { exports } = new WebAssembly.Instance(compiled, { host: { memory } });
+    const { exports } = new WebAssembly.Instance(compiled, { host: { memory: this.#memory } });
     this.#run = GROUP_COUNTS.map((count) => exports[nameOf(count)] as (blocks: number) => void);
+  }
+
+  /** All of the memory, until it grows. Messages go behind `MESSAGES_ADDRESS`. */
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /** Whether there is room for messages up to this address; what was in the memory stays. */
+  reach(end: number): boolean {
+    const { length } = this.#bytes;
+    if (end <= length) return true;
+    const pages = Math.ceil(Math.max(end, 2 * length) / WASM_PAGE_BYTES);
+    if (end > this.#pagesMax * WASM_PAGE_BYTES) return false;
+    this.#memory.grow(Math.min(pages, this.#pagesMax) - length / WASM_PAGE_BYTES);
+    this.#bytes = Buffer.from(this.#memory.buffer);
+    this.#words = new Uint32Array(this.#memory.buffer);
+    return true;
   }
 
   /** Starts a new message in a lane. */
   start(lane: number): void {
     for (let n = 0; n < 4; n++) this.#words[this.#stateIndex(lane, n)] = INITIAL_STATE[n] ?? 0;
+  }
+
+  /** What a message begins with, for `load`. */
+  newState(): LaneState {
+    return Uint32Array.from(INITIAL_STATE);
+  }
+
+  /** Continues in a lane what was left by `save`. */
+  load(lane: number, state: LaneState): void {
+    for (let n = 0; n < 4; n++) this.#words[this.#stateIndex(lane, n)] = state[n] ?? 0;
+  }
+
+  /** Takes what a lane has come to, so that the lane can be used for another message. */
+  save(lane: number, state: LaneState): void {
+    for (let n = 0; n < 4; n++) state[n] = this.#words[this.#stateIndex(lane, n)] ?? 0;
   }
 
   /** Continues in lane `to` what was begun in lane `from`. */

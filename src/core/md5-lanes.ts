@@ -36,7 +36,7 @@ interface Lane {
 export class Md5Lanes {
   readonly #nextTurn: (callback: () => void) => void;
   readonly #kernel: Md5Kernel | undefined;
-  readonly #memory: Buffer;
+  #memory: Buffer;
   #bodies: Body[] = [];
   #used = MESSAGES_ADDRESS;
   #scheduled = false;
@@ -57,7 +57,7 @@ export class Md5Lanes {
     if (size > MD5_LANES_BODY_BYTES_MAX)
       assert(false, `a body of ${size} bytes is too large to be hashed together with others`);
     const blocks = Math.ceil((size + PADDING_BYTES_MIN) / BLOCK_BYTES);
-    if (this.#used + blocks * BLOCK_BYTES > this.#memory.length) this.#flush();
+    if (this.#used + blocks * BLOCK_BYTES > this.#memory.length) this.#makeRoom(blocks * BLOCK_BYTES);
     const address = this.#used;
     this.#used += blocks * BLOCK_BYTES;
     this.#copy(chunks, address, size);
@@ -70,6 +70,15 @@ export class Md5Lanes {
         this.#flush();
       });
     }
+  }
+
+  #makeRoom(sizeBytes: number): void {
+    const kernel = this.#kernel;
+    if (kernel?.reach(this.#used + sizeBytes) !== true) {
+      this.#flush();
+      kernel?.reach(this.#used + sizeBytes);
+    }
+    this.#memory = kernel?.bytes ?? this.#memory;
   }
 
   #copy(chunks: readonly Uint8Array[], address: number, size: number): void {
