@@ -3,7 +3,8 @@
  * reference, "Authenticating requests").
  *
  * Signatures are compared in constant time. A header is good for 15 minutes around its time, a presigned URL until it expires.
- * Every `x-amz-*` header that came must have been signed, so that nobody on the way can add a meaning to a request.
+ * No verdict is remembered, only what texts mean: a key that was disabled ends its URLs at once, and a table of signatures that
+ * were right would tell by its speed what they are. Every `x-amz-*` header that came must have been signed, so that nobody on the way can add a meaning to a request.
  */
 import type { Clock } from '../../core/ports.js';
 import { MINUTE_MS, SECOND_MS } from '../../core/units.js';

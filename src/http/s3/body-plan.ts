@@ -44,8 +44,11 @@ export interface BodyPlanOptions {
 export function planBody(headers: IncomingHttpHeaders, options: BodyPlanOptions = {}): BodyPlan {
   const { chunks, sizeMax = PART_BYTES_MAX, checksumOfBody = true } = options;
   const contentLength = headers['content-length'];
-  if (contentLength === undefined && headers['transfer-encoding'] === undefined)
-    throw new S3Error('MissingContentLength');
+  const coding = headers['transfer-encoding'];
+  if (contentLength === undefined && coding === undefined) throw new S3Error('MissingContentLength');
+  // The parser undoes `chunked` alone: what else was done to the body would be stored with it (RFC 9112, section 6.1).
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked')
+    throw notImplemented(`The transfer coding "${coding}"`);
   const wireSize = contentLength === undefined ? undefined : Number(contentLength);
   const payload = headers['x-amz-content-sha256'];
   const payloadText = typeof payload === 'string' ? payload : options.payload;

@@ -4,6 +4,7 @@
  * The routes are S3's: the method, how deep the path goes, and the first query parameter that names a subresource. A
  * subresource that S3 knows and Headrace does not is refused by name; a parameter that S3 does not know is ignored, as S3 does.
  */
+import type { IncomingMessage } from 'node:http';
 import { KEY_BYTES_MAX } from '../../core/object.js';
 import { answer } from './answer.js';
 import { authorize } from './authorize.js';
@@ -50,6 +51,7 @@ export function dispatch(exchange: Exchange): void {
     const target = parseTarget(request.url ?? '', headers.host, context.options.domains);
     exchange.target = target;
     if (exchange.refusal !== undefined) throw exchange.refusal;
+    checkHost(request);
     if (method === 'OPTIONS') preflight(exchange);
     else if (headers.origin !== undefined && target.bucket !== '')
       withCorsHeaders(exchange, headers.origin, () => run(exchange));
@@ -57,6 +59,16 @@ export function dispatch(exchange: Exchange): void {
   } catch (error) {
     exchange.fail(error);
   }
+}
+
+/** A request that two servers could take for different hosts is one that somebody else hid in another's (RFC 9112, section 3.2). */
+function checkHost({ headers, rawHeaders, httpVersion }: IncomingMessage): void {
+  if (headers.host === undefined && httpVersion === '1.1')
+    throw new S3Error('BadRequest', 'A request of HTTP/1.1 needs a Host header.');
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts++;
+  if (hosts > 1) throw new S3Error('BadRequest', 'A request has one Host header.');
 }
 
 function run(exchange: Exchange): void {
@@ -71,6 +83,7 @@ function run(exchange: Exchange): void {
       headers,
       rawHeaders: request.rawHeaders,
     });
+    if (target.hoisted !== undefined) exchange.headers = { ...target.hoisted, ...headers };
     if (target.bucket === '' && target.key !== '') throw new S3Error('InvalidBucketName');
     checkKey(target.key);
     checkExpectedOwner(exchange);

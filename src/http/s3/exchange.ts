@@ -20,20 +20,12 @@ import { dropRest } from './drop-rest.js';
 import { errorDocument } from './error-document.js';
 import { toS3Error } from './error-mapper.js';
 import { logFailure, logRequest, offsetIn } from './request-log.js';
-import type { RequestTarget } from './request-target.js';
+import { NOWHERE, type RequestTarget } from './request-target.js';
 import { S3Error } from './s3-error.js';
 
 /** A rest of a body that is read after the answer to keep the connection. */
 const DRAIN_BYTES_MAX = 256 * KIB;
 
-const NOWHERE: RequestTarget = {
-  rawPath: '',
-  rawQuery: '',
-  bucket: '',
-  key: '',
-  query: new Map(),
-  signing: undefined,
-};
 const NO_HEADERS: readonly string[] = [];
 const ANONYMOUS: Identity = { accessKeyId: undefined, user: undefined };
 
@@ -41,7 +33,8 @@ export class Exchange {
   readonly context: S3Context;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly headers: IncomingHttpHeaders;
+  /** Those that came; once it is known who asks, also those that a presigned URL brings in its query. */
+  headers: IncomingHttpHeaders;
   readonly method: string;
   readonly requestId: string;
   target: RequestTarget = NOWHERE;

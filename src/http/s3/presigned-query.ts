@@ -7,6 +7,8 @@
  *
  * Anybody may fill what is remembered, so it is small: at most 1 MiB of texts, the oldest forgotten first.
  */
+import { invalidArgument } from './s3-error.js';
+
 const SIGNATURE = 'X-Amz-Signature=';
 /** Any other value is no signature and stays a parameter like others. */
 const SIGNATURE_CHARACTERS = 64;
@@ -21,6 +23,17 @@ const SIGNING_PARAMETERS = new Set(
     .map((name) => `X-Amz-${name}`),
 );
 
+/**
+ * Headers of S3 that a client put into the query of a presigned URL, so that whoever uses it need not send them: SDKs do so with
+ * metadata, tags, lists and checksums. Lower-case names; values are byte strings, as those of headers.
+ */
+export type HoistedHeaders = Readonly<Record<string, string>>;
+const HOISTED = /^x-amz-[\w-]+$/;
+/** No control characters: they could end a header early. */
+const HEADER_TEXT = /^[\t\x20-\x7e\x80-\u{10ffff}]*$/u;
+const OUTER_SPACES = /^[ \t]+|[ \t]+$/g;
+const SIGNING_NAMES = new Set([...SIGNING_PARAMETERS].map((name) => name.toLowerCase()));
+
 export type Parameters = ReadonlyMap<string, string>;
 
 /** What a query says. Shared by all requests that have the same, as long as it is remembered. */
@@ -29,6 +42,8 @@ export interface QueryMeaning {
   readonly query: Parameters;
   /** What proves who asks, in a presigned URL; undefined in any other. */
   readonly signing: Parameters | undefined;
+  /** Headers that came in the query of a presigned URL; undefined for none. */
+  readonly hoisted: HoistedHeaders | undefined;
 }
 
 const queries = new Map<string, QueryMeaning>();
@@ -51,7 +66,7 @@ function cutOut(rawQuery: string, start: number): string {
   return before < 0 ? rawQuery.slice(end + 1) : rawQuery.slice(0, before) + rawQuery.slice(end);
 }
 
-/** What a query says, without the signature that `signatureOfQuery` returns. Throws what `parse` throws. */
+/** What a query says, without the signature that `signatureOfQuery` returns. Throws InvalidArgument, and what `parse` throws. */
 export function meaningOf(rawQuery: string, parse: (query: string) => Map<string, string>): QueryMeaning {
   const start = findSignature(rawQuery);
   if (start < 0) return split(parse(rawQuery), false);
@@ -68,14 +83,25 @@ export function meaningOf(rawQuery: string, parse: (query: string) => Map<string
 
 function split(parameters: Map<string, string>, isSigned: boolean): QueryMeaning {
   if (!isSigned && !parameters.has('X-Amz-Algorithm') && !parameters.has('X-Amz-Signature'))
-    return { query: parameters, signing: undefined };
+    return { query: parameters, signing: undefined, hoisted: undefined };
   const signing = new Map<string, string>();
+  let hoisted: Record<string, string> | undefined;
   for (const [name, value] of parameters) {
-    if (!SIGNING_PARAMETERS.has(name)) continue;
-    signing.set(name, value);
+    const header = name.toLowerCase();
+    if (SIGNING_PARAMETERS.has(name)) signing.set(name, value);
+    else if (HOISTED.test(header) && !SIGNING_NAMES.has(header))
+      (hoisted ??= {})[header] ??= headerValue(name, value);
+    else continue;
     parameters.delete(name);
   }
-  return { query: parameters, signing };
+  return { query: parameters, signing, hoisted };
+}
+
+/** Throws InvalidArgument. */
+function headerValue(name: string, text: string): string {
+  if (!HEADER_TEXT.test(text))
+    throw invalidArgument(`The value of ${name} has characters that no header may have.`, name, text);
+  return Buffer.from(text, 'utf8').toString('latin1').replaceAll(OUTER_SPACES, '');
 }
 
 function forgetOldest(): void {

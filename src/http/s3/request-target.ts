@@ -5,7 +5,7 @@
  * is not used. Percent-encoding is undone once; what is not UTF-8 then is refused. `+` is a plus sign in the path and a
  * space in the query, as S3 has it.
  */
-import { meaningOf, type Parameters, type QueryMeaning } from './presigned-query.js';
+import { meaningOf, type HoistedHeaders, type Parameters, type QueryMeaning } from './presigned-query.js';
 import { S3Error } from './s3-error.js';
 
 /** Query parameters of one request; far more than any S3 operation has. */
@@ -24,9 +24,13 @@ export interface RequestTarget {
   readonly query: Parameters;
   /** Those that sign a presigned URL, but for the signature; undefined in any other. */
   readonly signing: Parameters | undefined;
+  /** Headers that a presigned URL brings in its query; undefined for none. */
+  readonly hoisted: HoistedHeaders | undefined;
 }
 
-const NO_QUERY: QueryMeaning = { query: new Map(), signing: undefined };
+const NO_QUERY: QueryMeaning = { query: new Map(), signing: undefined, hoisted: undefined };
+/** Of what was not understood. */
+export const NOWHERE: RequestTarget = { rawPath: '', rawQuery: '', bucket: '', key: '', ...NO_QUERY };
 const PLAIN = /^[\x21-\x24\x26-\x7e]*$/;
 const ASCII = /^[\0-\x7f]*$/;
 const NOT_ASCII = /[\x80-\xff]/g;
@@ -44,14 +48,22 @@ export function parseTarget(
   const queryAt = target.indexOf('?');
   const rawPath = queryAt < 0 ? target : target.slice(0, queryAt);
   const rawQuery = queryAt < 0 ? '' : target.slice(queryAt + 1);
-  const { query, signing } = rawQuery === '' ? NO_QUERY : meaningOf(rawQuery, parseQuery);
+  const { query, signing, hoisted } = rawQuery === '' ? NO_QUERY : meaningOf(rawQuery, parseQuery);
   const hostBucket = domains.length === 0 || host === undefined ? undefined : bucketOfHost(host, domains);
   if (hostBucket !== undefined)
-    return { rawPath, rawQuery, bucket: hostBucket, key: decodePath(rawPath.slice(1)), query, signing };
+    return {
+      rawPath,
+      rawQuery,
+      bucket: hostBucket,
+      key: decodePath(rawPath.slice(1)),
+      query,
+      signing,
+      hoisted,
+    };
   const slash = rawPath.indexOf('/', 1);
   const bucket = decodePath(slash < 0 ? rawPath.slice(1) : rawPath.slice(1, slash));
   const key = slash < 0 ? '' : decodePath(rawPath.slice(slash + 1));
-  return { rawPath, rawQuery, bucket, key, query, signing };
+  return { rawPath, rawQuery, bucket, key, query, signing, hoisted };
 }
 
 /** Clients of a proxy send the whole URL; the part before the path is dropped. */

@@ -7,7 +7,7 @@
  * Limits: connections, size of a request's head, time for it to arrive, time without progress, pipelined requests, bytes
  * of small bodies in memory, size of XML. A client that goes away is noticed by its connection, once for all that it had asked for.
  */
-import { createServer } from 'node:http';
+import { createServer, STATUS_CODES } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -24,6 +24,7 @@ import { Connection } from './connection.js';
 import type { AnswerObserver, S3Context } from './context.js';
 import { errorDocument } from './error-document.js';
 import { Exchange } from './exchange.js';
+import { NOWHERE } from './request-target.js';
 import { S3_SERVER_DEFAULTS } from './options.js';
 import type { S3ServerOptions } from './options.js';
 import { RequestIds } from './request-ids.js';
@@ -92,6 +93,8 @@ class NodeS3Server implements S3Server {
     };
     const serverOptions = {
       maxHeaderSize: options.headerBytesMax,
+      // The dispatcher looks for it: node:http would refuse without a word of S3.
+      requireHostHeader: false,
       keepAliveTimeout: options.keepAliveTimeoutMs,
       headersTimeout: options.headersTimeoutMs,
       connectionsCheckingInterval: Math.min(HEADS_CHECK_INTERVAL_MS, options.headersTimeoutMs),
@@ -142,6 +145,11 @@ class NodeS3Server implements S3Server {
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       this.#clientError(error, socket as Socket);
     });
+    // Without a listener node:http would cut the connection.
+    server.on('connect', (_request, socket) => {
+      socket.on('error', () => socket.destroy());
+      this.#refuse(new S3Error('MethodNotAllowed'), socket as Socket);
+    });
   }
 
   /** node:http knows nothing of a connection before its handshake is done, so that a stop has to end it here. */
@@ -176,7 +184,11 @@ class NodeS3Server implements S3Server {
       socket.destroy();
       return;
     }
-    const failure = describeClientError(error);
+    this.#refuse(describeClientError(error), socket);
+  }
+
+  /** The last answer on a connection, unless one is being given: then it ends with that. */
+  #refuse(failure: S3Error, socket: Socket): void {
     const connection = this.#connections.get(socket);
     if (connection?.broken(failure) === true) return;
     const requestId = this.#context.requestIds.next();
@@ -236,10 +248,9 @@ function describeClientError(error: NodeJS.ErrnoException): S3Error {
 
 /** An answer to what never became a request. */
 function rawAnswer(error: S3Error, requestId: string, context: S3Context): string {
-  const target = { rawPath: '', rawQuery: '', bucket: '', key: '', query: new Map(), signing: undefined };
-  const body = errorDocument(error, { target, requestId, context });
+  const body = errorDocument(error, { target: NOWHERE, requestId, context });
   return [
-    `HTTP/1.1 ${error.status} Bad Request`,
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}`,
     `x-amz-request-id: ${requestId}`,
     'Server: Headrace',
     'Content-Type: application/xml',

@@ -72,6 +72,33 @@ void t.test('authentication: a presigned URL needs no other header', async (t) =
   t.match(await (await fetch(`${url}/bucket/a%20b?${old}`)).text(), 'Request has expired');
 });
 
+void t.test(
+  'authentication: headers in the query of a presigned URL are as if they had been sent',
+  async (t) => {
+    const { url, host, signer, objects } = await startSigned(t);
+    const address = { bucket: 'bucket', key: 'k' };
+    const put = (query: Record<string, string>, headers: Record<string, string> = {}): Promise<Response> => {
+      const signed = presign(signer, { method: 'PUT', path: '/bucket/k', query, headers: { host } }, 60);
+      return fetch(`${url}/bucket/k?${signed}`, { method: 'PUT', body: 'hello', headers });
+    };
+    const crc = checksumOf('CRC32', [Buffer.from('hello')]);
+    const wrong = await put({ 'x-amz-checksum-crc32': 'AAAAAA==', 'x-amz-sdk-checksum-algorithm': 'CRC32' });
+    t.match(await wrong.text(), '<Code>BadDigest</Code>');
+    t.match(await (await put({ 'x-amz-server-side-encryption': 'AES256' })).text(), 'NotImplemented');
+    await t.rejects(objects.headObject(address), { code: 'NO_SUCH_KEY' });
+    const sent = await put({ 'x-amz-checksum-crc32': crc, 'x-amz-meta-a': 'b', 'X-Amz-Tagging': 'c=d' });
+    t.equal(sent.status, 200);
+    t.match(await objects.headObject(address), {
+      checksum: { algorithm: 'CRC32', value: crc },
+      headers: { user: { a: 'b' }, tags: { c: 'd' } },
+    });
+    t.match(
+      await (await put({ 'x-amz-meta-a': 'b' }, { 'x-amz-meta-a': 'c' })).text(),
+      'which were not signed',
+    );
+  },
+);
+
 void t.test('authentication: a body that is not the one that was signed is refused', async (t) => {
   const { url, host, signer, objects } = await startSigned(t);
   const payload = createHash('sha256').update('hello').digest('hex');

@@ -10,7 +10,15 @@ import { throwsS3 } from '../../support/throws-s3.js';
 
 const ASKING = {
   identity: { accessKeyId: undefined, user: undefined },
-  target: { rawPath: '', rawQuery: '', bucket: 'bucket', key: 'k', query: new Map(), signing: undefined },
+  target: {
+    rawPath: '',
+    rawQuery: '',
+    bucket: 'bucket',
+    key: 'k',
+    query: new Map(),
+    signing: undefined,
+    hoisted: undefined,
+  },
   context: { access: OPEN_ACCESS, options: S3_SERVER_DEFAULTS },
 };
 

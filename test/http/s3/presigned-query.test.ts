@@ -4,9 +4,11 @@ import {
   meaningOf,
   signatureOfQuery,
   withoutSignature,
+  type HoistedHeaders,
   type QueryMeaning,
 } from '../../../src/http/s3/presigned-query.js';
 import { parseQuery } from '../../../src/http/s3/request-target.js';
+import { throwsS3 } from '../../support/throws-s3.js';
 
 const SIGNATURE = 'ab'.repeat(32);
 const meaning = (query: string): QueryMeaning => meaningOf(query, parseQuery);
@@ -60,21 +62,29 @@ void t.test(
     const signing =
       'X-Amz-Algorithm=A&X-Amz-Credential=C&X-Amz-Date=D&X-Amz-Expires=5&X-Amz-SignedHeaders=host';
     const signed = meaning(`acl&${signing}&X-Amz-Signature=${SIGNATURE}&x-amz-meta-a=b`);
-    t.same(
-      [...signed.query],
-      [
-        ['acl', ''],
-        ['x-amz-meta-a', 'b'],
-      ],
-    );
+    t.same([...signed.query], [['acl', '']]);
+    t.same(signed.hoisted, { 'x-amz-meta-a': 'b' });
     t.same(
       [...(signed.signing?.keys() ?? [])],
       ['X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Date', 'X-Amz-Expires', 'X-Amz-SignedHeaders'],
     );
     t.ok(meaning(`X-Amz-Signature=${SIGNATURE}`).signing, 'a signature alone asks to be looked at');
     t.ok(meaning('X-Amz-Algorithm=A').signing);
-    const other = meaning('X-Amz-Date=D&prefix=p');
+    const other = meaning('X-Amz-Date=D&prefix=p&x-amz-acl=private');
     t.equal(other.signing, undefined);
-    t.same([...other.query.keys()], ['X-Amz-Date', 'prefix']);
+    t.same([...other.query.keys()], ['X-Amz-Date', 'prefix', 'x-amz-acl']);
+    t.equal(other.hoisted, undefined);
   },
 );
+
+void t.test('presigned query: headers in it are as on the wire, and never what signs', async (t) => {
+  const hoisted = (query: string): HoistedHeaders | undefined =>
+    meaning(`${query}&X-Amz-Signature=${SIGNATURE}`).hoisted;
+  t.same(hoisted('X-Amz-Meta-Name=gr%C3%BCn+&x-amz-meta-name=2&x-amz-acl=public-read'), {
+    'x-amz-meta-name': Buffer.from('grün').toString('latin1'),
+    'x-amz-acl': 'public-read',
+  });
+  t.equal(hoisted('x-amz-date=D&x-amz-content-sha256=0&x-amz-security-token=t&x-id=PutObject'), undefined);
+  for (const value of ['%0D%0AEvil:%201', '%00', '%7F'])
+    throwsS3(t, () => hoisted(`x-amz-meta-a=${value}`), 'InvalidArgument', value);
+});

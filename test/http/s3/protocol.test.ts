@@ -214,3 +214,42 @@ void t.test('protocol: a key of the client’s own is refused by every request a
       t.equal((await fetch(url + path, { method, headers })).status, 501, `${method} ${path} ${part}`);
     }
 });
+
+void t.test('protocol: a request of HTTP/1.1 has one Host header', async (t) => {
+  const { port } = await startEndpoint(t);
+  const raw = openRaw(t, port);
+  for (const hosts of ['', `${HOST}host: other\r\n`]) {
+    raw.send(`GET /bucket HTTP/1.1\r\n${hosts}\r\n`);
+    const answer = await raw.answer();
+    t.equal(answer.status, 400);
+    t.equal(codeOf(answer), 'BadRequest');
+    t.ok(answer.headers.get('x-amz-request-id'));
+  }
+  raw.send(`GET /bucket HTTP/1.1\r\n${HOST}\r\n`);
+  t.equal((await raw.answer()).status, 200, 'the connection goes on');
+});
+
+void t.test('protocol: a body in another coding than chunks is refused and not stored', async (t) => {
+  const { port } = await startEndpoint(t);
+  const raw = openRaw(t, port);
+  const chunks = '2\r\nab\r\n0\r\n\r\n';
+  raw.send(`PUT /bucket/k HTTP/1.1\r\n${HOST}Transfer-Encoding: gzip, chunked\r\n\r\n${chunks}`);
+  const answer = await raw.answer();
+  t.equal(answer.status, 501);
+  t.equal(codeOf(answer), 'NotImplemented');
+  const next = openRaw(t, port);
+  next.send(`GET /bucket/k HTTP/1.1\r\n${HOST}\r\n`);
+  t.equal((await next.answer()).status, 404);
+  next.send(`PUT /bucket/k HTTP/1.1\r\n${HOST}Transfer-Encoding: Chunked\r\n\r\n${chunks}`);
+  t.equal((await next.answer()).status, 200);
+});
+
+void t.test('protocol: CONNECT is refused as other methods are, and the connection closed', async (t) => {
+  const { port } = await startEndpoint(t);
+  const raw = openRaw(t, port);
+  raw.send('CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n\r\n');
+  const answer = await raw.answer();
+  t.match(answer.head, /^HTTP\/1.1 405 Method Not Allowed/);
+  t.equal(codeOf(answer), 'MethodNotAllowed');
+  t.equal((await raw.ended()).length, 0);
+});

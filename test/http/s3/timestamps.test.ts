@@ -37,6 +37,7 @@ void t.test('timestamps: the three formats of HTTP mean the same', async (t) => 
   const ms = Date.UTC(1994, 10, 6, 8, 49, 37);
   for (const text of [
     'Sun, 06 Nov 1994 08:49:37 GMT',
+    'Sun, 06 Nov 1994 08:49:37 -0000',
     'Sunday, 06-Nov-94 08:49:37 GMT',
     'Sun Nov  6 08:49:37 1994',
     '1994-11-06T08:49:37Z',
