@@ -20,6 +20,10 @@ export class SystemClock implements Clock {
     return performance.now();
   }
 
+  busyTimeMs(): number {
+    return performance.eventLoopUtilization().active;
+  }
+
   schedule(delayMs: number, callback: () => void): Cancel {
     assert(delayMs >= 0, `a delay of ${delayMs} ms is not possible`);
     const startMs = performance.now();

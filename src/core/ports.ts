@@ -13,6 +13,8 @@ export interface Clock {
   wallTimeMs(): number;
   /** Time in milliseconds, with a fraction, from an arbitrary origin. Never steps back. */
   monotonicTimeMs(): number;
+  /** Time in which this thread had something to do, from an arbitrary origin; absent where nobody counts it. */
+  busyTimeMs?(): number;
   /** Runs `callback` once, at least `delayMs` from now. Does not keep the process alive. */
   schedule(delayMs: number, callback: () => void): Cancel;
   /** Resolves after `delayMs`; rejects with the signal's reason when aborted first. */

@@ -6,7 +6,8 @@
  * schedule survives a restart. While a store does not answer, only a probe goes to it and objects wait without failing. What
  * the UFS refuses for good is quarantined, by an event, and holds up nothing else.
  *
- * Who goes next is decided in `persist-queue.ts`, how many at once in `persist-pace.ts` and how fast in `persist-rate.ts`.
+ * Who goes next is decided in `persist-queue.ts`, when in `persist-tempo.ts`, how many at once in `persist-pace.ts` and how fast in
+ * `persist-rate.ts`.
  */
 import type { ObjectStore } from '../core/object-store.js';
 import { GIB, MINUTE_MS } from '../core/units.js';
@@ -20,6 +21,7 @@ import { PersistPace, type PersistOutcome } from './persist-pace.js';
 import { PersistQueue, type PersistTask } from './persist-queue.js';
 import { PersistRate } from './persist-rate.js';
 import { PersistStaleUploads } from './persist-stale-uploads.js';
+import { PersistTempo } from './persist-tempo.js';
 import { PersistUpload } from './persist-upload.js';
 import { SafePersist } from './safe-persist.js';
 import { StoreHealth } from './store-health.js';
@@ -44,8 +46,7 @@ export class Persister {
   readonly #object: PersistObject;
   readonly #stale: PersistStaleUploads;
   readonly #cutOff = new CutOff();
-  #cancelWait: (() => void) | undefined;
-  #wakeScheduled = false;
+  readonly #tempo: PersistTempo;
   #stopped = true;
   #idle: (() => void)[] = [];
 
@@ -57,6 +58,11 @@ export class Persister {
       { concurrency: options.persistConcurrency, storeConcurrency: tuning.storeConcurrency },
       clock,
     );
+    this.#tempo = new PersistTempo({
+      clock,
+      fill: () => this.#fill(),
+      isStrained: () => core.admission.isStrained(0),
+    });
     this.#rate = new PersistRate({ bytesPerS: tuning.bytesPerS, objectsPerS: tuning.objectsPerS }, clock);
     this.#queue = new PersistQueue({
       partitions,
@@ -94,6 +100,7 @@ export class Persister {
 
   start(): void {
     this.#stopped = false;
+    this.#tempo.start();
     for (const partition of this.#core.partitions) {
       partition.events$.subscribe(({ event, offset }) => {
         switch (event.type) {
@@ -111,7 +118,7 @@ export class Persister {
         }
         const { bucket, key, atMs } = event;
         this.#queue.added({ partition, version: offset, bucket, key, sinceMs: atMs });
-        this.#wake();
+        this.#tempo.wrote();
       });
     }
     this.#core.control.listen(({ type }) => {
@@ -133,7 +140,7 @@ export class Persister {
     this.#queue.stop();
     this.#health.stop();
     this.#stale.stop();
-    this.#cancelWait?.();
+    this.#tempo.stop();
     // Nothing but the aborts of stale uploads, which the next start repeats.
     if (this.#busy.size === 0) return this.#cutOff.cut();
     const cancel = this.#core.clock.schedule(STOP_GRACE_MS, () => this.#cutOff.cut());
@@ -172,22 +179,13 @@ export class Persister {
 
   /** Looks for work in the next turn. */
   #wake(): void {
-    if (this.#wakeScheduled || this.#stopped || this.#busy.size >= this.#core.options.persistConcurrency)
-      return;
-    this.#wakeScheduled = true;
-    this.#core.clock.nextTurn(() => {
-      this.#wakeScheduled = false;
-      this.#fill();
-    });
+    if (this.#busy.size < this.#core.options.persistConcurrency) this.#tempo.now();
   }
 
-  #wakeAfter(delayMs: number): void {
-    if (this.#stopped) return;
-    this.#cancelWait?.();
-    this.#cancelWait = this.#core.clock.schedule(delayMs, () => {
-      this.#cancelWait = undefined;
-      this.#wake();
-    });
+  /** Those that end make room for a whole batch, or for what has gathered. */
+  #hasEnded(): void {
+    if (this.#busy.size <= this.#core.options.persistConcurrency / 2) this.#tempo.now();
+    else this.#tempo.gather();
   }
 
   /** Begins as many attempts as may run at once. */
@@ -195,15 +193,15 @@ export class Persister {
     if (this.#stopped) return;
     this.#queue.prepare();
     while (this.#busy.size < this.#core.options.persistConcurrency) {
-      const { delayMs } = this.#rate;
-      if (delayMs > 0) return this.#wakeAfter(delayMs);
+      const delayMs = Math.max(this.#rate.delayMs, this.#tempo.delayMs);
+      if (delayMs > 0) return this.#tempo.after(delayMs);
       const next = this.#queue.take({
         mayStart: (store) => this.#health.isUp(store) && this.#pace.mayStart(store),
         isBusy: (task) => this.#busy.has(idOf(task)),
       });
       if (next === undefined) {
         const { resumesInMs } = this.#pace;
-        if (resumesInMs !== undefined) this.#wakeAfter(resumesInMs);
+        if (resumesInMs !== undefined) this.#tempo.after(resumesInMs);
         return;
       }
       this.#begin(next.task, next.record);
@@ -215,10 +213,11 @@ export class Persister {
     const { store } = this.#core.mounts.locate(record.bucket, record.key);
     this.#busy.add(id);
     this.#rate.took(record.size);
+    this.#tempo.began();
     const ended = this.#pace.begin(store);
     void this.#attempt(task, record, store, ended).finally(() => {
       this.#busy.delete(id);
-      this.#wake();
+      this.#hasEnded();
       if (this.#busy.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
     });
   }

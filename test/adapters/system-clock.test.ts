@@ -23,3 +23,13 @@ void t.test(
     t.equal(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, before);
   },
 );
+
+void t.test('system clock: busy time grows while the thread works, and no faster than time', async (t) => {
+  const clock = new SystemClock();
+  // It is counted from the first turn of the event loop on.
+  await new Promise<void>((resolve) => clock.nextTurn(resolve));
+  const [busyMs, atMs] = [clock.busyTimeMs(), clock.monotonicTimeMs()];
+  while (clock.monotonicTimeMs() < atMs + 5);
+  const grownMs = clock.busyTimeMs() - busyMs;
+  t.ok(grownMs >= 5 && grownMs <= clock.monotonicTimeMs() - atMs + 1, `${grownMs} ms`);
+});

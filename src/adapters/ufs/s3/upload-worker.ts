@@ -10,6 +10,9 @@ import { HeadraceError } from '../../../core/errors.js';
 import { S3ObjectStore } from './s3-object-store.js';
 import { told, type UploadAnswer, type UploadOrder, type UploadPut } from './upload-messages.js';
 
+const GATHER_MS = 2;
+const ANSWERS_MAX = 8;
+
 assert(parentPort !== null, 'upload-worker is the entry of a thread');
 const port = parentPort;
 const stores = new Map<number, S3ObjectStore>();
@@ -58,23 +61,27 @@ async function put({ id, store: number, slot, ...request }: UploadPut): Promise<
   async function* open(): AsyncGenerator<Uint8Array, void, undefined> {
     yield bytes;
   }
-  try {
-    const { etag, storeEtag } = await store.put({ ...request, bytes, open }, controller.signal);
-    answer({ kind: 'stored', id, etag, storeEtag });
-  } catch (error) {
-    if (!(error instanceof HeadraceError)) throw error;
-    answer({ kind: 'failed', id, error: told(error) });
-  } finally {
-    uploads.delete(id);
-  }
+  const answered = await store.put({ ...request, bytes, open }, controller.signal).then(
+    ({ etag, storeEtag }): UploadAnswer => ({ kind: 'stored', id, etag, storeEtag }),
+    (error: unknown): UploadAnswer => {
+      if (!(error instanceof HeadraceError)) throw error;
+      return { kind: 'failed', id, error: told(error) };
+    },
+  );
+  uploads.delete(id);
+  answer(answered);
 }
 
+/** What comes within a moment goes together: each message interrupts the thread that answers clients. */
 function answer(given: UploadAnswer): void {
   answers.push(given);
-  if (answers.length > 1) return;
-  setImmediate(() => {
-    const all = answers;
-    answers = [];
-    port.postMessage(all);
-  });
+  if (uploads.size === 0 || answers.length >= ANSWERS_MAX) setImmediate(send);
+  else if (answers.length === 1) setTimeout(send, GATHER_MS);
+}
+
+function send(): void {
+  if (answers.length === 0) return;
+  const all = answers;
+  answers = [];
+  port.postMessage(all);
 }
