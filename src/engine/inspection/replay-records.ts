@@ -7,16 +7,10 @@
  */
 import sortedBtree from 'sorted-btree';
 import type { IndexRecord, RecordMap } from '../../../projections/records.js';
+import type { TrackedBase } from './tracked-records.js';
 
 const { default: BTree } = sortedBtree;
 type RecordTree = sortedBtree.default<string, IndexRecord>;
-
-/** What is asked of a state that nothing changes any more. */
-export interface RecordView {
-  get(key: string): IndexRecord | undefined;
-  /** Entries with `from ≤ key < to`, ascending. */
-  scan(from: string, to: string): Iterable<readonly [key: string, record: IndexRecord]>;
-}
 
 /** What the maps and the tree have in common. */
 interface MapLike {
@@ -25,23 +19,13 @@ interface MapLike {
   delete(key: string): unknown;
 }
 
-/** Above every key. */
-export const RECORDS_END = '\xff';
 const OBJECT_LETTER = 'o'.charCodeAt(0);
 const QUEUE_LETTER = 'q'.charCodeAt(0);
 
-export class ReplayRecords implements RecordMap, RecordView {
-  readonly #objects: Map<string, IndexRecord>;
-  readonly #queue: Map<string, IndexRecord>;
-  readonly #others: RecordTree;
-
-  /** Empty, or with what another one holds at this moment. */
-  constructor(copied?: ReplayRecords) {
-    this.#objects = new Map(copied === undefined ? [] : copied.#objects);
-    this.#queue = new Map(copied === undefined ? [] : copied.#queue);
-    this.#others =
-      copied === undefined ? new BTree<string, IndexRecord>(undefined, compareKeys) : copied.#others.clone();
-  }
+export class ReplayRecords implements RecordMap, TrackedBase {
+  readonly #objects = new Map<string, IndexRecord>();
+  readonly #queue = new Map<string, IndexRecord>();
+  readonly #others: RecordTree = new BTree<string, IndexRecord>(undefined, compareKeys);
 
   get size(): number {
     return this.#objects.size + this.#queue.size + this.#others.size;

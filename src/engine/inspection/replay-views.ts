@@ -7,8 +7,8 @@ import {
   queueVersion,
   type IndexRecord,
 } from '../../../projections/records.js';
-import { RECORDS_END } from './replay-records.js';
 import type { ReplaySnapshot } from './replay.js';
+import { MarkedRecords, RECORDS_END } from './tracked-records.js';
 
 export interface PinnedView {
   readonly kind: 'object' | 'part' | 'write';
@@ -129,16 +129,25 @@ export function changesBetween(before: ReplaySnapshot, after: ReplaySnapshot): R
     const to = now === undefined ? undefined : summarise(now);
     if (from !== to) changes.push({ what: nameOf(indexKey, now ?? old), ...sides(from, to) });
   };
-  for (const [key, record] of before.records.scan('', RECORDS_END)) {
+  for (const key of changedKeys(before, after)) {
+    const old = before.records.get(key);
     const now = after.records.get(key);
-    if (now !== record) note(key, record, now);
+    if (now !== old) note(key, old, now);
   }
-  for (const [key, record] of after.records.scan('', RECORDS_END))
-    if (before.records.get(key) === undefined) note(key, undefined, record);
   const counts = countsOf(after);
   for (const [name, value] of Object.entries(countsOf(before)))
     if (value !== counts[name]) changes.push({ what: name, ...sides(String(value), String(counts[name])) });
   return changes;
+}
+
+/** Those that may have changed, ascending: all of both states, when they do not come from one pass. */
+function changedKeys(before: ReplaySnapshot, after: ReplaySnapshot): string[] {
+  const known =
+    before.records instanceof MarkedRecords ? before.records.changedUntil(after.records) : undefined;
+  if (known !== undefined) return known;
+  const keys = new Set<string>();
+  for (const { records } of [before, after]) for (const [key] of records.scan('', RECORDS_END)) keys.add(key);
+  return [...keys].sort();
 }
 
 /** The sums that the projections keep; only of a whole state. */

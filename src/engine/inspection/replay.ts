@@ -21,8 +21,9 @@ import {
 import { emptyUploadStreamCounts, foldUploadStream } from '../../../projections/upload-stream.js';
 import type { ExportDescription, ExportedCheckpoint, ExportedState } from './export-format.js';
 import type { ExportItem } from './export-reader.js';
-import { RECORDS_END, ReplayRecords, type RecordView } from './replay-records.js';
+import { ReplayRecords } from './replay-records.js';
 import { StateHash } from './state-hash.js';
+import { RECORDS_END, TrackedRecords, type RecordView } from './tracked-records.js';
 
 export interface ReplayedPartition {
   readonly partition: number;
@@ -58,6 +59,8 @@ export interface ReplayOptions {
   /** Offsets at which a snapshot is taken, ascending; the replay ends at the last. Left out: the end of the export. */
   readonly stops?: readonly number[];
   readonly onProgress?: (foldedEvents: number) => void;
+  /** Sees every event that is folded behind the first stop. */
+  readonly onStep?: (event: DataEvent, offset: number) => void;
 }
 
 export interface ReplayResult {
@@ -97,13 +100,13 @@ class Replay {
   readonly #snapshots: ReplaySnapshot[] = [];
   readonly #checkpoints: { offset: number; recorded: string; replayed: string }[] = [];
   #page = new ReplayRecords();
-  #records = new ReplayRecords();
+  #records = new TrackedRecords(new ReplayRecords());
   #state: PartitionState;
   #complete: boolean;
   #offset: number;
   #events = 0;
   #atMs: number | undefined;
-  #hashed: { readonly events: number; readonly records: ReplayRecords; readonly hash: string } | undefined;
+  #hashed: { readonly events: number; readonly records: TrackedRecords; readonly hash: string } | undefined;
 
   constructor(description: ExportDescription, options: ReplayOptions) {
     const { partition, from, to } = partitionOf(description, options.partition);
@@ -182,6 +185,7 @@ class Replay {
           `offset ${this.#offset} is expected in the export, and offset ${offset} found`,
         );
       if (offset >= this.#nextStop && this.#advance(offset)) return true;
+      if (this.#snapshots.length > 0) this.#options.onStep?.(event, offset);
       if (this.#complete) foldPartition(this.#state, event, offset);
       else this.#foldKnown(event, offset);
       offset += 1;
@@ -211,12 +215,8 @@ class Replay {
     return this.#stops[this.#snapshots.length] ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The last one is not copied: nothing is folded behind it. */
   #snapshot(offset: number): ReplaySnapshot {
-    const isLast = this.#snapshots.length === this.#stops.length - 1;
-    const records = isLast ? this.#records : new ReplayRecords(this.#records);
-    const state = isLast ? this.#state : decodeSnapshot(encodeSnapshot(this.#state), records);
-    return { offset, complete: this.#complete, records, state };
+    return snapshotOf(offset, this.#complete, this.#records, this.#state);
   }
 
   #load({ offset, snapshot, records, hash }: ExportedState): boolean {
@@ -226,7 +226,7 @@ class Replay {
         'CORRUPT_FRAME',
         `the state at offset ${offset} should have ${records} records, not ${this.#page.size}`,
       );
-    this.#records = this.#page;
+    this.#records = new TrackedRecords(this.#page);
     this.#page = new ReplayRecords();
     this.#state = decodeSnapshot(Buffer.from(snapshot), this.#records);
     this.#complete = true;
@@ -255,6 +255,17 @@ class Replay {
   #compare(offset: number, recorded: string): void {
     this.#checkpoints.push({ offset, recorded, replayed: this.#hash() });
   }
+}
+
+/** The state as it is, which stays so while events are folded into `records` and `state`. */
+export function snapshotOf(
+  offset: number,
+  complete: boolean,
+  records: TrackedRecords,
+  state: PartitionState,
+): ReplaySnapshot {
+  const marked = records.mark();
+  return { offset, complete, records: marked, state: decodeSnapshot(encodeSnapshot(state), marked) };
 }
 
 function partitionOf(
