@@ -5,8 +5,9 @@
  * there will be none; until then its segments are kept.
  */
 import { HeadraceError } from '../core/errors.js';
+import type { Md5Stream } from '../core/md5-streams.js';
 import { MIB } from '../core/units.js';
-import { partitionOf, type EngineCore, type StreamDigest } from './engine-core.js';
+import { partitionOf, type EngineCore } from './engine-core.js';
 import { decideAbandonWrite, decideOpenWrite } from './decide.js';
 import type { LiveWrites } from './live-writes.js';
 import type { ExtentWriter } from './segment-store.js';
@@ -74,6 +75,7 @@ export class CacheWriter {
     const budget = this.#core.budgets.of(source.bucket, source.key);
     const reservation = await admission.reserve(size ?? RESERVE_STEP_BYTES, budget);
     const opened = this.#open(source, reservation.bytes);
+    const digest = digests.stream();
     let writer: ExtentWriter | undefined;
     let isKept = false;
     const settle = async (outcome: 'COMMITTED' | AbandonReason): Promise<void> => {
@@ -87,7 +89,6 @@ export class CacheWriter {
     try {
       writer = await segments.openWriter(source.owner, size);
       guard.pin(writer.segment);
-      const digest = digests.stream();
       await this.#pump(source, stream, { size, opened, writer, digest, reservation });
       const [extent, md5] = await Promise.all([writer.finish(), digest.digest()]);
       checkMd5(source.md5, md5);
@@ -102,6 +103,7 @@ export class CacheWriter {
         settle,
       };
     } catch (error) {
+      digest.abandon();
       await settle(this.#live.reasonOf(opened.writeId) ?? 'FAILED');
       throw error;
     }
@@ -114,7 +116,7 @@ export class CacheWriter {
       size: number | undefined;
       opened: OpenedWrite;
       writer: ExtentWriter;
-      digest: StreamDigest;
+      digest: Md5Stream;
       reservation: Reservation;
     },
   ): Promise<void> {
@@ -134,9 +136,8 @@ export class CacheWriter {
           );
         }
         while (received > to.reservation.bytes) await to.reservation.grow(RESERVE_STEP_BYTES);
-        const hashed = to.digest.update(chunk);
+        to.digest.update(chunk);
         await to.writer.write(chunk);
-        if (hashed !== undefined) await hashed;
       }
     } catch (error) {
       // Not waited for: a client that is silent may keep its stream from ending.

@@ -11,14 +11,19 @@ export async function* checkedBody(
 ): AsyncGenerator<Uint8Array> {
   if (body.kind !== 'stream') return;
   const digest = digests.stream();
-  let received = 0;
-  for await (const chunk of body.stream) {
-    received += chunk.length;
-    await digest.update(chunk);
-    yield chunk;
+  try {
+    let received = 0;
+    for await (const chunk of body.stream) {
+      received += chunk.length;
+      digest.update(chunk);
+      yield chunk;
+    }
+    if (received !== body.size) {
+      throw new HeadraceError('INCOMPLETE_BODY', `the body ended after ${received} of ${body.size} bytes`);
+    }
+    checkMd5(md5, await digest.digest());
+  } finally {
+    // Also when the store stops reading.
+    digest.abandon();
   }
-  if (received !== body.size) {
-    throw new HeadraceError('INCOMPLETE_BODY', `the body ended after ${received} of ${body.size} bytes`);
-  }
-  checkMd5(md5, await digest.digest());
 }

@@ -1,26 +1,17 @@
-/** MD5 as the engine uses it: small bodies together in SIMD lanes, large ones as they stream. */
+/** MD5 as the engine uses it: bodies together in SIMD lanes, small ones as a whole and large ones as they stream. */
 import { HeadraceError } from '../core/errors.js';
-import { createMd5 } from '../core/hashing.js';
 import { Md5Lanes } from '../core/md5-lanes.js';
+import { Md5Streams } from '../core/md5-streams.js';
 import type { Clock } from '../core/ports.js';
-import type { Digests, StreamDigest } from './engine-core.js';
+import type { Digests } from './engine-core.js';
 
 export function createDigests(clock: Clock): Digests {
   const lanes = new Md5Lanes((callback) => clock.nextTurn(callback));
+  const streams = new Md5Streams((callback) => clock.nextTurn(callback));
   return {
     small: (chunks, size) => new Promise((resolve) => lanes.digest(chunks, size, resolve)),
     smallThen: (chunks, size, receiver) => lanes.digest(chunks, size, receiver),
-    stream: () => streamDigest(),
-  };
-}
-
-function streamDigest(): StreamDigest {
-  const md5 = createMd5();
-  return {
-    update: (chunk) => {
-      md5.update(chunk);
-    },
-    digest: () => Promise.resolve(md5.digest()),
+    stream: () => streams.open(),
   };
 }
 

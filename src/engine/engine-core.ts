@@ -2,6 +2,7 @@
  * What the engine's parts share: state, ports and limits. Built once by `engine.ts`.
  */
 import type { Logger } from '../core/logger.js';
+import type { Md5Stream } from '../core/md5-streams.js';
 import type { EngineCounters } from '../core/metrics.js';
 import type { Clock, Random } from '../core/ports.js';
 import type { ControlState } from '../../projections/control.js';
@@ -97,13 +98,8 @@ export interface Digests {
   small(chunks: readonly Uint8Array[], size: number): Promise<Uint8Array>;
   /** As `small`, for the hot path; `receiver` may be called within the call. */
   smallThen(chunks: readonly Uint8Array[], size: number, receiver: (md5: Uint8Array) => void): void;
-  stream(): StreamDigest;
-}
-
-export interface StreamDigest {
-  /** The chunk may be reused when it resolves, or at once when nothing is returned. */
-  update(chunk: Uint8Array): Promise<void> | void;
-  digest(): Promise<Uint8Array>;
+  /** MD5 of a large body; must be ended, by `digest` or `abandon`. */
+  stream(): Md5Stream;
 }
 
 /** Partition number 0 is the control stream; data partitions follow. One hash decides for good where a key lives. */

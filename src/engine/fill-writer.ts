@@ -6,6 +6,7 @@
  * where the ETag is no MD5 the UFS is asked once more whether it still has that version. What is in the segment before that is
  * read back by readers that are behind, never by anybody else.
  */
+import type { Md5Stream } from '../core/md5-streams.js';
 import type { Extent, ObjectVersion } from '../core/object.js';
 import { objectKey } from '../../projections/records.js';
 import type { Reservation } from './reservation.js';
@@ -179,14 +180,15 @@ export class FillWriter {
     this.#writer = writer;
     this.#phase = 'writing';
     this.#parts.body.wake();
+    const digest = digests.stream();
     try {
-      const digest = digests.stream();
       if (!(await this.#copy(writer, digest))) return false;
       this.#phase = 'ending';
       if (!(await this.#isRight(Buffer.from(await digest.digest()).toString('hex')))) return false;
       await this.#readBacksEnded();
       return await this.#commit([await writer.finish()]);
     } finally {
+      digest.abandon();
       this.#phase = 'ending';
       await this.#readBacksEnded();
       await writer.abandon().catch(() => undefined);
@@ -197,7 +199,7 @@ export class FillWriter {
   }
 
   /** False when the body will not be whole, or is not wanted. */
-  async #copy(writer: ExtentWriter, digest: ReturnType<EngineCore['digests']['stream']>): Promise<boolean> {
+  async #copy(writer: ExtentWriter, digest: Md5Stream): Promise<boolean> {
     const { body } = this.#parts;
     while (!this.#isOver) {
       const bytes = body.at(writer.size);
@@ -206,7 +208,7 @@ export class FillWriter {
         await body.changed();
         continue;
       }
-      await digest.update(bytes);
+      digest.update(bytes);
       await writer.write(bytes);
       body.wake();
     }

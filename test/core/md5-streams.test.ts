@@ -1,0 +1,115 @@
+/** Large bodies hashed together while they stream in: whatever their lengths and pieces, the digests are those of node:crypto. */
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import t from 'tap';
+import { hexOf } from '../../src/core/hashing.js';
+import { Md5Streams, type Md5Stream } from '../../src/core/md5-streams.js';
+
+const KIB = 1024;
+
+/** A body of `size` bytes that depends on `seed`. */
+function bodyOf(seed: number, size: number): Buffer {
+  const body = Buffer.allocUnsafe(size);
+  let state = seed + 1;
+  for (let i = 0; i < size; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    body[i] = state >>> 24;
+  }
+  return body;
+}
+
+function md5Reference(body: Uint8Array): string {
+  return createHash('md5').update(body).digest('hex');
+}
+
+const nextTurn = (callback: () => void): void => void setImmediate(callback);
+
+/** Feeds all bodies a piece at a time, in turn, from a buffer that is overwritten at once; the digests in the bodies' order. */
+async function digestInTurn(
+  streams: Md5Streams,
+  bodies: readonly Buffer[],
+  pieceBytes: number,
+): Promise<string[]> {
+  const open = bodies.map((body) => ({ body, stream: streams.open(), at: 0 }));
+  const digests: Promise<Uint8Array>[] = [];
+  const piece = Buffer.alloc(pieceBytes);
+  for (let left = open.length; left > 0;) {
+    for (const [i, each] of open.entries()) {
+      if (digests[i] !== undefined) continue;
+      const size = each.body.copy(piece, 0, each.at, each.at + pieceBytes);
+      each.stream.update(piece.subarray(0, size));
+      piece.fill(0xff);
+      each.at += size;
+      if (each.at < each.body.length) continue;
+      digests[i] = each.stream.digest();
+      left--;
+    }
+  }
+  return (await Promise.all(digests)).map(hexOf);
+}
+
+void t.test('md5 streams: any lengths and pieces, in turn, give the digests of node:crypto', async (t) => {
+  const size = fc.oneof(fc.nat(200), fc.nat(70_000), fc.nat(900_000));
+  const sizes = fc.array(size, { minLength: 1, maxLength: 14 });
+  await fc.assert(
+    fc.asyncProperty(sizes, fc.integer({ min: 20_000, max: 300_000 }), async (lengths, pieceBytes) => {
+      const bodies = lengths.map((length, seed) => bodyOf(seed, length));
+      t.same(await digestInTurn(new Md5Streams(nextTurn), bodies, pieceBytes), bodies.map(md5Reference));
+    }),
+    { numRuns: 25 },
+  );
+});
+
+void t.test('md5 streams: every length around a block and around a slot is padded right', async (t) => {
+  const around = (middle: number) => Array.from({ length: 80 }, (_, i) => middle - 70 + i);
+  const streams = new Md5Streams(nextTurn);
+  for (const lengths of [Array.from({ length: 130 }, (_, i) => i), around(256 * KIB), around(512 * KIB)]) {
+    for (let first = 0; first < lengths.length; first += 16) {
+      const bodies = lengths.slice(first, first + 16).map((length) => bodyOf(length, length));
+      t.same(await digestInTurn(streams, bodies, 64 * KIB), bodies.map(md5Reference));
+    }
+  }
+});
+
+void t.test('md5 streams: a fast body does not wait for a silent one', async (t) => {
+  const streams = new Md5Streams(nextTurn);
+  const opened: Md5Stream[] = Array.from({ length: 6 }, () => streams.open());
+  const silent = bodyOf(1, 100 * KIB);
+  for (const stream of opened) stream.update(silent);
+  const fast = bodyOf(2, 3000 * KIB);
+  const stream = streams.open();
+  stream.update(fast);
+  t.equal(hexOf(await stream.digest()), md5Reference(fast));
+  for (const each of opened) t.equal(hexOf(await each.digest()), md5Reference(silent));
+});
+
+void t.test(
+  'md5 streams: slots of streams that ended are used again, and what finds none is hashed too',
+  async (t) => {
+    const streams = new Md5Streams(nextTurn);
+    for (let round = 0; round < 3; round++) {
+      const abandoned = Array.from({ length: 40 }, () => streams.open());
+      for (const stream of abandoned) stream.update(bodyOf(round, 1000));
+      const bodies = Array.from({ length: 80 }, (_, i) => bodyOf(i, 5000 * (i % 3) + i));
+      t.same(await digestInTurn(streams, bodies, 4 * KIB), bodies.map(md5Reference));
+      for (const stream of abandoned) stream.abandon();
+    }
+  },
+);
+
+void t.test('md5 streams: an end that is announced twice changes nothing', async (t) => {
+  const streams = new Md5Streams(nextTurn);
+  const alone = streams.open();
+  const body = bodyOf(7, 300 * KIB);
+  const second = streams.open();
+  for (const stream of [alone, second]) stream.update(body);
+  const digests = [alone.digest(), second.digest()];
+  for (const stream of [alone, second]) stream.abandon();
+  for (const digest of digests) t.equal(hexOf(await digest), md5Reference(body));
+});
+
+void t.test('md5 streams: without SIMD the digests are the same', async (t) => {
+  const bodies = Array.from({ length: 5 }, (_, i) => bodyOf(i, i * 100_000));
+  const streams = new Md5Streams(nextTurn, { simd: false });
+  t.same(await digestInTurn(streams, bodies, 64 * KIB), bodies.map(md5Reference));
+});
