@@ -24,8 +24,6 @@ export interface AdminService {
   /** Validates and logs a new document; `expectedOffset` refuses it (`PRECONDITION_FAILED`) when it changed meanwhile. */
   setPathConfig(document: unknown, expectedOffset?: number): Promise<{ offset: number }>;
   testPath(path: string): PathTest;
-  /** Everything pending, in progress or quarantined, oldest first, a page at a time. */
-  persistList(request: { after?: number; limit: number; state?: PersistPhase }): Promise<PersistEntry[]>;
   /** Undefined when the cache does not hold the object. */
   persistStat(bucket: string, key: string): Promise<ObjectStat | undefined>;
   /** Frees persisted data and abandoned writes at once; never un-persisted data. */

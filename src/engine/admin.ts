@@ -1,6 +1,5 @@
 /** `AdminService`: what operators see and steer. Reads folded state; every change is an event. */
 import { HeadraceError } from '../core/errors.js';
-import { queueKey, queueVersion, type QueueRecord } from '../../projections/records.js';
 import type {
   AdminService,
   EngineStatus,
@@ -13,8 +12,6 @@ import type {
   MountRemoval,
   ObjectStat,
   PathTest,
-  PersistEntry,
-  PersistPhase,
   VerifyReport,
 } from './admin-service.js';
 import type { Buckets } from './buckets.js';
@@ -35,7 +32,6 @@ import type { Partition } from './partition.js';
 import { parsePathConfig, parsePathConfigText } from './path-config-document.js';
 import { DEFAULT_PATH_CONFIG, type PathConfigDocument } from './path-config.js';
 import type { FlushRequest, PersistBarriers } from './persist-barrier.js';
-import { persistEntryOf } from './persist-entry.js';
 import { PersistOperations } from './persist-operations.js';
 import type { PersistService } from './persist-service.js';
 import type { Persister } from './persister.js';
@@ -45,9 +41,6 @@ import type { TreeService } from './tree-service.js';
 import { TreeTools, type TreeParts } from './tree-tools.js';
 import type { UserService } from './users-service.js';
 import { verifyStore } from './verify.js';
-
-/** Queue entries that are looked at in one turn of the event loop. */
-const QUEUE_PAGE = 1024;
 
 export interface AdminParts {
   readonly objects: TreeParts['objects'];
@@ -143,31 +136,6 @@ export class Admin implements AdminService {
     return this.#core.policies.matcher.test(path);
   }
 
-  async persistList(request: {
-    after?: number;
-    limit: number;
-    state?: PersistPhase;
-  }): Promise<PersistEntry[]> {
-    const entries: PersistEntry[] = [];
-    for (const partition of this.#core.partitions) {
-      let from = request.after === undefined ? 'q' : `${queueKey(request.after)}\0`;
-      while (entries.length < request.limit) {
-        const page = queuePage(partition, from);
-        for (const [key, record] of page) {
-          const entry = this.#persistEntry(partition, queueVersion(key), record);
-          if (request.state === undefined || request.state === entry.phase) entries.push(entry);
-          if (entries.length >= request.limit) break;
-        }
-        const last = page.at(-1);
-        if (last === undefined) break;
-        from = `${last[0]}\0`;
-        // A filter may pass over a long backlog: others get their turn meanwhile.
-        await new Promise<void>((resolve) => this.#core.clock.nextTurn(resolve));
-      }
-    }
-    return entries;
-  }
-
   async persistStat(bucket: string, key: string): Promise<ObjectStat | undefined> {
     return objectStat(this.#core, this.#parts.persister, bucket, key);
   }
@@ -227,18 +195,4 @@ export class Admin implements AdminService {
   removeMount(request: RemoveMountRequest): Promise<MountRemoval> {
     return this.#mounts.remove(request);
   }
-
-  #persistEntry(partition: Partition, version: number, record: QueueRecord): PersistEntry {
-    const uploading = this.#parts.persister.isUploading(partition.number, version);
-    return persistEntryOf(partition, version, record, uploading);
-  }
-}
-
-function queuePage(partition: Partition, from: string): [key: string, record: QueueRecord][] {
-  const page: [string, QueueRecord][] = [];
-  for (const [key, record] of partition.index.scan(from, 'r')) {
-    if (record.kind === 'queued') page.push([key, record]);
-    if (page.length >= QUEUE_PAGE) break;
-  }
-  return page;
 }

@@ -130,7 +130,7 @@ function readUfs(server: TestServer, key: string): Promise<Buffer | undefined> {
 async function untilPersisted(server: TestServer): Promise<void> {
   await eventually(
     async () => (await server.status()).pendingObjects === 0,
-    async () => (await server.process.admin('GET', '/api/v1/persist?limit=5')).text,
+    async () => (await server.process.admin('GET', '/api/v1/async-persist?limit=5')).text,
   );
 }
 

@@ -161,7 +161,7 @@ for (const client of CLIENTS) {
       await checkFiles(t, to);
       await eventually(
         async () => (await server.status()).pendingObjects === 0,
-        async () => (await server.process.admin('GET', '/api/v1/persist?limit=5')).text,
+        async () => (await server.process.admin('GET', '/api/v1/async-persist?limit=5')).text,
       );
       await checkFiles(t, join(server.ufsDirectory, 'stock'));
     },

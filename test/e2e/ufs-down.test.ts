@@ -53,7 +53,7 @@ void t.test(
     await store.restart();
     await eventually(
       async () => (await server.status()).pendingObjects === 0,
-      async () => (await server.process.admin('GET', '/api/v1/persist?limit=5')).text,
+      async () => (await server.process.admin('GET', '/api/v1/async-persist?limit=5')).text,
     );
     t.equal(await stored('back/dirty'), 'dirty', 'it was persisted when the UFS came back');
     await server.process.s3('PUT', '/bucket/through/after', 'after');

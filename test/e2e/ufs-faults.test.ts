@@ -228,7 +228,7 @@ async function outage(run: Run, load: S3Load): Promise<void> {
   t.same(second.problems, [], `${second.acknowledged} acknowledged, no wrong answer`);
   await eventually(
     async () => (await run.sample()) === undefined,
-    async () => (await server.process.admin('GET', '/api/v1/persist?limit=5')).text,
+    async () => (await server.process.admin('GET', '/api/v1/async-persist?limit=5')).text,
     WAIT_MS,
   );
   const pastMs = Math.round(performance.now() - backMs);

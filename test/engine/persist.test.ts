@@ -215,19 +215,18 @@ void t.test('the list of what waits is paged, also through a filter', async (t) 
       [undefined, '', 20],
     ] as const) {
       const keys: string[] = [];
-      let after: number | undefined;
-      for (;;) {
+      let after: string | undefined;
+      do {
         const page = await world.run(
-          world.admin.persistList({
+          world.admin.persists.list({
             limit,
             ...(after === undefined ? {} : { after }),
             ...(state && { state }),
           }),
         );
-        keys.push(...page.map(({ key }) => key));
-        if (page.length < limit) break;
-        after = page.at(-1)?.version;
-      }
+        keys.push(...page.entries.map(({ key }) => key));
+        after = page.nextAfter;
+      } while (after !== undefined);
       t.equal(keys.length, count, `${state ?? 'all'} by ${limit}`);
       t.ok(keys.every((key) => key.startsWith(prefix)));
       t.equal(new Set(keys).size, count);

@@ -167,12 +167,6 @@ export class MemoryAdminService implements AdminService {
     return new PathMatcher(document).test(path);
   }
 
-  async persistList(request: Parameters<AdminService['persistList']>[0]): Promise<PersistEntry[]> {
-    return this.pending
-      .filter(({ version, phase }) => version > (request.after ?? -1) && (request.state ?? phase) === phase)
-      .slice(0, request.limit);
-  }
-
   async persistStat(bucket: string, key: string): Promise<ObjectStat | undefined> {
     return this.objects.find((object) => object.bucket === bucket && object.key === key);
   }
@@ -334,7 +328,7 @@ export function objectStat(bucket: string, key: string, fields: Partial<ObjectSt
   };
 }
 
-/** An entry as `persistList` shows it. */
+/** An entry as `persists.list` shows it. */
 export function persistEntry(key: string, version: number, fields: Partial<PersistEntry> = {}): PersistEntry {
   return {
     bucket: 'b',

@@ -38,16 +38,6 @@ export const OBJECT_ROUTES: Readonly<Record<string, RouteText>> = {
     description: 'Asked again, a removal that was broken off goes on.',
     answers: { 200: job('What was removed, and what could not be.', ANY_OBJECT) },
   },
-  'GET /api/v1/persist': {
-    tag: 'Persisting',
-    summary: 'What the UFS has yet to learn, oldest first',
-    answers: {
-      200: json(
-        'A page; pass `nextAfter` as `after` for the next one.',
-        record({ entries: listOf(named('PersistEntry')), 'nextAfter?': {} }),
-      ),
-    },
-  },
   'GET /api/v1/async-persist': {
     tag: 'Persisting',
     summary:

@@ -1,37 +1,17 @@
-/** What the cache holds: listings, one object's state, and what waits to be persisted. */
+/** What the cache holds: listings, and one object's state. */
 import type { FastifyInstance } from 'fastify';
 import { HeadraceError } from '../../core/errors.js';
 import { greatestKeyBelow } from '../../core/store-listing.js';
-import type { FsEntry, ObjectStat, PersistPhase } from '../../engine/admin-service.js';
+import type { FsEntry, ObjectStat } from '../../engine/admin-service.js';
 import { splitObjectPath } from './object-path.js';
 import { query, type AdminRouteContext } from './route-context.js';
 
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1000;
-const PHASES: readonly PersistPhase[] = ['PENDING', 'UPLOADING', 'WAITING', 'QUARANTINED', 'CONFLICT'];
 const limit = { type: 'integer', minimum: 1, maximum: PAGE_MAX, default: PAGE_DEFAULT };
 const path = { type: 'string', maxLength: 4096 };
 
 export function addObjectRoutes(server: FastifyInstance, { admin }: AdminRouteContext): void {
-  server.get<{ Querystring: { after?: number; limit: number; state?: PersistPhase } }>(
-    '/api/v1/persist',
-    {
-      schema: {
-        querystring: query({
-          after: { type: 'integer' },
-          limit,
-          state: { type: 'string', enum: PHASES },
-        }),
-      },
-    },
-    async (request) => {
-      const entries = await admin.persistList(request.query);
-      const last = entries.at(-1);
-      const more = last !== undefined && entries.length >= request.query.limit;
-      return { entries, nextAfter: more ? last.version : undefined };
-    },
-  );
-
   const stat = async (text: string): Promise<ObjectStat> => {
     const { bucket, key } = splitObjectPath(text);
     const found = await admin.persistStat(bucket, key);

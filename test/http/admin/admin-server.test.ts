@@ -94,8 +94,8 @@ void t.test('admin: bad input is answered with what is wrong', async (t) => {
     [await server.inject('/api/v1/conf/test'), 400, /required property 'path'/],
     [await server.inject('/api/v1/conf/test?path=x'), 400, /must start with/],
     [await server.inject('/api/v1/conf/test?path=/x&y=1'), 400, /additional properties/],
-    [await server.inject('/api/v1/persist?limit=0'), 400, />= 1/],
-    [await server.inject('/api/v1/persist?state=LOST'), 400, /allowed values/],
+    [await server.inject('/api/v1/async-persist?limit=0'), 400, />= 1/],
+    [await server.inject('/api/v1/async-persist?state=LOST'), 400, /allowed values/],
     [await server.inject('/api/v1/log?partition=9'), 400, /no partition 9: there are 0, 1/],
     [await server.inject('/api/v1/objects/only-a-bucket'), 400, /write \/<bucket>\/<key>/],
     [await server.inject('/api/v1/objects/b/k'), 404, /does not hold "\/b\/k"/],
@@ -130,9 +130,10 @@ void t.test('admin: listings come in pages', async (t) => {
   const second = (await server.inject('/api/v1/fs?path=/b&limit=2&startAfter=/b/b')).json();
   t.same(second.entries.length, 1);
   t.notOk('nextStartAfter' in second);
-  t.match((await server.inject('/api/v1/persist?limit=2')).json(), { nextAfter: 6 });
-  t.match((await server.inject('/api/v1/persist?after=6')).json(), { entries: [{ key: 'c' }] });
-  t.same((await server.inject('/api/v1/persist?state=UPLOADING')).json(), { entries: [] });
+  t.match((await server.inject('/api/v1/async-persist?limit=2')).json(), { nextAfter: '1:6' });
+  t.match((await server.inject('/api/v1/async-persist?after=1:6')).json(), { entries: [{ key: 'c' }] });
+  t.same((await server.inject('/api/v1/async-persist?state=UPLOADING')).json(), { entries: [] });
+  t.equal((await server.inject('/api/v1/persist')).statusCode, 404, 'one way to ask is enough');
 });
 
 void t.test(

@@ -143,7 +143,7 @@ void t.test('openapi: what the routes answer is what the description says', asyn
   await check('PathConfig', await get('/api/v1/conf'));
   await check('PathTest', await get('/api/v1/conf/test?path=/b/k'));
   await check('ObjectStat', await get('/api/v1/objects/b/k'));
-  await check('PersistEntry', (await get<{ entries: object[] }>('/api/v1/persist')).entries[0]);
+  await check('PersistEntry', (await get<{ entries: object[] }>('/api/v1/async-persist')).entries[0]);
   await check('FsEntry', (await get<{ entries: object[] }>('/api/v1/fs?path=/b/')).entries[0]);
   await check('LogHead', (await get<{ heads: object[] }>('/api/v1/log/head')).heads[0]);
   await check('LoggedEvent', (await get<{ events: object[] }>('/api/v1/log?partition=1')).events[0]);
