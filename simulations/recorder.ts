@@ -3,10 +3,12 @@
  * each body against its ETag. The first violation is kept and ends the simulation.
  */
 import { isErrorCode, type HeadraceError } from '../src/core/errors.js';
+import { toByteString } from '../src/core/key.js';
 import type { WriteConditions } from '../src/engine/object-service.js';
 import { ABSENT, READ, Register, type Effect, type RegisterValue } from './checkers/register.js';
 import { bytesOfContent, type Content } from './content.js';
 import { ObjectModel, type Write } from './object-model.js';
+import type { Probe } from './probes.js';
 import type { Statistics } from './statistics.js';
 import type { Trace } from './trace.js';
 import { Violation, type Invariant } from './violation.js';
@@ -42,6 +44,8 @@ export class Recorder {
   onRefusal: ((error: HeadraceError) => void) | undefined;
   #violation: Violation | undefined;
   readonly #registers = new Map<string, Register>();
+  /** Those of the registers, until another one is made. */
+  #keys: readonly string[] | undefined;
   /** Everything that was ever sent, by ETag. */
   readonly #contents = new Map<string, Content>();
   readonly #inFlight = new Map<number, string>();
@@ -74,9 +78,10 @@ export class Recorder {
     return this.trace.window(key, key === undefined ? 0 : (this.#quietSince.get(key) ?? 0));
   }
 
-  /** Every key that a client touched. */
-  get keys(): string[] {
-    return [...this.#registers.keys()].sort();
+  /** Every key that a client touched, in order. */
+  get keys(): readonly string[] {
+    this.#keys ??= [...this.#registers.keys()].sort();
+    return this.#keys;
   }
 
   /** Calls of clients that have not been answered. */
@@ -128,8 +133,14 @@ export class Recorder {
     }
   }
 
+  /** A rare branch was taken. */
+  probe(name: Probe | undefined): void {
+    if (name !== undefined) this.statistics.count('probes', name);
+  }
+
   /** A write found no room, or none in time. */
   refused(error: HeadraceError): void {
+    this.probe(error.code === 'SLOW_DOWN' ? 'slowed down' : 'refused for space');
     this.onRefusal?.(error);
   }
 
@@ -197,9 +208,11 @@ export class Recorder {
   ): void {
     this.#end(call, 'ok', `${found.size} keys`);
     const endedAt = this.model.moment();
+    const first = toByteString(startAfter);
+    const last = upTo === undefined ? undefined : toByteString(upTo);
     for (const key of keys) {
-      if (Buffer.compare(Buffer.from(key), Buffer.from(startAfter)) <= 0) continue;
-      if (upTo !== undefined && Buffer.compare(Buffer.from(key), Buffer.from(upTo)) > 0) continue;
+      const bytes = toByteString(key);
+      if (bytes <= first || (last !== undefined && bytes > last)) continue;
       const object = found.get(key);
       const shown = object === undefined ? ABSENT : `"${object.etag}" ${object.size}`;
       const may = this.model
@@ -208,8 +221,9 @@ export class Recorder {
       if (!may.includes(shown))
         this.report('listing-model', `${key} is listed as ${shown} and may be ${may.join(' or ')}`, key);
     }
+    const known = new Set(keys);
     for (const key of found.keys())
-      if (!keys.includes(key)) this.report('listing-model', `${key} is listed and was never written`, key);
+      if (!known.has(key)) this.report('listing-model', `${key} is listed and was never written`, key);
   }
 
   /** The process died: its calls are never answered. */
@@ -273,6 +287,7 @@ export class Recorder {
     if (known !== undefined) return known;
     const register = new Register();
     this.#registers.set(key, register);
+    this.#keys = undefined;
     return register;
   }
 }

@@ -13,6 +13,7 @@ import { watchStore } from './checkers/store-rules.js';
 import { drawFaults, type FaultRates } from './fault-plan.js';
 import { Lives } from './lives.js';
 import { PortCallCounter, watchPorts } from './port-calls.js';
+import { probeOfWarning } from './probes.js';
 import { Recorder } from './recorder.js';
 import type { Scenario } from './scenario.js';
 import { SimRandom } from './sim-random.js';
@@ -131,7 +132,11 @@ export class Simulation {
             isBackground: (key) => this.#isBackground(key),
           }),
         wrapLog: (log) => this.events.wrapLog(log),
-        onStart: (engine) => watchState(recorder, engine),
+        onStart: (engine) => {
+          const { checkpointOffset } = world.partition;
+          if (checkpointOffset > 0) recorder.probe('started from a checkpoint');
+          watchState(recorder, engine);
+        },
         onLog: ({ level, message, fields }) => this.#logged(level, message, fields),
       },
     });
@@ -164,6 +169,7 @@ export class Simulation {
 
   #logged(level: string, message: string, fields: object): void {
     this.recorder.trace.line(`log ${level} ${message}`);
+    this.recorder.probe(probeOfWarning(message));
     const error: unknown = Reflect.get(fields, 'error');
     if (error instanceof Error && error.name === 'AssertionError')
       this.recorder.report('no-assertion', `${message}: ${error.message}`, undefined, error);

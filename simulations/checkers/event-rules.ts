@@ -8,6 +8,7 @@
 import type { Event } from '../../log/events.js';
 import type { ObjectCommitted } from '../../log/object-events.js';
 import type { DurableBatch, LogStore, PartitionLog } from '../../log/log-store.js';
+import { probeOf } from '../probes.js';
 import type { Recorder } from '../recorder.js';
 import type { StoreChange } from '../sim-stored-objects.js';
 
@@ -101,6 +102,7 @@ export class EventRules {
       );
     position.epoch = log.epoch;
     if (log.durableOffset === position.nextOffset) return;
+    if (position.nextOffset > 0) this.#recorder.probe('durable and not acknowledged');
     for await (const batch of log.read(position.nextOffset)) this.#batch(batch);
   }
 
@@ -124,6 +126,7 @@ export class EventRules {
   #event(event: Event, offset: number): void {
     const { trace, statistics } = this.#recorder;
     statistics.count('events', event.type);
+    this.#recorder.probe(probeOf(event));
     const key = 'key' in event ? event.key : undefined;
     const version = 'version' in event ? ` of ${event.version}` : '';
     trace.line(`event ${offset} ${event.type}${version}${key === undefined ? '' : ` ${key}`}`, key);

@@ -89,7 +89,6 @@ async function drain(run: Simulation): Promise<void> {
   };
   await wait();
   // The UFS refused some of it while it was faulty, as an operator sees and mends.
-  if (world.state.uploads.quarantined > 0) recorder.statistics.count('probes', 'quarantined');
   await world.run(world.admin.persists.retry({}));
   await wait();
   recorder.trace.line(`drained in ${Math.round(world.scheduler.nowMs - beganMs)} ms`);

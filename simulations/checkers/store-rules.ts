@@ -48,6 +48,14 @@ export function watchStore(
       attempt('begin', request.key, request.etag);
       return multipart.begin(request, signal);
     },
+    listParts: (name, signal) => {
+      recorder.probe('upload in parts resumed');
+      return multipart.listParts(name, signal);
+    },
+    abort: (name, signal) => {
+      recorder.probe('upload in parts aborted');
+      return multipart.abort(name, signal);
+    },
   });
   return replaced(store, { ...methods, multipart: parted });
 }

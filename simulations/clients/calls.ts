@@ -157,6 +157,7 @@ export class Calls {
         const keys = recorder.keys.filter((key) => key.startsWith(prefix) && key !== prefix);
         const upTo = page.truncated ? page.nextStartAfter : undefined;
         recorder.listed(call, keys, found, startAfter, upTo);
+        if (upTo !== undefined) recorder.probe('listing in pages');
         startAfter = upTo;
       } catch (error) {
         recorder.listFailed(call, this.#expected('list', prefix, error));
@@ -269,6 +270,8 @@ export class Calls {
         (mayFlip() && error.kind === 'CORRUPT')
       : HEALTHY_CODES.has(error.code);
     if (error.code === 'OUT_OF_SPACE' || error.code === 'SLOW_DOWN') recorder.refused(error);
+    if (error.kind === 'CORRUPT') recorder.probe('wrong bits found');
+    if (error.code === 'PRECONDITION_FAILED') recorder.probe('condition failed');
     if (!isExplained && !allowed.includes(error.code))
       recorder.report(
         'expected-errors',
