@@ -19,7 +19,7 @@ export interface LoadPlan {
   readonly verifyEvery: number;
   /** The body of every request; without it, number n has body n mod `BODY_VARIANTS`. */
   readonly variant?: number;
-  /** Signs the requests of numbered targets, whose bodies have at most 64 KiB then; they carry no signature without it. */
+  /** Signs the requests of numbered targets, with `unsigned-payload` or `presigned` when bodies are larger than 64 KiB; they carry no signature without it. */
   readonly signing?: RequestSigning;
   /** Whether to return the ETag of each response, by its number. */
   readonly collectEtags?: boolean;

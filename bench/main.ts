@@ -15,6 +15,7 @@ import { benchGrowth } from './suites/growth.js';
 import { benchMemory } from './suites/memory.js';
 import { benchPersist } from './suites/persist.js';
 import { benchPut } from './suites/put.js';
+import { benchRivals } from './suites/rivals.js';
 import { benchS3 } from './suites/s3.js';
 import { benchWriteAmplification } from './suites/write-amplification.js';
 
@@ -27,6 +28,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   persist: benchPersist,
   'write-amplification': benchWriteAmplification,
   'fdb-log': benchFdbLog,
+  rivals: benchRivals,
 };
 const DEFAULT_SUITES = ['put', 'get'];
 

@@ -8,6 +8,7 @@ import { benchGrowth } from '../../bench/suites/growth.js';
 import { benchMemory } from '../../bench/suites/memory.js';
 import { benchPersist } from '../../bench/suites/persist.js';
 import { benchPut } from '../../bench/suites/put.js';
+import { benchRivals } from '../../bench/suites/rivals.js';
 import { benchS3 } from '../../bench/suites/s3.js';
 import { benchWriteAmplification } from '../../bench/suites/write-amplification.js';
 
@@ -35,6 +36,8 @@ const SUITES: readonly (readonly [name: string, suite: Suite, scenarios: readonl
   ],
   ['write-amplification', benchWriteAmplification, ['Bytes written per byte stored']],
   ['fdb-log', benchFdbLog, ['Log in FoundationDB']],
+  // What it measures depends on what is installed.
+  ['rivals', benchRivals, []],
 ];
 
 // Many processes, one after the other; a busy machine needs its time.
