@@ -16,7 +16,34 @@ export interface LogStore {
    * the torn tail is bad, `UNSUPPORTED_FORMAT` for a newer format, `LOG_FENCED` when another owner is newer.
    */
   openPartition(partition: number): Promise<PartitionLog>;
+  /**
+   * Where checkpoints of a partition that is open are kept beside its log, for an owner that has lost its own. Absent where the
+   * log is as local as they are.
+   */
+  checkpointsOf?(log: PartitionLog): Promise<CheckpointStore>;
   close(): Promise<void>;
+}
+
+/** In pieces of any length. */
+export type CheckpointBytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+/** One checkpoint of a partition: the newest that is whole. Only its owner saves; offsets never go back. */
+export interface CheckpointStore {
+  /**
+   * The state counts and is durable on return, and replaces the one before. `LOG_FENCED`, `INVALID_ARGUMENT` when it is too long,
+   * `IO_FAILED`, what `state` throws, or the signal's reason: then the one before still counts.
+   */
+  save(offset: number, state: CheckpointBytes, signal?: AbortSignal): Promise<void>;
+  /** Offset of the one that counts. `CORRUPT_CHECKPOINT`, `UNSUPPORTED_FORMAT`, `IO_FAILED`. */
+  offset(): Promise<number | undefined>;
+  /** As `offset`. */
+  load(): Promise<LoadedCheckpoint | undefined>;
+}
+
+export interface LoadedCheckpoint {
+  /** Everything below it is in the state. */
+  readonly offset: number;
+  readonly state: Buffer;
 }
 
 /** Events of one frame, durable. */

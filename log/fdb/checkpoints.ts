@@ -28,10 +28,11 @@ import { createXxhash64, xxhash64 } from '../../src/core/hashing.js';
 import type { DatabaseTransaction } from '../../src/core/key-value-database.js';
 import type { Random } from '../../src/core/ports.js';
 import { MIB } from '../../src/core/units.js';
+import type { CheckpointBytes, CheckpointStore, LoadedCheckpoint } from '../log-store.js';
 import { CHUNK_BYTES_MAX, decodeClaim, type PartitionKeys } from './schema.js';
 import { transact, type Transacting } from './transact.js';
 
-/** Largest state: it is held in memory on both sides. */
+/** Largest state: whoever loads it holds it in memory. */
 export const CHECKPOINT_BYTES_MAX = 512 * MIB;
 const FORMAT_VERSION = 1;
 const POINTER_BYTES = 44;
@@ -52,12 +53,6 @@ export interface FdbCheckpointsOptions extends Transacting {
   readonly epoch: number;
 }
 
-export interface LoadedCheckpoint {
-  /** Everything below it is in the state. */
-  readonly offset: number;
-  readonly state: Buffer;
-}
-
 interface Pointer {
   readonly generation: number;
   readonly offset: number;
@@ -65,7 +60,7 @@ interface Pointer {
   readonly checksum: bigint;
 }
 
-export class FdbCheckpoints {
+export class FdbCheckpoints implements CheckpointStore {
   readonly #options: FdbCheckpointsOptions;
   #saving: Promise<void> = Promise.resolve();
 
@@ -77,17 +72,14 @@ export class FdbCheckpoints {
    * The checkpoint counts and is durable on return. One after the other. `LOG_FENCED` when another owner took the partition over,
    * `INVALID_ARGUMENT` for a state that is too large or an offset below the one that counts, `IO_FAILED`.
    */
-  save(offset: number, state: Buffer): Promise<void> {
-    if (state.length > CHECKPOINT_BYTES_MAX)
-      return Promise.reject(
-        new HeadraceError(
-          'INVALID_ARGUMENT',
-          `a checkpoint of ${state.length} bytes is longer than the ${CHECKPOINT_BYTES_MAX} that are allowed`,
-        ),
-      );
-    const saved = this.#saving.then(() => this.#save(offset, state));
+  save(offset: number, state: CheckpointBytes, signal?: AbortSignal): Promise<void> {
+    const saved = this.#saving.then(() => this.#save(offset, state, signal));
     this.#saving = saved.catch(() => undefined);
     return saved;
+  }
+
+  async offset(): Promise<number | undefined> {
+    return (await this.#readPointer())?.offset;
   }
 
   /** The newest that counts; undefined when there was none. By anybody. `CORRUPT_CHECKPOINT`, `IO_FAILED`. */
@@ -107,34 +99,59 @@ export class FdbCheckpoints {
     );
   }
 
-  async #save(offset: number, state: Buffer): Promise<void> {
+  async #save(offset: number, state: CheckpointBytes, signal: AbortSignal | undefined): Promise<void> {
     const { keys, random } = this.#options;
     // Drawn, so that a piece of an attempt that was given up, which may still be on its way, is never taken for one of this.
     const generation = Buffer.from(random.bytes(GENERATION_BYTES)).readUIntBE(0, GENERATION_BYTES);
-    await this.#transact(async (transaction) => {
+    await this.#transact(signal, async (transaction) => {
       const pointer = await pointerOf(transaction, keys);
       this.#refuseOlder(pointer, offset);
       clearAllBut(transaction, keys, pointer?.generation);
     });
-    const pieces = Math.ceil(state.length / CHUNK_BYTES_MAX);
-    for (let first = 0; first < pieces; first += PIECES_PER_TRANSACTION)
-      await this.#transact(async (transaction) => {
-        const end = Math.min(first + PIECES_PER_TRANSACTION, pieces);
-        for (let at = first; at < end; at++)
-          transaction.set(
-            keys.checkpointChunk(generation, at),
-            state.subarray(at * CHUNK_BYTES_MAX, (at + 1) * CHUNK_BYTES_MAX),
-          );
-      });
-    const pointer = { generation, offset, stateBytes: state.length, checksum: checksumOf(state) };
-    await this.#transact(async (transaction) => {
+    const { stateBytes, checksum } = await this.#writePieces(generation, state, signal);
+    await this.#transact(signal, async (transaction) => {
       const found = await pointerOf(transaction, keys);
       // An attempt whose outcome was unknown took effect.
       if (found?.generation === generation) return;
       this.#refuseOlder(found, offset);
-      transaction.set(keys.checkpoint, encodePointer(pointer));
+      transaction.set(keys.checkpoint, encodePointer({ generation, offset, stateBytes, checksum }));
       clearAllBut(transaction, keys, generation);
     });
+  }
+
+  async #writePieces(
+    generation: number,
+    state: CheckpointBytes,
+    signal: AbortSignal | undefined,
+  ): Promise<Pick<Pointer, 'stateBytes' | 'checksum'>> {
+    const { keys } = this.#options;
+    const hash = createXxhash64();
+    let stateBytes = 0;
+    let number = 0;
+    const write = async (pieces: readonly Buffer[]): Promise<void> => {
+      const first = number;
+      number += pieces.length;
+      await this.#transact(signal, async (transaction) => {
+        for (const [at, piece] of pieces.entries())
+          transaction.set(keys.checkpointChunk(generation, first + at), piece);
+      });
+    };
+    let group: Buffer[] = [];
+    for await (const piece of inPieces(state)) {
+      stateBytes += piece.length;
+      if (stateBytes > CHECKPOINT_BYTES_MAX)
+        throw new HeadraceError(
+          'INVALID_ARGUMENT',
+          `a checkpoint in FoundationDB is longer than the ${CHECKPOINT_BYTES_MAX} bytes that are allowed`,
+        );
+      hash.update(piece);
+      group.push(piece);
+      if (group.length < PIECES_PER_TRANSACTION) continue;
+      await write(group);
+      group = [];
+    }
+    if (group.length > 0) await write(group);
+    return { stateBytes, checksum: hash.digest() };
   }
 
   #refuseOlder(pointer: Pointer | undefined, offset: number): void {
@@ -146,9 +163,13 @@ export class FdbCheckpoints {
   }
 
   /** Conflicts with whoever takes the partition over. */
-  #transact(body: (transaction: DatabaseTransaction) => Promise<void>): Promise<void> {
-    const { keys, epoch, partition } = this.#options;
-    return transact(this.#options, async (transaction) => {
+  #transact(
+    signal: AbortSignal | undefined,
+    body: (transaction: DatabaseTransaction) => Promise<void>,
+  ): Promise<void> {
+    const { keys, epoch, partition, signal: stop } = this.#options;
+    const signals = [signal, stop].filter((one) => one !== undefined);
+    return transact({ ...this.#options, signal: AbortSignal.any(signals) }, async (transaction) => {
       const newest = await transaction.get(keys.epoch);
       if (newest === undefined || decodeClaim(newest).epoch !== epoch)
         throw new HeadraceError('LOG_FENCED', `another owner has taken partition ${partition} over`);
@@ -199,6 +220,24 @@ function clearAllBut(
   if (generation === undefined) return transaction.clearRange(chunksBegin, chunksEnd);
   transaction.clearRange(chunksBegin, keys.checkpointChunk(generation, 0));
   transaction.clearRange(keys.checkpointChunk(generation + 1, 0), chunksEnd);
+}
+
+/** The same bytes in pieces of `CHUNK_BYTES_MAX`, all but the last. */
+async function* inPieces(state: CheckpointBytes): AsyncGenerator<Buffer, void, undefined> {
+  let waiting: Uint8Array[] = [];
+  let waitingBytes = 0;
+  for await (const bytes of state) {
+    waiting.push(bytes);
+    waitingBytes += bytes.length;
+    if (waitingBytes < CHUNK_BYTES_MAX) continue;
+    const all = Buffer.concat(waiting);
+    let at = 0;
+    for (; at + CHUNK_BYTES_MAX <= all.length; at += CHUNK_BYTES_MAX)
+      yield all.subarray(at, at + CHUNK_BYTES_MAX);
+    waiting = [all.subarray(at)];
+    waitingBytes = all.length - at;
+  }
+  if (waitingBytes > 0) yield Buffer.concat(waiting);
 }
 
 /** By pieces, because the hash keeps memory of the largest one. */

@@ -104,7 +104,7 @@ export class FdbLogStore implements LogStore {
   }
 
   /** Where checkpoints of a partition are kept that this store has open. */
-  async checkpoints(log: PartitionLog): Promise<FdbCheckpoints> {
+  async checkpointsOf(log: PartitionLog): Promise<FdbCheckpoints> {
     const { database, clock, random } = this.#components;
     const { incarnation } = await this.identity();
     const { partition, epoch } = log;

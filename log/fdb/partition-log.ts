@@ -121,7 +121,7 @@ export class FdbPartitionLog implements PartitionLog {
 
   trim(upTo: number): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(this.#closed());
-    const trimmed = this.#trimming.then(() => this.#trim(upTo));
+    const trimmed = this.#trimming.then(() => this.#trimInTime(upTo));
     this.#trimming = trimmed.catch(() => undefined);
     return trimmed;
   }
@@ -142,12 +142,29 @@ export class FdbPartitionLog implements PartitionLog {
     }
   }
 
+  /** A trim can wait for the next one: it is given up as an append is, so that a stop does not wait for a cluster that is away. */
+  async #trimInTime(upTo: number): Promise<void> {
+    const { clock, signal, appendDeadlineMs } = this.#options;
+    const deadline = new AbortController();
+    const cancel = clock.schedule(appendDeadlineMs, () =>
+      deadline.abort(
+        new HeadraceError('IO_FAILED', `FoundationDB did not trim the log within ${appendDeadlineMs} ms`),
+      ),
+    );
+    const signals = signal === undefined ? [deadline.signal] : [deadline.signal, signal];
+    try {
+      await this.#trim(upTo, { ...this.#options, signal: AbortSignal.any(signals) });
+    } finally {
+      cancel();
+    }
+  }
+
   /** Whole frames only. The epoch's own key is what it conflicts with: the head moves with every append. */
-  async #trim(upTo: number): Promise<void> {
-    const { keys } = this.#options;
-    const first = await this.#firstToKeep(Math.min(upTo, this.durableOffset));
+  async #trim(upTo: number, options: FrameReadOptions): Promise<void> {
+    const { keys } = options;
+    const first = await this.#firstToKeep(Math.min(upTo, this.durableOffset), options);
     if (first <= this.#oldestOffset) return;
-    await transact(this.#options, async (transaction) => {
+    await transact(options, async (transaction) => {
       const [claim, oldest] = await Promise.all([transaction.get(keys.epoch), transaction.get(keys.oldest)]);
       if (claim === undefined || decodeClaim(claim).epoch !== this.epoch)
         throw new HeadraceError('LOG_FENCED', `another owner has taken partition ${this.partition} over`);
@@ -160,9 +177,9 @@ export class FdbPartitionLog implements PartitionLog {
   }
 
   /** Offset of the oldest frame that recovery may need, or that is younger than the retention. */
-  async #firstToKeep(upTo: number): Promise<number> {
+  async #firstToKeep(upTo: number, options: FrameReadOptions): Promise<number> {
     const { clock, retentionMs } = this.#options;
-    const needed = (await frameAt(this.#options, upTo)) ?? this.#oldestOffset;
+    const needed = (await frameAt(options, upTo)) ?? this.#oldestOffset;
     if (retentionMs === 0) return needed;
     const youngestMs = clock.wallTimeMs() - retentionMs;
     let low = this.#oldestOffset;
@@ -170,16 +187,11 @@ export class FdbPartitionLog implements PartitionLog {
     // The frames' times rise with their offsets, but for steps of the clock, which a retention need not be exact about.
     while (low < high) {
       const middle = low + Math.floor((high - low) / 2);
-      const batch = await this.#batchAt(middle);
+      const batch = await batchAt(options, middle);
       if (batch === undefined || batch.wallTimeMs >= youngestMs) high = middle;
       else low = batch.firstOffset + batch.events.length;
     }
-    return Math.min(needed, (await frameAt(this.#options, low)) ?? needed);
-  }
-
-  async #batchAt(offset: number): Promise<DurableBatch | undefined> {
-    for await (const batch of readFrames(this.#options, offset, offset + 1)) return batch;
-    return undefined;
+    return Math.min(needed, (await frameAt(options, low)) ?? needed);
   }
 
   #trimmed(from: number): HeadraceError {
@@ -194,6 +206,11 @@ export class FdbPartitionLog implements PartitionLog {
   #closed(): HeadraceError {
     return new HeadraceError('CLOSED', 'the log is closed');
   }
+}
+
+async function batchAt(options: FrameReadOptions, offset: number): Promise<DurableBatch | undefined> {
+  for await (const batch of readFrames(options, offset, offset + 1)) return batch;
+  return undefined;
 }
 
 /**

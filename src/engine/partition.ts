@@ -25,6 +25,7 @@ import {
 } from '../../projections/partition-state.js';
 import type { IndexRecord, RecordMap } from '../../projections/records.js';
 import { isControlEvent } from '../../projections/control.js';
+import { CheckpointCopies } from './checkpoint-copies.js';
 import type { Decision, DecisionView, Receipt } from './decision.js';
 import { DurableRecords, Overlay } from './overlay.js';
 
@@ -51,6 +52,7 @@ export class Partition {
   readonly #overlay: Overlay;
   readonly #records: DurableRecords;
   readonly #events$ = new Subject<AppliedEvent>();
+  readonly #copies: CheckpointCopies;
   #state: PartitionState;
   #projection: Subscription;
   #log: PartitionLog | undefined;
@@ -65,6 +67,7 @@ export class Partition {
   private constructor(dependencies: PartitionDependencies) {
     this.number = dependencies.number;
     this.index = dependencies.index;
+    this.#copies = new CheckpointCopies(dependencies);
     this.#dependencies = dependencies;
     this.#overlay = new Overlay(dependencies.index);
     this.#records = new DurableRecords(dependencies.index, this.#overlay);
@@ -74,11 +77,14 @@ export class Partition {
 
   /**
    * Takes the partition over: newest checkpoint, then the log's suffix. Time depends on the suffix, not on the number of
-   * objects. Errors as `LogStore.openPartition` and `PartitionLog.read`.
+   * objects. An index that is lost begins with the checkpoint beside the log, where there is one. Errors as
+   * `LogStore.openPartition` and `PartitionLog.read`.
    */
   static async open(dependencies: PartitionDependencies): Promise<Partition> {
+    const { index } = dependencies;
     const partition = new Partition(dependencies);
-    const checkpoint = dependencies.index.checkpoints.at(-1);
+    const log = await partition.#takeLog();
+    const checkpoint = index.checkpoints.at(-1) ?? (await partition.#copies.restore(index));
     if (checkpoint !== undefined) {
       partition.#projection.unsubscribe();
       partition.#state = decodeSnapshot(checkpoint.meta, partition.#records);
@@ -86,9 +92,9 @@ export class Partition {
       partition.#applied = checkpoint.offset;
     } else {
       // From here on there is always a checkpoint to verify the log against.
-      await dependencies.index.checkpoint(0, encodeSnapshot(partition.#state));
+      await index.checkpoint(0, encodeSnapshot(partition.#state));
     }
-    await partition.#openLog();
+    await partition.#readLog(log);
     return partition;
   }
 
@@ -186,6 +192,7 @@ export class Partition {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#recovering;
+    await this.#copies.close();
     await this.#log?.close();
     if (this.#checkpointing !== undefined) await this.#checkpointing.catch(() => undefined);
     this.#subscription?.unsubscribe();
@@ -195,17 +202,25 @@ export class Partition {
   async #takeCheckpoint(): Promise<void> {
     if (this.#applied === this.checkpointOffset) return;
     await this.index.checkpoint(this.#applied, encodeSnapshot(this.#state));
-    const oldest = this.index.checkpoints[0];
     const log = this.#log;
-    if (oldest === undefined || log === undefined) return;
-    await log.trim(oldest.offset).catch((error: unknown) => {
+    if (log === undefined) return;
+    // Beside the checkpoints that follow: one that is cut short by a stop is made at the next due time.
+    this.#copies.begin(this.index, (error) => this.#recoverLater(log, error));
+    const oldest = this.index.checkpoints[0];
+    if (oldest === undefined) return;
+    await log.trim(this.#copies.trimmable(oldest.offset)).catch((error: unknown) => {
       if (isErrorCode(error, 'LOG_FENCED')) this.#recoverLater(log, error);
       throw error;
     });
   }
 
-  async #openLog(): Promise<void> {
+  async #takeLog(): Promise<PartitionLog> {
     const log = await this.#dependencies.logStore.openPartition(this.number);
+    await this.#copies.open(log);
+    return log;
+  }
+
+  async #readLog(log: PartitionLog): Promise<void> {
     if (log.recovery.cutBytes > 0) {
       this.#dependencies.logger.warn(
         { partition: this.number, cutBytes: log.recovery.cutBytes, decision: log.recovery.decision },
@@ -275,7 +290,7 @@ export class Partition {
     await failed.close().catch(() => undefined);
     while (!this.#closed) {
       try {
-        await this.#openLog();
+        await this.#readLog(await this.#takeLog());
         this.#dependencies.logger.info({ partition: this.number }, 'the log is recovered');
         return;
       } catch (error) {

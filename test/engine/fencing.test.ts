@@ -175,6 +175,8 @@ void t.test(
       world.run(() => control.submit(() => ({ type: 'BucketCreated', atMs: 1, bucket: 'b' }) as never)),
       { code: 'LOG_UNKNOWN_OUTCOME' },
     );
+    // The old owner's next attempt hangs by then, and is given up after the other one has come.
+    await world.scheduler.run(world.scheduler.nowMs + 5 * SECOND_MS);
     world.database.setFaults({});
     const other = world.process();
     const taken = await openPartition(world, other, []);

@@ -16,7 +16,7 @@ async function openCheckpoints(
   world: FdbWorld,
   process: FdbProcess = world.process(),
 ): Promise<FdbCheckpoints> {
-  return world.run(async () => process.store.checkpoints(await process.store.openPartition(PARTITION)));
+  return world.run(async () => process.store.checkpointsOf(await process.store.openPartition(PARTITION)));
 }
 
 void t.test('a checkpoint is read back whole, by the next owner too, whatever its size', async (t) => {
@@ -26,7 +26,7 @@ void t.test('a checkpoint is read back whole, by the next owner too, whatever it
   const sizes = [0, 1, CHUNK_BYTES_MAX - 1, CHUNK_BYTES_MAX, CHUNK_BYTES_MAX + 1, 3 * MIB, 20 * MIB, 100];
   for (const [number, size] of sizes.entries()) {
     const state = stateOf(number, size);
-    await world.run(() => checkpoints.save(number * 10, state));
+    await world.run(() => checkpoints.save(number * 10, [state]));
     const loaded = await world.run(() => checkpoints.load());
     t.equal(loaded?.offset, number * 10);
     t.ok(loaded?.state.equals(state), `${size} bytes`);
@@ -40,28 +40,28 @@ void t.test('a checkpoint is read back whole, by the next owner too, whatever it
 void t.test('an older offset and a state that is too large are refused', async (t) => {
   const world = new FdbWorld();
   const checkpoints = await openCheckpoints(world);
-  await world.run(() => checkpoints.save(100, stateOf(1, 10)));
+  await world.run(() => checkpoints.save(100, [stateOf(1, 10)]));
   await t.rejects(
-    world.run(() => checkpoints.save(99, stateOf(2, 10))),
+    world.run(() => checkpoints.save(99, [stateOf(2, 10)])),
     { code: 'INVALID_ARGUMENT', message: /at offset 99 of partition 1 is older than the one at 100/ },
   );
-  await world.run(() => checkpoints.save(100, stateOf(3, 10)));
+  await world.run(() => checkpoints.save(100, [stateOf(3, 10)]));
   t.ok((await world.run(() => checkpoints.load()))?.state.equals(stateOf(3, 10)));
 });
 
 void t.test('an owner that was fenced writes no checkpoint', async (t) => {
   const world = new FdbWorld();
   const old = await openCheckpoints(world);
-  await world.run(() => old.save(1, stateOf(1, 3 * MIB)));
+  await world.run(() => old.save(1, [stateOf(1, 3 * MIB)]));
   const taken = await openCheckpoints(world);
   await t.rejects(
-    world.run(() => old.save(2, stateOf(2, 3 * MIB))),
+    world.run(() => old.save(2, [stateOf(2, 3 * MIB)])),
     { code: 'LOG_FENCED' },
   );
   t.ok((await world.run(() => taken.load()))?.state.equals(stateOf(1, 3 * MIB)));
   const keys = world.database.keyCount;
   const saving = world.run(async () => {
-    const first = taken.save(2, stateOf(2, 3 * MIB));
+    const first = taken.save(2, [stateOf(2, 3 * MIB)]);
     first.catch(() => undefined);
     const next = await world.process().store.openPartition(PARTITION);
     t.equal(next.epoch, 3);
@@ -69,7 +69,7 @@ void t.test('an owner that was fenced writes no checkpoint', async (t) => {
   });
   await saving.catch((error: unknown) => t.match(error, { code: 'LOG_FENCED' }));
   const last = await openCheckpoints(world);
-  await world.run(() => last.save(3, stateOf(3, 3 * MIB)));
+  await world.run(() => last.save(3, [stateOf(3, 3 * MIB)]));
   t.equal(world.database.keyCount, keys, 'what broke off is gone');
 });
 
@@ -82,8 +82,8 @@ void t.test(
       const process = world.process();
       const checkpoints = await openCheckpoints(world, process);
       const [before, after] = [stateOf(1, 2.5 * MIB), stateOf(2, 3 * MIB)];
-      await world.run(() => checkpoints.save(10, before));
-      void checkpoints.save(20, after).catch(() => undefined);
+      await world.run(() => checkpoints.save(10, [before]));
+      void checkpoints.save(20, [after]).catch(() => undefined);
       // Seven commits or so, each with a read before it.
       await world.scheduler.run(world.scheduler.nowMs + (seed / 60) * 30);
       process.kill();
@@ -95,7 +95,7 @@ void t.test(
         loaded?.state.equals(loaded.offset === 10 ? before : after),
         `seed ${seed}: offset ${loaded?.offset}`,
       );
-      await world.run(() => next.save(30, stateOf(3, 100)));
+      await world.run(() => next.save(30, [stateOf(3, 100)]));
       t.equal(world.database.keyCount, 5, `seed ${seed}: nothing is left of what broke off`);
     }
     t.same(
@@ -121,7 +121,7 @@ void t.test('with every kind of trouble a checkpoint that was acknowledged is re
     });
     for (const number of range(1, 6)) {
       const state = stateOf(number, 1.5 * MIB);
-      await world.run(() => checkpoints.save(number, state));
+      await world.run(() => checkpoints.save(number, [state]));
       const loaded = await world.run(() => checkpoints.load());
       t.equal(loaded?.offset, number);
       t.ok(loaded?.state.equals(state), `seed ${seed}, checkpoint ${number}`);
@@ -135,11 +135,11 @@ void t.test('with every kind of trouble a checkpoint that was acknowledged is re
 void t.test('a reader that is overtaken by newer checkpoints reads one of them whole', async (t) => {
   const world = new FdbWorld();
   const writer = await openCheckpoints(world);
-  await world.run(() => writer.save(0, stateOf(0, 12 * MIB)));
+  await world.run(() => writer.save(0, [stateOf(0, 12 * MIB)]));
   const offsets = await world.run(async () => {
     let stop = false;
     const writing = (async () => {
-      for (const number of range(1, 8)) await writer.save(number, stateOf(number, 12 * MIB));
+      for (const number of range(1, 8)) await writer.save(number, [stateOf(number, 12 * MIB)]);
       stop = true;
     })();
     const seen: number[] = [];
@@ -166,7 +166,7 @@ void t.test('a checkpoint that is damaged or lacks a piece is CORRUPT_CHECKPOINT
     const world = new FdbWorld();
     const process = world.process();
     const checkpoints = await openCheckpoints(world, process);
-    await world.run(() => checkpoints.save(1, stateOf(1, size)));
+    await world.run(() => checkpoints.save(1, [stateOf(1, size)]));
     const { incarnation } = await world.run(() => process.store.identity());
     await world.run(() => change(new PartitionKeys(Buffer.from('headrace/'), incarnation, PARTITION), world));
     await t.rejects(
