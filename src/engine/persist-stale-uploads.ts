@@ -6,6 +6,7 @@
  * whether its beginning is still on its way to the store: it is looked for when that has surely arrived.
  */
 import type { DataEvent } from '../../log/events.js';
+import type { Replaced } from '../../log/object-events.js';
 import {
   objectKey,
   queueKey,
@@ -164,7 +165,7 @@ function leftBehind(event: DataEvent): number | undefined {
   switch (event.type) {
     case 'ObjectCommitted':
     case 'ObjectDeleted':
-      return event.replaced?.state === 'PERSISTED' ? undefined : event.replaced?.version;
+      return isInStream(event.replaced) ? event.replaced.version : undefined;
     case 'PersistDiscarded':
     case 'UfsUploadStarted':
     case 'UfsUploadEnded':
@@ -172,4 +173,9 @@ function leftBehind(event: DataEvent): number | undefined {
     default:
       return undefined;
   }
+}
+
+/** Nothing else can leave an upload behind. This is asked about every overwrite: a search of the index would be dear. */
+function isInStream(replaced: Replaced | undefined): replaced is Replaced {
+  return replaced !== undefined && replaced.state !== 'PERSISTED' && replaced.state !== 'TRANSIENT';
 }

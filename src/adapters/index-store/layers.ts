@@ -27,6 +27,12 @@ export class Layers<Value> {
   #runs: readonly Run[];
   /** Goes up with each change, so that a scan can see that it is no longer valid. */
   #generation = 0;
+  /** The last answer that came from the runs: a decision asks several times for the record that it is about. */
+  readonly #last: { key: string; value: Value | undefined; generation: number } = {
+    key: '',
+    value: undefined,
+    generation: -1,
+  };
 
   constructor(codec: IndexCodec<Value>, cache: BlockCache, runs: readonly Run[]) {
     this.#codec = codec;
@@ -51,11 +57,17 @@ export class Layers<Value> {
 
   /** `CORRUPT_CHECKPOINT`, `IO_FAILED`. */
   get(key: string): Value | undefined {
+    const last = this.#last;
+    if (last.generation === this.#generation && last.key === key) return last.value;
     const hash = this.#hash.of(key);
     let value = this.#current.get(key, hash);
     if (value === undefined && this.#frozen !== undefined) value = this.#frozen.get(key, hash);
-    if (value === undefined && this.#runs.length > 0) value = this.#getFromRuns(key, hash);
-    return value === DELETED ? undefined : value;
+    if (value !== undefined) return value === DELETED ? undefined : value;
+    if (this.#runs.length > 0) value = this.#getFromRuns(key, hash);
+    last.key = key;
+    last.value = value === DELETED ? undefined : value;
+    last.generation = this.#generation;
+    return last.value;
   }
 
   set(key: string, value: Value | Deleted): void {
