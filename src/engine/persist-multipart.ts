@@ -75,9 +75,12 @@ export class PersistMultipart {
       await this.#sendParts(target, job, id, parts);
       return await this.#complete(job, id, parts);
     } catch (error) {
-      if (isErrorCode(error, 'NO_SUCH_UPLOAD')) {
+      // A store that has forgotten a completed upload says that there is none, or refuses to complete it.
+      if (isErrorCode(error, 'NO_SUCH_UPLOAD', 'UFS_REJECTED')) {
         const done = await this.#alreadyThere(job);
         if (done !== undefined) return done;
+      }
+      if (isErrorCode(error, 'NO_SUCH_UPLOAD')) {
         await this.#ended(target, id);
         throw new HeadraceError('UFS_UNAVAILABLE', `${error.message}: it begins again`, { cause: error });
       }
@@ -207,7 +210,10 @@ export class PersistMultipart {
     const same =
       held?.etag === record.etag &&
       held.size === record.size &&
-      held.lastModifiedMs === record.lastModifiedMs;
+      held.lastModifiedMs === record.lastModifiedMs &&
+      // A change of tags or access alone is a version of its own, with the bytes and the time of the one before.
+      areSame(held.headers.tags, record.headers.tags) &&
+      areSame(held.headers.user, record.headers.user);
     return same ? held : undefined;
   }
 
@@ -270,6 +276,14 @@ export async function abortBegunSince(
     if (startedMs < upload.sinceMs - CLOCK_DIFFERENCE_MAX_MS || uploadId === spared) continue;
     await ufsCall(core, (signal) => multipart.abort({ bucket, key, uploadId }, signal), { cutOff });
   }
+}
+
+function areSame(
+  a: Readonly<Record<string, string>> = {},
+  b: Readonly<Record<string, string>> = {},
+): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
 /** The store's ETags show that it holds other bytes than those that were sent. */

@@ -1,5 +1,7 @@
 /** Large objects go to the UFS in parts, go on where they were, and leave nothing behind there. */
 import t from 'tap';
+import { HeadraceError } from '../../src/core/errors.js';
+import type { MultipartStore } from '../../src/core/object-store.js';
 import { GIB, MIB, MINUTE_MS, SECOND_MS } from '../../src/core/units.js';
 import { BUCKET, EngineWorld } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
@@ -139,6 +141,39 @@ void t.test('a completion whose answer is lost is found to have happened', async
     t.equal(world.ufs.history.filter(({ key }) => key === 'key').length, 1, `${fault}: stored once`);
     t.equal(world.ufs.uploads.partsPut.length, PARTS, `${fault}: no part was sent twice`);
   }
+});
+
+void t.test('a completion that is refused although it took effect is found to have happened', async (t) => {
+  const world = await openWorld();
+  const { multipart } = world.ufs;
+  const complete = multipart?.complete.bind(multipart);
+  Object.assign(multipart ?? {}, {
+    complete: async (...request: Parameters<MultipartStore['complete']>) => {
+      await complete?.(...request);
+      throw new HeadraceError('UFS_REJECTED', 'there are no parts of that upload');
+    },
+  });
+  const body = await putLarge(world);
+  await world.drained();
+  t.same(world.inUfs('key'), body);
+  t.equal(await events(world, 'ObjectPersisted'), 1);
+  t.equal(await events(world, 'PersistFailed'), 0, 'it is not quarantined');
+});
+
+void t.test('a version that differs in its tags alone is not taken for the one before', async (t) => {
+  const world = await openWorld();
+  const body = await putLarge(world);
+  await world.drained();
+  const sent = world.ufs.uploads.partsPut.length;
+  world.ufs.arm('throttled', { operation: 'complete' });
+  await world.run(world.objects.setObjectTags(BUCKET, 'key', { team: 'red' }));
+  await world.until(() => world.logged.some(({ message }) => message === 'a persist failed'));
+  // The upload is gone, and what is there has the same bytes, ETag and time.
+  world.ufs.uploads.open.clear();
+  await world.drained();
+  t.same(world.inUfs('key'), body);
+  t.same(world.ufs.contents(BUCKET).get('key')?.headers.tags, { team: 'red' });
+  t.equal(world.ufs.uploads.partsPut.length, sent + 2 * PARTS);
 });
 
 void t.test('an upload that somebody ended begins again', async (t) => {
