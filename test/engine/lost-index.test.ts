@@ -49,12 +49,16 @@ class FdbMachine {
   }
 
   /** The directory of the index is gone, or so damaged that somebody removed it. */
-  async loseIndex(): Promise<void> {
+  loseIndex(): Promise<void> {
+    return this.lose(INDEX_DIRECTORY);
+  }
+
+  async lose(directory: string): Promise<void> {
     const { disk } = this.world;
     await this.world.run(
       (async () => {
-        for (const name of await disk.list(INDEX_DIRECTORY)) await disk.remove(`${INDEX_DIRECTORY}/${name}`);
-        await disk.syncDirectory(INDEX_DIRECTORY);
+        for (const name of await disk.list(directory)) await disk.remove(`${directory}/${name}`);
+        await disk.syncDirectory(directory);
       })(),
     );
   }
@@ -154,3 +158,21 @@ void t.test('lost index: a stop does not wait for a FoundationDB that is away', 
   await world.start();
   await checkObjects(t, machine, 60);
 });
+
+void t.test(
+  'lost disk: with the log in FoundationDB what was persisted is read from the under-store',
+  async (t) => {
+    const machine = await FdbMachine.open({ policies: { default: 'WRITE_BACK' } });
+    const { world } = machine;
+    const count = await machine.putUntilTrimmed();
+    await world.drained();
+    machine.kill();
+    await machine.loseIndex();
+    await machine.lose('segments');
+    await world.start();
+    t.equal((await world.names()).length, count);
+    for (const at of range(0, count)) t.same(await world.read(`key-${at}`), makeBody(at, 3000), `key-${at}`);
+    await world.put('new', makeBody(count, 3000));
+    t.same(await world.read('new'), makeBody(count, 3000));
+  },
+);
