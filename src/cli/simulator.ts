@@ -9,9 +9,13 @@ export interface Simulator {
   readonly commit: string;
   /** Simulations that run side by side. */
   readonly concurrency: number;
+  /** Processor time that simulations of prepared scenarios have taken so far, in milliseconds. */
+  readonly cpuMs: number;
   readonly scenarios: readonly { readonly name: string; readonly description: string }[];
   /** What is checked, by name. */
   readonly invariants: Readonly<Record<string, string>>;
+  /** Rare branches that a long run has to reach, by name. */
+  readonly probes: Readonly<Record<string, string>>;
   readonly mutants: readonly MutantInfo[];
   /** Throws `INVALID_ARGUMENT` or `INVALID_SETTING` with the place of the mistake. */
   prepare(source: ScenarioSource): PreparedScenario;

@@ -27,11 +27,17 @@ export class SimPool {
   readonly #workers = new Set<Worker>();
   readonly #size: number;
   #closed = false;
+  #cpuMs = 0;
 
   /** At most `size` processes, started when there is something to do. */
   constructor(size: number, mutant?: MutantPatch) {
     this.#size = size;
     this.#mutant = mutant;
+  }
+
+  /** Processor time of all tasks that were answered. */
+  get cpuMs(): number {
+    return this.#cpuMs;
   }
 
   /** Rejects with `BrokenSimulation` when the task broke its process, `CLOSED` after `close`. */
@@ -57,6 +63,9 @@ export class SimPool {
     for (const worker of this.#workers) if (worker.isIdle) this.#give(worker);
     while (this.#queue.length > 0 && this.#workers.size < this.#size) {
       const worker: Worker = new Worker(this.#mutant, {
+        answered: (cpuMs) => {
+          this.#cpuMs += cpuMs;
+        },
         idle: () => this.#next(),
         gone: () => {
           this.#workers.delete(worker);
@@ -74,15 +83,21 @@ export class SimPool {
   }
 }
 
+interface WorkerListener {
+  readonly answered: (cpuMs: number) => void;
+  readonly idle: () => void;
+  readonly gone: () => void;
+}
+
 class Worker {
   readonly #process: ChildProcess;
-  readonly #on: { readonly idle: () => void; readonly gone: () => void };
+  readonly #on: WorkerListener;
   #job: Job | undefined;
   #jobs = 0;
   #said = '';
   #isEnding = false;
 
-  constructor(mutant: MutantPatch | undefined, on: { idle: () => void; gone: () => void }) {
+  constructor(mutant: MutantPatch | undefined, on: WorkerListener) {
     this.#on = on;
     this.#process = fork(WORKER, [], {
       execArgv: EXEC_ARGV,
@@ -121,6 +136,7 @@ class Worker {
   #heard(message: FromWorker): void {
     switch (message.type) {
       case 'answer':
+        this.#on.answered(message.cpuMs);
         this.#finish()?.resolve(message.answer as never);
         return message.isLast === true ? this.end() : this.#on.idle();
       case 'broken':

@@ -11,14 +11,21 @@ export type ToWorker =
   | { readonly type: 'task'; readonly id: number; readonly task: SimTask };
 
 export type FromWorker =
-  /** `isLast`: the process ends behind it. */
-  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown; readonly isLast?: boolean }
+  /** `cpuMs`: processor time that the task took. `isLast`: the process ends behind it. */
+  | {
+      readonly type: 'answer';
+      readonly id: number;
+      readonly answer: unknown;
+      readonly cpuMs: number;
+      readonly isLast?: boolean;
+    }
   /** The simulation itself broke: an error that nobody in it awaited, or a mutant that does not fit. */
   | { readonly type: 'broken'; readonly id: number | undefined; readonly message: string };
 
 let current: number | undefined;
 /** What the current task found, while errors are waited for that nobody awaited. */
 let found: unknown;
+let begunCpuMs = 0;
 let ready: Promise<(task: SimTask) => Promise<unknown>> | undefined;
 
 function send(message: FromWorker): void {
@@ -28,12 +35,18 @@ function send(message: FromWorker): void {
 function broken(error: unknown): void {
   // An invariant says more than the error that followed from its violation.
   if (current !== undefined && hasViolation(found))
-    return send({ type: 'answer', id: current, answer: found, isLast: true });
+    return send({ type: 'answer', id: current, answer: found, cpuMs: cpuMs() - begunCpuMs, isLast: true });
   send({
     type: 'broken',
     id: current,
     message: error instanceof Error ? (error.stack ?? error.message) : String(error),
   });
+}
+
+/** Of all threads of this process. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 function hasViolation(answer: unknown): boolean {
@@ -51,12 +64,13 @@ async function answer(id: number, task: SimTask): Promise<void> {
   current = id;
   found = undefined;
   const perform = await ready;
+  begunCpuMs = cpuMs();
   found = await perform?.(task);
   // An error that nobody awaited is told in a later turn: it belongs to this task.
   await new Promise((resolve) => setImmediate(resolve));
   if (current !== id) return;
   current = undefined;
-  send({ type: 'answer', id, answer: found });
+  send({ type: 'answer', id, answer: found, cpuMs: cpuMs() - begunCpuMs });
 }
 
 process.on('message', (message: ToWorker) => {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { PreparedScenario, RunReport, Simulator } from '../cli/simulator.js';
 import { HeadraceError } from '../core/errors.js';
 import { MUTANTS } from '../../simulations/mutants.js';
+import { PROBES } from '../../simulations/probes.js';
 import { SCENARIOS, type Scenario } from '../../simulations/scenario.js';
 import { INVARIANTS } from '../../simulations/violation.js';
 import { incidentScenario } from './sim-incident.js';
@@ -34,8 +35,12 @@ export function openSimulator(version: string): Simulator {
   return {
     commit: readCommit(version),
     concurrency,
+    get cpuMs() {
+      return pool.cpuMs;
+    },
     scenarios: SCENARIOS,
     invariants: INVARIANTS,
+    probes: PROBES,
     mutants: MUTANTS,
     prepare: (source) => prepared(scenarioOf(source, version)),
     prepareIncident: async (source, open) => {

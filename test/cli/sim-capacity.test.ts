@@ -34,8 +34,10 @@ function simulatorOf(needed: number, asked: Asked[] = [], report: Partial<Capaci
   return {
     commit: 'abc',
     concurrency: 2,
+    cpuMs: 0,
     scenarios: [],
     invariants: {},
+    probes: {},
     mutants: [],
     prepare: () => prepared,
     prepareIncident: none,

@@ -33,8 +33,10 @@ function simulatorOf(asked: (ScenarioSource & { isQuiet: boolean })[], read: str
   return {
     commit: 'abc',
     concurrency: 1,
+    cpuMs: 0,
     scenarios: [],
     invariants: {},
+    probes: {},
     mutants: [],
     prepare: () => {
       throw new Error('not asked for here');

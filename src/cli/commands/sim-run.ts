@@ -1,5 +1,6 @@
 /** `headrace sim run`: many seeds side by side, and what all of them did together. */
 import type { SimSession } from './sim-session.js';
+import { CliFailure } from '../context.js';
 import { createProgressBar } from '../progress-bar.js';
 import type { PreparedScenario, RunReport } from '../simulator.js';
 import { describeFaults } from './sim-report.js';
@@ -10,11 +11,15 @@ export interface RunPlan {
   readonly meta: boolean;
   readonly keepsTrace: boolean;
   readonly keepGoing: boolean;
+  /** Rare branches that all runs together have to reach. */
+  readonly requiredProbes: readonly string[];
 }
 
 interface Totals {
   runs: number;
   steps: number;
+  /** As `steps`, with those of runs that were played a second time. */
+  playedSteps: number;
   clockMs: number;
   readonly counts: Map<string, Map<string, number>>;
 }
@@ -26,9 +31,10 @@ export async function runSeeds(
 ): Promise<void> {
   const { context, simulator, report } = session;
   const { printer } = report;
-  const totals: Totals = { runs: 0, steps: 0, clockMs: 0, counts: new Map() };
+  const totals: Totals = { runs: 0, steps: 0, playedSteps: 0, clockMs: 0, counts: new Map() };
   const bar = createProgressBar(context, { unit: 'runs' });
   const beganMs = context.wallTimeMs();
+  const beganCpuMs = simulator.cpuMs;
   let stopped = false;
   const play = async (seed: string): Promise<void> => {
     const [run, again] = await Promise.all([
@@ -36,6 +42,7 @@ export async function runSeeds(
       plan.meta ? scenario.run(seed) : undefined,
     ]);
     add(totals, run);
+    totals.playedSteps += run.steps + (again?.steps ?? 0);
     bar.update(totals.runs, plan.seeds.length);
     const faults = describeFaults(run.faults);
     if (run.trace !== undefined && !printer.json) for (const line of run.trace) await printer.text(line);
@@ -64,8 +71,32 @@ export async function runSeeds(
   } finally {
     bar.stop();
   }
-  await summarise(session, scenario, totals, (context.wallTimeMs() - beganMs) / 1000);
+  await summarise(session, scenario, totals, {
+    elapsedS: (context.wallTimeMs() - beganMs) / 1000,
+    cpuS: (simulator.cpuMs - beganCpuMs) / 1000,
+  });
   report.conclude();
+  await requireProbes(session, totals, plan.requiredProbes);
+}
+
+/** Ends the command with exit code 1 when a rare branch was not reached. */
+async function requireProbes(
+  { report: { printer } }: SimSession,
+  { runs, counts }: Totals,
+  required: readonly string[],
+): Promise<void> {
+  const reached = counts.get('probes');
+  const missing = required.filter((name) => (reached?.get(name) ?? 0) === 0);
+  if (missing.length === 0) {
+    if (required.length > 0 && !printer.json)
+      await printer.text(`all ${required.length} required probes were reached`);
+    return;
+  }
+  if (!printer.json) for (const name of missing) await printer.text(`NOT REACHED ${name}`);
+  throw new CliFailure(
+    'COVERAGE',
+    `${missing.length} of ${required.length} probes were not reached in ${runs} runs: ${missing.join(', ')}`,
+  );
 }
 
 /** What must be the same and is not. */
@@ -91,8 +122,8 @@ function add(totals: Totals, { steps, clockMs, counts }: RunReport): void {
 async function summarise(
   { report }: SimSession,
   { name }: PreparedScenario,
-  { runs, steps, clockMs, counts }: Totals,
-  elapsedS: number,
+  { runs, steps, playedSteps, clockMs, counts }: Totals,
+  { elapsedS, cpuS }: { readonly elapsedS: number; readonly cpuS: number },
 ): Promise<void> {
   const { printer } = report;
   const groups = Object.fromEntries(
@@ -105,12 +136,13 @@ async function summarise(
       steps,
       clockMs,
       elapsedS,
+      cpuS,
       ...groups,
       violations: report.violations,
     });
-  const stepsPerS = elapsedS > 0 ? Math.round(steps / elapsedS) : steps;
+  const perS = (seconds: number): number => (seconds > 0 ? Math.round(playedSteps / seconds) : playedSteps);
   await printer.text(
-    `${runs} runs of ${name}: ${steps} steps in ${Math.round(clockMs / 1000)} s of virtual time, ${elapsedS.toFixed(1)} s of real time (${stepsPerS} steps/s)`,
+    `${runs} runs of ${name}: ${steps} steps in ${Math.round(clockMs / 1000)} s of virtual time, ${elapsedS.toFixed(1)} s of real time (${perS(elapsedS)} steps/s), ${cpuS.toFixed(1)} s of processor time (${perS(cpuS)} steps/s per core)`,
   );
   for (const [group, names] of Object.entries(groups)) {
     const said = Object.entries(names).map(([what, count]) => `${what} ${count}`);

@@ -20,12 +20,17 @@ import {
   type SimSession,
 } from './sim-session.js';
 
+interface CrashPointOptions extends ScenarioOptions {
+  readonly runs: number;
+}
+
 interface RunOptions extends ScenarioOptions {
   readonly runs: number;
   readonly meta?: boolean;
   readonly trace?: boolean;
   readonly keepGoing?: boolean;
   readonly from?: string;
+  readonly requireCoverage?: string | true;
 }
 
 export function addSimCommand(program: Command, context: CliContext): void {
@@ -39,13 +44,14 @@ export function addSimCommand(program: Command, context: CliContext): void {
     .description(
       'cut the power at every call by which a short run changes its disk, and again in each recovery',
     )
-    .option('--seed <seed>', 'what decides everything', seedOption, '1')
+    .option('--seed <seed>', 'the first seed', seedOption, '1')
+    .option('--runs <count>', 'all crash points of so many seeds, from --seed on', integerOption(1), 1)
     .option('--scenario <scenario>', SCENARIO_HELP, 'crash-points')
     .option('--pathconfig <file>', 'path configuration in the place of the scenario’s')
-    .addHelpText('after', examples('sim crash-points --seed 7'))
-    .action((options: ScenarioOptions, command: Command) =>
+    .addHelpText('after', examples('sim crash-points --seed 7', 'sim crash-points --runs 20'))
+    .action((options: CrashPointOptions, command: Command) =>
       inSession(context, command, `sim crash-points --seed ${options.seed}`, options.seed, async (session) =>
-        crashPoints(session, prepare(session, options, command), options.seed),
+        crashPoints(session, prepare(session, options, command), seedsFrom(options.seed, options.runs)),
       ),
     );
   sim
@@ -60,22 +66,24 @@ export function addSimCommand(program: Command, context: CliContext): void {
     );
   sim
     .command('list')
-    .description('list the built-in scenarios, the invariants and the mutants')
+    .description('list the built-in scenarios, the invariants, the probes and the mutants')
     .addHelpText('after', examples('sim list', 'sim list --json'))
     .action(async (_options: object, command: Command) => {
       const { printer } = new Invocation(context, command);
       const simulator = await open(context);
-      const { scenarios, invariants, mutants } = simulator;
+      const { scenarios, invariants, probes, mutants } = simulator;
       simulator.close();
       const names = scenarios.map(({ name, description }) => ({ name, description }));
       const known = mutants.map(({ name, description, caughtBy }) => ({ name, description, caughtBy }));
-      if (printer.json) return printer.value({ scenarios: names, invariants, mutants: known });
+      if (printer.json) return printer.value({ scenarios: names, invariants, probes, mutants: known });
       await printer.table(
         names.map(({ name, description }) => [name, description]),
         ['SCENARIO', ''],
       );
       await printer.text('');
       await printer.table(Object.entries(invariants), ['INVARIANT', '']);
+      await printer.text('');
+      await printer.table(Object.entries(probes), ['PROBE', '']);
       await printer.text('');
       await printer.table(
         known.map(({ name, description }) => [name, description]),
@@ -99,6 +107,10 @@ function addRunCommand(sim: Command, context: CliContext): void {
     )
     .option('--trace', 'print the whole trace of each run')
     .option('--keep-going', 'go on after a violation')
+    .option(
+      '--require-coverage [probes]',
+      'exit code 1 when all runs together leave a probe at zero; of all probes, or of those named, with commas between',
+    )
     .addHelpText(
       'after',
       `${examples('sim run --seed 42', 'sim run --runs 1000', 'sim run --scenario ckpt.yaml --runs 200', 'sim run --config headrace.yaml --pathconfig paths.json --runs 100', 'sim run --from incident.hrlog --scenario faults.yaml --runs 20')}
@@ -113,6 +125,7 @@ With --config the settings of that file are simulated. Exit code 1 on a violatio
           meta: options.meta ?? false,
           keepsTrace: options.trace ?? false,
           keepGoing: options.keepGoing ?? false,
+          requiredProbes: requiredProbes(options.requireCoverage, session.simulator.probes),
         }),
       ),
     );
@@ -145,6 +158,24 @@ function commandLine({ seed, scenario, pathconfig, meta, from }: RunOptions, com
     ...(pathconfig === undefined ? [] : [`--pathconfig ${pathconfig}`]),
     ...(meta === true ? ['--meta'] : []),
   ].join(' ');
+}
+
+function requiredProbes(
+  required: string | true | undefined,
+  probes: Readonly<Record<string, string>>,
+): readonly string[] {
+  if (required === undefined) return [];
+  const known = Object.keys(probes);
+  if (required === true) return known;
+  const names = required.split(',').map((name) => name.trim());
+  for (const name of names)
+    if (!known.includes(name))
+      throw new CliFailure(
+        'INVALID_ARGUMENT',
+        `--require-coverage: there is no probe "${name}": name some of ${known.join(', ')}`,
+        EXIT_USAGE,
+      );
+  return names;
 }
 
 /** Numbers that follow each other; text stands alone. */
