@@ -295,6 +295,8 @@ export class Recorder {
 function effectOf(content: Content | undefined, conditions: WriteConditions | undefined): Effect {
   const written = content?.etag ?? ABSENT;
   return (value) => {
+    // Deleting what is not there succeeds, whatever it should have matched.
+    if (content === undefined && value === ABSENT) return { value, result: 'ok' };
     const refusal = conditions === undefined ? undefined : refusalOf(value, conditions);
     return refusal === undefined ? { value: written, result: 'ok' } : { value, result: refusal };
   };
