@@ -12,7 +12,7 @@
  * | `chunk` incarnation (8) partition (2) generation (8) number (4)    | a piece of a checkpoint     | until a newer one is pointed to   |
  *
  * Numbers in keys are big-endian, so that keys sort as numbers do; those in values are little-endian. The incarnation is drawn when
- * the store is made, and again by a restore, so that frames of two histories never mix. A frame is split into pieces of at
+ * the store is made, and again behind a restore (`incarnate.ts`), so that frames of two histories never mix. A frame is split into pieces of at
  * most `CHUNK_BYTES_MAX`, all written by one transaction.
  *
  * | Head at | bytes | contents                                  |
@@ -142,6 +142,50 @@ export function headRange(
     end: Buffer.concat([last, Buffer.alloc(1)]),
     partitionOf: (key) => key.readUInt16BE(first.length - 2),
   };
+}
+
+export interface KeyRange {
+  readonly begin: Buffer;
+  readonly end: Buffer;
+}
+
+/** Every kind of key that belongs to an incarnation: also those of `coordinator-schema.ts`. */
+const KINDS = ['log', 'head', 'epoch', 'oldest', 'check', 'chunk', 'worker', 'lease'] as const;
+const INCARNATION_MAX = 0xffff_ffff_ffff_ffffn;
+
+/** All keys of one kind; they begin with the range's begin. */
+export function incarnationRange(
+  prefix: Buffer,
+  kind: (typeof KINDS)[number],
+  incarnation: bigint,
+): KeyRange {
+  const begin = startOf(prefix, kind, incarnation);
+  return {
+    begin,
+    end: incarnation === INCARNATION_MAX ? endOf(prefix, kind) : startOf(prefix, kind, incarnation + 1n),
+  };
+}
+
+/** All keys of incarnations but this one. */
+export function otherIncarnations(prefix: Buffer, incarnation: bigint): KeyRange[] {
+  return KINDS.flatMap((kind) => {
+    const { begin, end } = incarnationRange(prefix, kind, incarnation);
+    return [
+      { begin: startOf(prefix, kind, 0n), end: begin },
+      { begin: end, end: endOf(prefix, kind) },
+    ];
+  });
+}
+
+function startOf(prefix: Buffer, kind: string, incarnation: bigint): Buffer {
+  const place = Buffer.alloc(8);
+  place.writeBigUInt64BE(incarnation);
+  return Buffer.concat([prefix, Buffer.from(kind), place]);
+}
+
+/** Behind every key of the kind. */
+function endOf(prefix: Buffer, kind: string): Buffer {
+  return Buffer.concat([prefix, Buffer.from(kind), Buffer.alloc(9, 0xff)]);
 }
 
 /** The keys of one partition. */
