@@ -1,5 +1,5 @@
 /**
- * Crashing a short run at each call by which it changes its disk, in turn; and for each of those once more in the recovery that
+ * Crashing a short run at each call by which it changes its disk or the under-store, in turn; and for each of those once more in the recovery that
  * follows, at a call that goes round, so that all calls of a recovery have their turn.
  */
 import { simulate, type FoundViolation } from './simulation.js';
@@ -16,7 +16,7 @@ export interface CrashPointFailure extends CrashPoint {
   readonly violation: FoundViolation;
 }
 
-/** How often the life of this seed changes its disk: the number of its crash points. */
+/** How often the life of this seed changes its disk or the under-store: the number of its crash points. */
 export async function countCrashPoints(
   parts: WorldParts,
   scenario: Scenario,

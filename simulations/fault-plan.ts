@@ -53,6 +53,11 @@ export const FAULT_KINDS = {
     min: 0.1,
     max: 0.6,
   },
+  logDamage: {
+    description: 'share of restarts before which a frame inside the log is damaged, until it was reported',
+    min: 0.1,
+    max: 0.5,
+  },
 } as const satisfies Record<string, FaultKind>;
 export type Fault = keyof typeof FAULT_KINDS;
 export type FaultRates = Readonly<Partial<Record<Fault, number>>>;

@@ -7,6 +7,7 @@ import { TrainingJob, type CheckpointPlan } from './clients/training-job.js';
 import { Client } from './clients/workload.js';
 import { bytesOf } from './content.js';
 import { diskFaultsOf, storeFaultsOf } from './fault-plan.js';
+import { checkDamageIsReported } from './log-damage.js';
 import { plantIncident } from './plant-incident.js';
 import type { FoundObject } from './recorder.js';
 import type { Outage } from './scenario.js';
@@ -210,6 +211,7 @@ export class Lives {
   /** Starts the next process; some are cut off in their recovery, at a moment that is drawn. */
   async #restart(random: SimRandom): Promise<void> {
     const { world, recorder, faults, portCalls } = this.#run;
+    if (random.chance(faults.logDamage ?? 0)) await checkDamageIsReported(this.#run, random);
     portCalls.begin(this.#life === 0 ? 'recovery' : undefined);
     const againAt = this.#life === 0 ? portCalls.crashAt.recovery : undefined;
     while (againAt !== undefined || random.chance(faults.crashInRecovery ?? 0)) {

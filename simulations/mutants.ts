@@ -251,4 +251,14 @@ export const MUTANTS: readonly Mutant[] = [
     scenario: 'small-objects',
     caughtBy: ['refold-equals-state', 'recovers', 'expected-errors'],
   },
+  {
+    name: 'recovery-skips-a-bad-frame',
+    description: 'damage inside the log is taken for its torn end, and cut',
+    module: 'log/embedded/recovery.js',
+    find: 'await refuseFramesBehind(disk, newest, end, lastEpoch, owner, window);',
+    replace: '',
+    scenario: 'small-objects',
+    faults: { logDamage: 0.5, kill: 0.5 },
+    caughtBy: ['reports-corruption'],
+  },
 ];

@@ -1,4 +1,7 @@
-/** Counting the calls by which a process changes its disk: the moments between which a crash makes a difference. */
+/**
+ * Counting the calls by which a process changes its disk or the under-store: the moments between which a crash makes a difference.
+ */
+import type { ObjectStore } from '../src/core/object-store.js';
 import type { Disk, DiskFile, OpenOptions } from '../src/core/ports.js';
 import { replaced } from './armed-faults.js';
 
@@ -53,4 +56,31 @@ export function watchPorts(disk: Disk, onCall: () => void): Disk {
     remove: (path) => after(disk.remove(path)),
     syncDirectory: (path) => after(disk.syncDirectory(path)),
   });
+}
+
+/**
+ * As `watchPorts`, for an under-store. A call counts twice: when it has been handed over and may yet arrive or not, and when its
+ * answer is there, which nobody has written down.
+ */
+export function watchStorePorts(store: ObjectStore, onCall: () => void): ObjectStore {
+  const around = <Value>(result: Promise<Value>): Promise<Value> => {
+    onCall();
+    result.then(onCall, onCall);
+    return result;
+  };
+  const methods: Partial<ObjectStore> = {
+    createBucket: (...parameters) => around(store.createBucket(...parameters)),
+    deleteBucket: (...parameters) => around(store.deleteBucket(...parameters)),
+    put: (...parameters) => around(store.put(...parameters)),
+    delete: (...parameters) => around(store.delete(...parameters)),
+  };
+  const { multipart } = store;
+  if (multipart === undefined) return replaced(store, methods);
+  const parted = replaced(multipart, {
+    begin: (...parameters) => around(multipart.begin(...parameters)),
+    putPart: (...parameters) => around(multipart.putPart(...parameters)),
+    complete: (...parameters) => around(multipart.complete(...parameters)),
+    abort: (...parameters) => around(multipart.abort(...parameters)),
+  });
+  return replaced(store, { ...methods, multipart: parted });
 }

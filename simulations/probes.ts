@@ -21,6 +21,7 @@ export const PROBES = {
   'upload in parts aborted': 'an upload that nobody would complete was aborted at the under-store',
   'durable and not acknowledged': 'events were durable, and their process died before it knew',
   'torn tail cut': 'a start cut what a crash had left of an append',
+  'damage of the log reported': 'a start met a bad frame inside the log and refused it',
   'log recovered while running': 'an append failed, and the log was read again',
   'started from a checkpoint': 'a start folded only what came after a checkpoint',
   'refused for space': 'a write found no room',

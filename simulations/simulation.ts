@@ -12,7 +12,7 @@ import { checkPinnedLimit, watchState } from './checkers/state-rules.js';
 import { watchStore } from './checkers/store-rules.js';
 import { drawFaults, type FaultRates } from './fault-plan.js';
 import { Lives } from './lives.js';
-import { PortCallCounter, watchPorts } from './port-calls.js';
+import { PortCallCounter, watchPorts, watchStorePorts } from './port-calls.js';
 import { probeOfWarning } from './probes.js';
 import { Recorder } from './recorder.js';
 import type { Scenario } from './scenario.js';
@@ -27,7 +27,7 @@ export interface SimulationOptions {
   readonly seed: string;
   /** Whether the whole trace is returned. */
   readonly keepsTrace?: boolean;
-  /** The power fails at this call, counted from 1, by which the first life changes its disk. */
+  /** The power fails at this call, counted from 1, by which the first life changes its disk or the under-store. */
   readonly crashAtCall?: number;
   /** And again at this one of the recovery that follows. */
   readonly crashAgainAtCall?: number;
@@ -74,7 +74,7 @@ export interface SimulationResult {
   readonly steps: number;
   /** Virtual milliseconds from the last fault until everything was uploaded. */
   readonly drainedMs?: number | undefined;
-  /** Calls by which the first life changed its disk, and the first recovery. */
+  /** Calls by which the first life changed its disk or the under-store, and the first recovery. */
   readonly portCalls: { readonly life: number; readonly recovery: number };
   readonly trace?: readonly string[];
 }
@@ -125,12 +125,15 @@ export class Simulation {
         },
         wrapDisk: (disk) => watchPorts(disk, () => this.portCalls.count()),
         wrapStore: (store) =>
-          watchStore(store, {
-            recorder,
-            events: this.events,
-            wallTimeMs: () => world.clock.wallTimeMs(),
-            isBackground: (key) => this.#isBackground(key),
-          }),
+          watchStore(
+            watchStorePorts(store, () => this.portCalls.count()),
+            {
+              recorder,
+              events: this.events,
+              wallTimeMs: () => world.clock.wallTimeMs(),
+              isBackground: (key) => this.#isBackground(key),
+            },
+          ),
         wrapLog: (log) => this.events.wrapLog(log),
         onStart: (engine) => {
           const { checkpointOffset } = world.partition;

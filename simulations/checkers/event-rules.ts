@@ -47,6 +47,8 @@ export class EventRules {
   /** ETags that the under-store took, by key; as far as its history was read. */
   readonly #taken = new Map<string, Set<string>>();
   #historyRead = 0;
+  /** While a process is started that is not meant to live: nothing is learned from what it sees. */
+  isSuspended = false;
 
   constructor(recorder: Recorder, history: () => readonly StoreChange[]) {
     this.#recorder = recorder;
@@ -58,6 +60,7 @@ export class EventRules {
     return {
       openPartition: async (partition) => {
         const log = await store.openPartition(partition);
+        if (this.isSuspended) return log;
         await this.#opened(log);
         log.batches$.subscribe((batch) => this.#batch(batch));
         return log;

@@ -9,6 +9,7 @@ t.setTimeout(240_000);
 const ROOT = new URL('../../', import.meta.url);
 const SEEDS_MAX = 30;
 const HUNTED = [
+  'recovery-skips-a-bad-frame',
   'epoch-stands-still',
   'persisted-on-timeout',
   'acknowledge-before-bytes',

@@ -3,7 +3,8 @@ import t from 'tap';
 import { playCrashPoint, countCrashPoints } from '../../simulations/crash-points.js';
 import { SCENARIOS, type Scenario } from '../../simulations/scenario.js';
 import { simulate } from '../../simulations/simulation.js';
-import { WORLD_PARTS } from '../support/engine-world.js';
+import { watchStorePorts } from '../../simulations/port-calls.js';
+import { EngineWorld, WORLD_PARTS } from '../support/engine-world.js';
 
 t.setTimeout(240_000);
 
@@ -47,6 +48,36 @@ void t.test(
         { runs: 2, failures: [] },
         `call ${call}`,
       );
+  },
+);
+
+void t.test('simulation: damage inside the log is reported by each start, and then mended', async (t) => {
+  const faults = { logDamage: 1, powerCut: 0.5 };
+  const scenario = { ...scenarioOf('small-objects'), faults };
+  const { violation, counts } = await simulate(WORLD_PARTS, { scenario, seed: '1' });
+  t.same(violation, undefined);
+  t.equal(counts.probes['damage of the log reported'], scenario.lives);
+});
+
+void t.test(
+  'simulation: calls to the under-store are crash points, when sent and when answered',
+  async (t) => {
+    const scenario = scenarioOf('crash-points');
+    const silent = {
+      ...scenario,
+      pathConfig: { ...scenario.pathConfig, defaultRule: { policyMode: 'TRANSIENT' as const } },
+    };
+    const quiet = await countCrashPoints(WORLD_PARTS, { ...silent, prefixes: ['transient/'] }, '1');
+    const { portCalls } = await simulate(WORLD_PARTS, { scenario, seed: '1' });
+    t.ok(portCalls.life > quiet.calls, `${portCalls.life} with uploads, ${quiet.calls} without`);
+    let calls = 0;
+    const world = await EngineWorld.open({
+      observer: { wrapStore: (store) => watchStorePorts(store, () => calls++) },
+    });
+    await world.put('a', Buffer.from('a'));
+    const before = calls;
+    await world.drained();
+    t.equal(calls - before, 2, 'one upload');
   },
 );
 
