@@ -3,8 +3,9 @@
  * survives kill -9, and stands in the under-store. A client that this machine does not have is skipped, and says how to get it.
  */
 import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
 import { eventually, runCommand, TestServer } from '../support/headrace-process.js';
 import { makeBody } from '../support/object-model.js';
@@ -75,7 +76,27 @@ function pythonClient(name: string, module: string, program: string): StockClien
   };
 }
 
+/** Where .ci/run has the class path of test/support/s3a/pom.xml written to. */
+const S3A_CLASSPATH = resolve('node_modules/.cache/s3a-classpath');
+const S3A_PROGRAM = resolve('test/support/s3a/S3aClient.java');
+
+/** The connector of Hadoop, Spark, Hive and Flink. It takes Java 11 or 17. */
+const S3A: StockClient = {
+  name: 'Hadoop S3A',
+  present: () => existsSync(S3A_CLASSPATH) && has('java', '--version'),
+  install: `mvn -q -B -f test/support/s3a/pom.xml dependency:build-classpath -Dmdep.outputFile=${S3A_CLASSPATH} (60 MB)`,
+  commands: (server, from, to) => {
+    const classPath = readFileSync(S3A_CLASSPATH, 'utf8').trim();
+    const call = ['java', '-Xmx512m', '-cp', classPath, S3A_PROGRAM, server.endpoint, from];
+    return [
+      [...call, `${to}-first`, 'upload'],
+      [...call, to],
+    ];
+  },
+};
+
 const CLIENTS: readonly StockClient[] = [
+  S3A,
   pythonClient('pyarrow', 'pyarrow', PYARROW_PROGRAM),
   pythonClient('s3fs', 's3fs', S3FS_PROGRAM),
   pythonClient('minio for Python', 'minio', MINIO_PROGRAM),
