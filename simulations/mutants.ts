@@ -246,7 +246,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'trim-past-a-checkpoint',
     description: 'the log forgets what the older of the two checkpoints still needs',
     module: 'src/engine/partition.js',
-    find: 'await log.trim(oldest.offset)',
+    find: 'await log.trim(this.#copies.trimmable(oldest.offset))',
     replace: 'await log.trim(this.#applied)',
     scenario: 'small-objects',
     caughtBy: ['refold-equals-state', 'recovers', 'expected-errors'],
