@@ -5,7 +5,8 @@
 import { isErrorCode, type HeadraceError } from '../src/core/errors.js';
 import { toByteString } from '../src/core/key.js';
 import type { WriteConditions } from '../src/engine/object-service.js';
-import { ABSENT, READ, Register, type Effect, type RegisterValue } from './checkers/register.js';
+import { ABSENT, READ, Register, type RegisterValue } from './checkers/register.js';
+import { describeWrite, effectOf } from './checkers/write-effects.js';
 import { bytesOfContent, type Content } from './content.js';
 import { ObjectModel, type Write } from './object-model.js';
 import type { Probe } from './probes.js';
@@ -103,7 +104,7 @@ export class Recorder {
     content: Content | undefined,
     conditions?: WriteConditions,
   ): WriteCall {
-    const id = this.#begin(name, key, `${describe(content)}${describeConditions(conditions)}`);
+    const id = this.#begin(name, key, describeWrite(content, conditions));
     if (content !== undefined) this.learn(content);
     this.#register(key).begin(id, effectOf(content, conditions));
     return {
@@ -290,35 +291,4 @@ export class Recorder {
     this.#keys = undefined;
     return register;
   }
-}
-
-function effectOf(content: Content | undefined, conditions: WriteConditions | undefined): Effect {
-  const written = content?.etag ?? ABSENT;
-  return (value) => {
-    // Deleting what is not there succeeds, whatever it should have matched.
-    if (content === undefined && value === ABSENT) return { value, result: 'ok' };
-    const refusal = conditions === undefined ? undefined : refusalOf(value, conditions);
-    return refusal === undefined ? { value: written, result: 'ok' } : { value, result: refusal };
-  };
-}
-
-/** S3's rules (user guide, "Conditional writes"), written anew so that they are not the engine's. */
-function refusalOf(value: RegisterValue, { ifMatch, ifNoneMatch }: WriteConditions): string | undefined {
-  if (ifMatch !== undefined) {
-    if (value === ABSENT) return 'NO_SUCH_KEY';
-    if (!ifMatch.some((etag) => etag === '*' || `"${etag}"` === value)) return 'PRECONDITION_FAILED';
-  }
-  if (ifNoneMatch !== undefined && value !== ABSENT)
-    if (ifNoneMatch.some((etag) => etag === '*' || `"${etag}"` === value)) return 'PRECONDITION_FAILED';
-  return undefined;
-}
-
-function describe(content: Content | undefined): string {
-  return content === undefined ? '' : `${content.size} bytes ${content.etag}`;
-}
-
-function describeConditions(conditions: WriteConditions | undefined): string {
-  if (conditions === undefined) return '';
-  const { ifMatch, ifNoneMatch } = conditions;
-  return `${ifMatch === undefined ? '' : ` if-match ${ifMatch.join(',')}`}${ifNoneMatch === undefined ? '' : ` if-none-match ${ifNoneMatch.join(',')}`}`;
 }
