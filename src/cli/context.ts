@@ -3,6 +3,7 @@
  * no command touches a file, the environment, a clock or the network by itself.
  */
 import type { AdminService } from '../engine/admin-service.js';
+import type { TravelRequest, TravelResult } from '../engine/inspection/time-travel.js';
 import type { Settings } from '../settings/settings.js';
 import type { Simulator } from './simulator.js';
 
@@ -36,6 +37,8 @@ export interface CliContext {
   readonly startServer: (settings: Settings) => Promise<void>;
   /** Opens the data directory without a server, for the commands that read a log. Writes nothing, except for `verify`. */
   readonly openOffline?: (settings: Settings) => Promise<OfflineLog>;
+  /** Gives a log that was restored in FoundationDB a new incarnation, and the data directory with it. */
+  readonly incarnateLog?: (settings: Settings) => Promise<IncarnatedLog>;
   /** Loads the simulator, which nothing else needs. */
   readonly openSimulator?: () => Promise<Simulator>;
   /** Aborts when the user wants to stop (Ctrl-C). */
@@ -64,10 +67,18 @@ export interface EditedText {
   discard(): Promise<void>;
 }
 
+export interface IncarnatedLog {
+  readonly keyPrefix: string;
+  /** In hexadecimal. */
+  readonly incarnation: string;
+}
+
 /** What can be read of a log, with or without a server. */
 export type LogReader = Pick<AdminService, 'logHead' | 'logRead' | 'verify' | 'inspection'>;
 
 export interface OfflineLog extends LogReader {
+  /** The state at offsets that are past, from the nearest checkpoint. */
+  travelTo(request: TravelRequest): Promise<TravelResult>;
   close(): Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import type { FlagSetting } from '../settings/sources.js';
 import { parseDuration } from '../core/quantities.js';
 import { SETTING_NAMES, SETTINGS } from '../settings/table.js';
 import { AdminClient } from './admin-client.js';
-import { CliFailure, EXIT_USAGE, type CliContext, type LogReader } from './context.js';
+import { CliFailure, EXIT_USAGE, type CliContext, type LogReader, type OfflineLog } from './context.js';
 import { authorizationOf, authorized, type CredentialOptions } from './credentials.js';
 import { Printer } from './printer.js';
 
@@ -147,9 +147,21 @@ export class Invocation {
     return use(client);
   }
 
+  /** Reads the log and the index in the data directory, with a server that runs on it or without. */
+  async withDataDirectory(use: (log: OfflineLog) => Promise<void>): Promise<void> {
+    const { openOffline } = this.context;
+    if (openOffline === undefined || this.#options.endpoint !== undefined)
+      throw new CliFailure(
+        'INVALID_ARGUMENT',
+        'without a file the log is read where it lies: name the directory with --data-dir, or take a file from the server with log export',
+        EXIT_USAGE,
+      );
+    return this.#withOfflineLog(openOffline, use);
+  }
+
   async #withOfflineLog(
     open: NonNullable<CliContext['openOffline']>,
-    use: (log: LogReader) => Promise<void>,
+    use: (log: OfflineLog) => Promise<void>,
   ): Promise<void> {
     const offline = await open(this.settings);
     try {

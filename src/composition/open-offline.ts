@@ -19,6 +19,7 @@ import type { LoggedEvent, LogHead, VerifyReport } from '../engine/admin-service
 import { partitionIndexOf } from '../engine/engine-core.js';
 import type { InspectedPartition } from '../engine/inspection/log-inspection.js';
 import { LogInspector } from '../engine/inspection/log-inspector.js';
+import { travelTo } from '../engine/inspection/time-travel.js';
 import { listPartitions, openReadOnlyLog, type ReadOnlyLog } from '../../log/embedded/read-only-log.js';
 import { openReadOnlyPartitions } from '../../log/fdb/read-only-log.js';
 import { eventToJson } from '../../log/event-json.js';
@@ -128,13 +129,16 @@ function offlineLog(
   close: () => void,
 ): OfflineLog {
   const clock = new SystemClock();
-  const inspected: InspectedPartition[] = [...partitions];
+  const inspected = {
+    partitions: partitions as readonly InspectedPartition[],
+    partitionIndexOf: (bucket: string, key: string) => partitionIndexOf(bucket, key, partitions.length),
+  };
   return {
+    travelTo: (request) => travelTo(inspected, request),
     inspection: new LogInspector(() => ({
+      ...inspected,
       version: context.version,
       control,
-      partitions: inspected,
-      partitionIndexOf: (bucket, key) => partitionIndexOf(bucket, key, partitions.length),
       nowMs: () => clock.wallTimeMs(),
       nextTurn: () => new Promise((resolve) => clock.nextTurn(resolve)),
     })),

@@ -50,7 +50,7 @@ void t.test('log export and replay: the file is written, and folded to what it t
   });
   t.match(await run('replay', 'a.hrlog', '--show', 'object', '/b/k9'), {
     exitCode: 1,
-    stderr: /nothing is known of s3:\/\/b\/k9/,
+    stderr: /at offset 3 the cache neither holds s3:\/\/b\/k9 nor .*: log history tells what became of it/,
   });
   t.equal((await run('replay', 'a.hrlog', '--show', 'orphans')).stdout, 'there are none\n');
   const uploads = await run('replay', 'a.hrlog', '--show', 'uploads', '--json');
@@ -69,6 +69,38 @@ void t.test('log export and replay: the file is written, and folded to what it t
     from: 2,
     to: 2,
     changes: [],
+  });
+});
+
+void t.test('log replay: steps forward and back, event by event', async (t) => {
+  const fixture = await CliFixture.open(t);
+  fill(fixture.admin);
+  const binaries = new Map<string, Buffer>();
+  const run = (...args: string[]) => fixture.run(['log', ...args], { binaries });
+  await run('export', '-o', 'a.hrlog');
+  const forward = await run('replay', 'a.hrlog', '--until', '1', '--steps', '2');
+  t.match(
+    forward.stdout,
+    /^1:1 .* s3:\/\/b\/k1: put by one request: 101 bytes.*\n {2}\+ s3:\/\/b\/k1: version 1, 101 bytes, PENDING\n/,
+  );
+  t.match(forward.stdout, /\n1:2 .* s3:\/\/b\/k2: put by one request.*\n(.*\n)* {2}~ objects: 2 → 3\n/);
+  t.notMatch(forward.stdout, 'k0');
+  const back = await run('replay', 'a.hrlog', '--until', '3', '--steps', '-2');
+  t.equal(back.stdout, forward.stdout, 'the two events before offset 3 are the two from offset 1 on');
+  const lines = (await run('replay', 'a.hrlog', '--until', '2', '--steps', '-9', '--json')).stdout;
+  t.match(
+    lines
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    [
+      { offset: 0, type: 'ObjectCommitted', key: 'k0', changes: Array },
+      { offset: 1, words: /^put by one request/ },
+    ],
+  );
+  t.match(await run('replay', 'a.hrlog', '--until', '2', '--steps', '5'), {
+    exitCode: 1,
+    stderr: /the export has offsets 0 to 3 of partition 1: 4 is not among them/,
   });
 });
 
@@ -98,10 +130,15 @@ void t.test('log export and replay: mistakes are named', async (t) => {
     [['export', '-o', 'x', '--to', '9'], 1, /9 is behind its end/],
     [['replay', 'none'], 1, /there is no file none/],
     [['replay', 'text'], 1, /not an export of a log: make one with/],
-    [['replay', 'text', '--show', 'object'], 2, /belong together/],
+    [['replay', 'text', '--show', 'object'], 2, /text names no object. Write it as/],
+    [['replay', 's3://b/k'], 2, /belong together/],
     [['replay', 'text', '/b/k'], 2, /belong together/],
     [['replay', 'text', '--diff', '1'], 2, /two offsets, not 1/],
-    [['replay', 'text', '--diff', '1', '2', '--until', '1'], 2, /neither --show nor --until/],
+    [['replay', 'text', '--diff', '1', '2', '--until', '1'], 2, /leave --until out/],
+    [['replay', 'text', '--diff', '1', '2', '--show', 'pinned'], 2, /give one of them/],
+    [['replay', 'text', '--steps', '2'], 2, /--steps needs --until/],
+    [['replay', 'text', '--until', '1', '--steps', '0'], 2, /from 1 to 1000, or as many with a minus/],
+    [['replay', '--until', '1', '--endpoint', 'http://127.0.0.1:1'], 2, /name the directory with --data-dir/],
     [['replay', '--diff', '1', '2', 'text'], 2, /Name the file before --diff/],
   ];
   for (const [args, exitCode, message] of cases) {

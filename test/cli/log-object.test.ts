@@ -80,6 +80,7 @@ void t.test('log: a data directory that is named is read although a server runs'
     logRead: (request) => admin.logRead(request),
     verify: (request) => admin.verify(request),
     inspection: admin.inspection,
+    travelTo: () => Promise.reject(new Error('nobody travels here')),
     close: async () => {},
   };
   const named = await fixture.run(['log', 'history', '/b/copy', '--data-dir', '/copy'], { offline });

@@ -87,6 +87,7 @@ void t.test('log: head, cat and verify read the data directory when no server ru
     logRead: (request) => admin.logRead(request),
     verify: (request) => admin.verify(request),
     inspection: admin.inspection,
+    travelTo: () => Promise.reject(new Error('nobody travels here')),
     close: async () => void closed++,
   };
   const endpoint = await endpointWithoutServer();

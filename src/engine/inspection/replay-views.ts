@@ -213,7 +213,9 @@ function summarise(record: IndexRecord): string {
       return record.ufsEtag === undefined ? 'no object' : `ETag ${record.ufsEtag}`;
     case 'queued': {
       const failed =
-        record.attempt === 0 ? 'no failed attempt' : `${record.attempt} failed attempts, ${record.cause}`;
+        record.attempt === 0
+          ? 'no failed attempt'
+          : `${record.attempt} failed attempt${record.attempt === 1 ? '' : 's'}, ${record.cause}`;
       return `${record.action}, ${record.quarantined ? 'quarantined, ' : ''}${failed}`;
     }
     case 'ufsPart':
