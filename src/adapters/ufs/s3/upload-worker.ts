@@ -4,12 +4,15 @@
  * An error that is not of the port is a mistake of the program: it ends the thread, and `upload-thread.ts` tells what becomes of
  * the uploads that were on their way.
  */
+import { platform, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { assert } from '../../../core/assert.js';
 import { HeadraceError } from '../../../core/errors.js';
 import { S3ObjectStore } from './s3-object-store.js';
 import { told, type UploadAnswer, type UploadOrder, type UploadPut } from './upload-messages.js';
 
+/** A third of the weight of a thread with the usual 0. */
+const NICENESS = 5;
 const GATHER_MS = 2;
 const ANSWERS_MAX = 8;
 
@@ -23,7 +26,22 @@ let answers: UploadAnswer[] = [];
 port.on('message', (orders: readonly UploadOrder[]) => {
   for (const order of orders) follow(order);
 });
+yieldToClients();
+// It takes a good part of a second, which no upload has to wait for.
+await import('@aws-sdk/client-s3');
 answer({ kind: 'ready' });
+
+/** On a machine that is short of processors, the threads that answer clients go first. */
+function yieldToClients(): void {
+  // Elsewhere the priority is that of the whole process (setpriority(2), "C library/kernel differences").
+  if (platform() !== 'linux') return;
+  try {
+    setPriority(0, NICENESS);
+  } catch (error) {
+    // Some sandboxes refuse it: then all threads are equal.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
+  }
+}
 
 function follow(order: UploadOrder): void {
   switch (order.kind) {
