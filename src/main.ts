@@ -12,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createProcessLog } from './adapters/process-log.js';
 import { CliFailure, type CliContext, type CliOutput, type EditedText } from './cli/context.js';
 import { runProgram } from './cli/program.js';
+import { incarnateLog } from './composition/incarnate-log.js';
 import { openOffline } from './composition/open-offline.js';
 import { runServer } from './composition/run-server.js';
 import type { Logger } from './core/logger.js';
@@ -73,6 +74,8 @@ const context: CliContext = {
       throw error;
     }
   },
+  incarnateLog: (settings) =>
+    incarnateLog(settings, { logger: createLogger({ ...settings, logLevel: 'warn' }) }).finally(exitSoon),
   openSimulator: async () => (await import('./composition/simulator.js')).openSimulator(version),
   signal: stop.signal,
   abortAfter: (delayMs) => AbortSignal.timeout(delayMs),

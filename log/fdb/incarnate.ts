@@ -17,10 +17,10 @@
 import { HeadraceError } from '../../src/core/errors.js';
 import type { DatabaseTransaction, KeyValue } from '../../src/core/key-value-database.js';
 import type { Random } from '../../src/core/ports.js';
+import { expectIdentity, type ExpectedStore } from './identity.js';
 import {
   BATCH_ID_BYTES,
   decodeClaim,
-  decodeIdentity,
   encodeClaim,
   encodeIdentity,
   headRange,
@@ -31,11 +31,8 @@ import {
 } from './schema.js';
 import { transact, type Transacting } from './transact.js';
 
-export interface IncarnateOptions extends Transacting {
+export interface IncarnateOptions extends ExpectedStore {
   readonly random: Random;
-  readonly prefix: Buffer;
-  /** The store that is expected below the prefix. */
-  readonly storeId: bigint;
 }
 
 /** What goes along; workers and leases are those of processes that are gone. */
@@ -49,7 +46,7 @@ const PAGE_KEYS = 10;
  */
 export async function incarnate(options: IncarnateOptions): Promise<bigint> {
   const { prefix, random } = options;
-  const found = await identityOf(options);
+  const found = await expectIdentity(options);
   const fresh = Buffer.from(random.bytes(8)).readBigUInt64LE();
   const before = encodeIdentity(found);
   // A copy that comes late conflicts with the identity, which step 4 writes, so that it changes nothing of the new owner's.
@@ -115,18 +112,6 @@ async function copyKind(
 async function checkClaims(transaction: DatabaseTransaction, claims: readonly Claimed[]): Promise<void> {
   const values = await Promise.all(claims.map(({ key }) => transaction.get(key)));
   if (claims.some(({ value }, at) => values[at]?.equals(value) !== true)) throw takenOver();
-}
-
-async function identityOf(options: IncarnateOptions): Promise<ReturnType<typeof decodeIdentity>> {
-  const { prefix, storeId } = options;
-  const value = await transact(options, (transaction) => transaction.peek(metaKey(prefix)));
-  const identity = value === undefined ? undefined : decodeIdentity(value);
-  if (identity?.storeId === storeId) return identity;
-  throw new HeadraceError(
-    'DATA_DIRECTORY_UNUSABLE',
-    `FoundationDB holds ${identity === undefined ? 'no store' : 'the log of another store'} below the prefix ` +
-      `${JSON.stringify(prefix.toString())}: name the data directory and the prefix that belong together`,
-  );
 }
 
 function clearOthers(transaction: DatabaseTransaction, prefix: Buffer, incarnation: bigint): void {

@@ -5,25 +5,19 @@
  * Invariant: what is returned was durable. The end is that of the head when the log was opened; what a trim takes away meanwhile
  * is `LOG_TRIMMED`.
  */
-import { HeadraceError } from '../../src/core/errors.js';
 import type { ReadOnlyLog } from '../embedded/read-only-log.js';
+import { expectIdentity, type ExpectedStore } from './identity.js';
 import { readFrames, type FrameReadOptions } from './read-frames.js';
-import { decodeHead, decodeIdentity, decodeNumber, headRange, metaKey, PartitionKeys } from './schema.js';
-import { transact, type Transacting } from './transact.js';
-
-export interface ReadOnlyStoreOptions extends Transacting {
-  readonly prefix: Buffer;
-  /** The store that is looked for: another one below the prefix is refused. */
-  readonly storeId: bigint;
-}
+import { decodeHead, decodeNumber, headRange, PartitionKeys } from './schema.js';
+import { transact } from './transact.js';
 
 /** Keys of one read. */
 const PAGE_KEYS = 1000;
 
 /** Every partition that was ever owned, in the order of their numbers. `DATA_DIRECTORY_UNUSABLE`, `CORRUPT_FRAME`, `IO_FAILED`. */
-export async function openReadOnlyPartitions(options: ReadOnlyStoreOptions): Promise<ReadOnlyLog[]> {
+export async function openReadOnlyPartitions(options: ExpectedStore): Promise<ReadOnlyLog[]> {
   const { prefix, storeId } = options;
-  const incarnation = await incarnationOf(options);
+  const { incarnation } = await expectIdentity(options);
   const { begin, end, partitionOf } = headRange(prefix, incarnation);
   const logs: ReadOnlyLog[] = [];
   let from = begin;
@@ -55,18 +49,4 @@ async function openReadOnlyPartition(options: FrameReadOptions): Promise<ReadOnl
     durableOffset: head.nextOffset,
     read: (from) => readFrames(options, from, head.nextOffset),
   };
-}
-
-async function incarnationOf(options: ReadOnlyStoreOptions): Promise<bigint> {
-  const { prefix, storeId } = options;
-  const value = await transact(options, (transaction) => transaction.peek(metaKey(prefix)));
-  const place = `below the prefix ${JSON.stringify(prefix.toString())}`;
-  if (value === undefined)
-    throw new HeadraceError('DATA_DIRECTORY_UNUSABLE', `FoundationDB holds no store ${place}`);
-  const identity = decodeIdentity(value);
-  if (identity.storeId === storeId) return identity.incarnation;
-  throw new HeadraceError(
-    'DATA_DIRECTORY_UNUSABLE',
-    `FoundationDB holds the log of another store ${place}: name the data directory that belongs to it`,
-  );
 }

@@ -1,9 +1,12 @@
 /**
  * What a data directory whose log is in FoundationDB knows about it.
  *
- * | name                    | lifetime    | content                                                                       |
- * |-------------------------|-------------|-------------------------------------------------------------------------------|
- * | `log/foundationdb.json` | the store's | `{"clusterFile":"/etc/foundationdb/fdb.cluster","keyPrefix":"headrace/"}`      |
+ * | name                    | lifetime    | content                                                                                                 |
+ * |-------------------------|-------------|---------------------------------------------------------------------------------------------------------|
+ * | `log/foundationdb.json` | the store's | `{"clusterFile":"/etc/foundationdb/fdb.cluster","keyPrefix":"headrace/","incarnation":"0f1e2d3c4b5a6978"}` |
+ *
+ * The incarnation is that of the log which this directory's index was folded from, in hexadecimal: a log of another one is another
+ * history (`log/fdb/incarnate.ts`). Directories of the first versions have none until they are opened again.
  */
 import { HeadraceError } from '../core/errors.js';
 import type { Disk } from '../core/ports.js';
@@ -15,6 +18,12 @@ const PLACE_BYTES_MAX = 64 * 1024;
 export interface LogPlace {
   readonly clusterFile: string;
   readonly keyPrefix: string;
+  readonly incarnation?: string;
+}
+
+/** As a place names it. */
+export function incarnationName(incarnation: bigint): string {
+  return incarnation.toString(16).padStart(16, '0');
 }
 
 /** Of a data directory whose log is in FoundationDB; undefined for any other. `DATA_DIRECTORY_UNUSABLE`, `IO_FAILED`. */
@@ -40,10 +49,10 @@ function parsePlace(text: string): LogPlace | undefined {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null) return undefined;
-    const { clusterFile, keyPrefix } = value as Record<string, unknown>;
-    return typeof clusterFile === 'string' && typeof keyPrefix === 'string'
-      ? { clusterFile, keyPrefix }
-      : undefined;
+    const { clusterFile, keyPrefix, incarnation } = value as Record<string, unknown>;
+    if (typeof clusterFile !== 'string' || typeof keyPrefix !== 'string') return undefined;
+    if (incarnation === undefined) return { clusterFile, keyPrefix };
+    return typeof incarnation === 'string' ? { clusterFile, keyPrefix, incarnation } : undefined;
   } catch {
     return undefined;
   }

@@ -28,7 +28,7 @@ import { Measurements } from './measurements.js';
 import { openLogStore, type LogStoreParts, type OpenedLogStore } from './open-log-store.js';
 
 /** Raised when what is on disk changes in a way that an older version cannot read. */
-const DATA_FORMAT_VERSION = 1;
+export const DATA_FORMAT_VERSION = 1;
 /** One data partition: on one machine everything shares one log, so that group commit gathers all writers. */
 const DATA_PARTITIONS = 1;
 /** Share of the free space that the cache takes when its size is not set. */

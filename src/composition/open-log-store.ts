@@ -21,7 +21,7 @@ import { FdbCoordinator } from '../../log/fdb/coordinator.js';
 import { FdbLogStore } from '../../log/fdb/log-store.js';
 import { CONTROL_PARTITION, type LogStore } from '../../log/log-store.js';
 import type { Settings } from '../settings/settings.js';
-import { PLACE_FILE, readPlace, writePlace, type LogPlace } from './log-place.js';
+import { incarnationName, PLACE_FILE, readPlace, writePlace, type LogPlace } from './log-place.js';
 import type { Measurements } from './measurements.js';
 
 export interface LogStoreParts {
@@ -133,9 +133,15 @@ async function openInFoundationDb(
     // The store below the prefix is this one's, or was made so, before the data directory says that its log is there.
     const identity = logStore.identity();
     await withDeadline(clock, connectTimeoutMs, identity, logStore, database);
-    if (place === undefined) await writePlace(disk, { clusterFile: path.resolve(clusterFile), keyPrefix });
-    const keys = new CoordinatorKeys(prefix, (await identity).incarnation);
-    const ownership = await own(settings, parts, database, keys);
+    const { incarnation } = await identity;
+    refuseOtherIncarnation(place, incarnation);
+    if (place?.incarnation === undefined)
+      await writePlace(disk, {
+        clusterFile: path.resolve(clusterFile),
+        keyPrefix,
+        incarnation: incarnationName(incarnation),
+      });
+    const ownership = await ownLog(settings, parts, database, new CoordinatorKeys(prefix, incarnation));
     const description = `FoundationDB, ${path.resolve(clusterFile)}, below ${keyPrefix}`;
     return {
       logStore,
@@ -152,10 +158,21 @@ async function openInFoundationDb(
   }
 }
 
+/** The index of this directory belongs to the history that it was folded from. */
+function refuseOtherIncarnation(place: LogPlace | undefined, incarnation: bigint): void {
+  const known = place?.incarnation;
+  if (known === undefined || known === incarnationName(incarnation)) return;
+  throw new HeadraceError(
+    'DATA_DIRECTORY_UNUSABLE',
+    `the log in FoundationDB is of incarnation ${incarnationName(incarnation)}, and this data directory belongs to incarnation ${known}: ` +
+      'the log was made anew, or restored for another data directory. If it was restored for this one: headrace log incarnate',
+  );
+}
+
 /** Before the log is opened, which fences whoever has it. */
-function own(
-  { foundationdbLeaseMs: ttlMs }: LogSettings,
-  { clock, random, logger, storeId, place, onFenced }: LogStoreParts,
+export function ownLog(
+  { foundationdbLeaseMs: ttlMs }: Pick<LogSettings, 'foundationdbLeaseMs'>,
+  { clock, random, logger, storeId, place, onFenced }: Omit<LogStoreParts, 'disk' | 'measurements'>,
   database: KeyValueDatabase,
   keys: CoordinatorKeys,
 ): Promise<Ownership> {

@@ -30,6 +30,7 @@ export interface RunOptions {
   readonly onOutput?: (text: string) => void;
   readonly startServer?: (settings: Settings) => Promise<void>;
   readonly openSimulator?: NonNullable<CliContext['openSimulator']>;
+  readonly incarnateLog?: NonNullable<CliContext['incarnateLog']>;
 }
 
 /** An endpoint where nothing listens: a free port that was given back. */
@@ -122,6 +123,7 @@ export function createCliContext(
     }),
     startServer: options.startServer ?? (async () => {}),
     ...(options.openSimulator === undefined ? {} : { openSimulator: options.openSimulator }),
+    ...(options.incarnateLog === undefined ? {} : { incarnateLog: options.incarnateLog }),
     abortAfter: (delayMs) => AbortSignal.timeout(delayMs),
     ...(options.offline === undefined ? {} : { openOffline: async () => options.offline as OfflineLog }),
     ...(options.pause === undefined ? {} : { pause: options.pause }),

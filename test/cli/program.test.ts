@@ -38,6 +38,7 @@ const COMMANDS = [
   'log cat',
   'log tail',
   'log verify',
+  'log incarnate',
 ];
 
 void t.test('cli: every command has help that exits with 0 and names the common options', async (t) => {

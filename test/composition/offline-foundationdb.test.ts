@@ -53,8 +53,8 @@ void t.test(
   'offline: a log in FoundationDB is read beside its running server, and nothing is written',
   async (t) => {
     const machine = new Machine(t);
-    const { engine, close } = await machine.run(openEngine(machine.settings, machine.context));
-    await machine.run(engine.objects.createBucket('books'));
+    const opened = await machine.run(openEngine(machine.settings, machine.context));
+    await machine.run(opened.engine.objects.createBucket('books'));
     const log = await machine.offline();
     const { commits } = machine.world.database;
     t.match(await log.logHead(), [
@@ -67,8 +67,8 @@ void t.test(
     t.same(await machine.run(log.logRead({ partition: 1, from: 0, limit: 10 })), []);
     t.equal(machine.world.database.commits, commits);
     await log.close();
-    await machine.run(engine.objects.createBucket('films'));
-    await machine.run(close());
+    await machine.run(opened.engine.objects.createBucket('films'));
+    await machine.run(opened.close());
   },
 );
 
@@ -76,12 +76,12 @@ void t.test(
   'offline: a log in FoundationDB is verified while no server runs, and refused while one does',
   async (t) => {
     const machine = new Machine(t);
-    const { engine, close } = await machine.run(openEngine(machine.settings, machine.context));
-    await machine.run(engine.objects.createBucket('books'));
+    const opened = await machine.run(openEngine(machine.settings, machine.context));
+    await machine.run(opened.engine.objects.createBucket('books'));
     let log = await machine.offline();
     await t.rejects(machine.run(log.verify({ data: false })), { code: 'DATA_DIRECTORY_IN_USE' });
     await log.close();
-    await machine.run(close());
+    await machine.run(opened.close());
     log = await machine.offline();
     const report = await machine.run(log.verify({ data: false }));
     t.match(report, { ok: true });
@@ -91,8 +91,8 @@ void t.test(
 
 void t.test('offline: a prefix that holds another store, or none any more, is refused', async (t) => {
   const machine = new Machine(t);
-  const { close } = await machine.run(openEngine(machine.settings, machine.context));
-  await machine.run(close());
+  const opened = await machine.run(openEngine(machine.settings, machine.context));
+  await machine.run(opened.close());
   const transaction = machine.world.database.connect().begin();
   transaction.clearRange(Buffer.from('headrace/'), Buffer.from('headrace0'));
   await machine.run(transaction.commit());

@@ -7,6 +7,7 @@ import { examples, integerOption, Invocation } from '../invocation.js';
 import { formatBytes, formatTime, printable, type Printer } from '../printer.js';
 import { createProgressBar } from '../progress-bar.js';
 import { addExportCommand } from './log-export.js';
+import { addIncarnateCommand } from './log-incarnate.js';
 import { addObjectCommands } from './log-object.js';
 import { addReplayCommand } from './log-replay.js';
 
@@ -41,6 +42,7 @@ export function addLogCommand(program: Command, context: CliContext): void {
   addObjectCommands(log, context);
   addExportCommand(log, context);
   addReplayCommand(log, context);
+  addIncarnateCommand(log, context);
 }
 
 function addCat(log: Command, context: CliContext): void {
