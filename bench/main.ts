@@ -10,6 +10,7 @@ import { headraceExists, HEADRACE_ENTRY } from './headrace-process.js';
 import { describeMachine, machineLine } from './machine.js';
 import { countChecks, renderTable, type SuiteReport } from './report.js';
 import { benchFdbLog } from './suites/fdb-log.js';
+import { benchFolds } from './suites/folds.js';
 import { benchGet } from './suites/get.js';
 import { benchGrowth } from './suites/growth.js';
 import { benchMemory } from './suites/memory.js';
@@ -28,6 +29,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   persist: benchPersist,
   'write-amplification': benchWriteAmplification,
   'fdb-log': benchFdbLog,
+  folds: benchFolds,
   rivals: benchRivals,
 };
 const DEFAULT_SUITES = ['put', 'get'];

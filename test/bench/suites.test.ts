@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { TINY_SCALE, type Suite } from '../../bench/context.js';
 import { renderTable, type Row } from '../../bench/report.js';
 import { benchFdbLog } from '../../bench/suites/fdb-log.js';
+import { benchFolds } from '../../bench/suites/folds.js';
 import { benchGet } from '../../bench/suites/get.js';
 import { benchGrowth } from '../../bench/suites/growth.js';
 import { benchMemory } from '../../bench/suites/memory.js';
@@ -36,6 +37,7 @@ const SUITES: readonly (readonly [name: string, suite: Suite, scenarios: readonl
   ],
   ['write-amplification', benchWriteAmplification, ['Bytes written per byte stored']],
   ['fdb-log', benchFdbLog, ['Log in FoundationDB']],
+  ['folds', benchFolds, ['Fold of', 'log replay of', 'State of']],
   // What it measures depends on what is installed.
   ['rivals', benchRivals, []],
 ];
