@@ -13,6 +13,7 @@ export type SimTask =
       readonly scenario: Scenario;
       readonly seed: string;
       readonly call: number;
+      readonly again: number;
     }
   | ({ readonly kind: 'capacity' } & CapacityTask);
 
@@ -31,7 +32,7 @@ export function performTask(parts: WorldParts, task: SimTask): Promise<SimAnswer
     case 'countCrashPoints':
       return countCrashPoints(parts, task.scenario, task.seed);
     case 'crashPoint':
-      return playCrashPoint(parts, task.scenario, task.seed, task.call);
+      return playCrashPoint(parts, task.scenario, task.seed, task.call, task.again);
     case 'capacity':
       return playCapacity(parts, task);
   }

@@ -54,9 +54,11 @@ export interface PreparedScenario {
     readonly calls: number;
     readonly violation: ViolationReport | undefined;
   }>;
+  /** The power fails at this call of the first life, and in `again` more runs at a call of the recovery as well. */
   crashPoint(
     seed: string,
     call: number,
+    again: number,
   ): Promise<{ readonly runs: number; readonly failures: readonly CrashPointReport[] }>;
   /** What the scenario asks of the space for un-persisted bytes. */
   capacity(

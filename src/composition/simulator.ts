@@ -28,7 +28,7 @@ export function openSimulator(version: string): Simulator {
     run: (seed, { keepsTrace = false } = {}) =>
       runReport(scenario, seed, () => pool.perform({ kind: 'run', scenario, seed, keepsTrace })),
     countCrashPoints: (seed) => pool.perform({ kind: 'countCrashPoints', scenario, seed }),
-    crashPoint: (seed, call) => pool.perform({ kind: 'crashPoint', scenario, seed, call }),
+    crashPoint: (seed, call, again) => pool.perform({ kind: 'crashPoint', scenario, seed, call, again }),
     capacity: (seed, how) =>
       pool.perform({ kind: 'capacity', scenario: asServer(scenario, version), seed, ...how }),
   });

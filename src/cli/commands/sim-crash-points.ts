@@ -15,7 +15,7 @@ interface Totals {
 export async function crashPoints(
   { context, simulator, report }: SimSession,
   scenario: PreparedScenario,
-  seeds: readonly string[],
+  { seeds, again }: { readonly seeds: readonly string[]; readonly again: number },
 ): Promise<void> {
   const { printer } = report;
   const bar = createProgressBar(context, { unit: 'crash points' });
@@ -34,13 +34,14 @@ export async function crashPoints(
     await report.violation(seed, violation, ' without a crash');
   };
   const play = async (seed: string, call: number): Promise<void> => {
-    const played = await scenario.crashPoint(seed, call);
+    const played = await scenario.crashPoint(seed, call, again);
     totals.runs += played.runs;
     bar.update(++totals.done, estimate(totals, seeds.length));
     for (const failure of played.failures) {
       bar.stop();
-      const again = failure.againAtCall === undefined ? '' : ` and ${failure.againAtCall} of the recovery`;
-      await report.violation(seed, failure.violation, `, power cut at call ${call}${again}`);
+      const { againAtCall, violation } = failure;
+      const twice = againAtCall === undefined ? '' : ` and ${againAtCall} of the recovery`;
+      await report.violation(seed, violation, `, power cut at call ${call}${twice}`);
     }
   };
   const lanes = Array.from({ length: simulator.concurrency }, async () => {

@@ -22,6 +22,7 @@ import {
 
 interface CrashPointOptions extends ScenarioOptions {
   readonly runs: number;
+  readonly again: number;
 }
 
 interface RunOptions extends ScenarioOptions {
@@ -48,10 +49,17 @@ export function addSimCommand(program: Command, context: CliContext): void {
     .option('--runs <count>', 'all crash points of so many seeds, from --seed on', integerOption(1), 1)
     .option('--scenario <scenario>', SCENARIO_HELP, 'crash-points')
     .option('--pathconfig <file>', 'path configuration in the place of the scenario’s')
-    .addHelpText('after', examples('sim crash-points --seed 7', 'sim crash-points --runs 20'))
+    .option('--again <count>', 'for each, at so many calls of its recovery', integerOption(0), 1)
+    .addHelpText(
+      'after',
+      examples('sim crash-points --seed 7', 'sim crash-points --runs 20', 'sim crash-points --again 1000'),
+    )
     .action((options: CrashPointOptions, command: Command) =>
       inSession(context, command, `sim crash-points --seed ${options.seed}`, options.seed, async (session) =>
-        crashPoints(session, prepare(session, options, command), seedsFrom(options.seed, options.runs)),
+        crashPoints(session, prepare(session, options, command), {
+          seeds: seedsFrom(options.seed, options.runs),
+          again: options.again,
+        }),
       ),
     );
   sim
