@@ -58,6 +58,17 @@ export const FAULT_KINDS = {
     min: 0.1,
     max: 0.5,
   },
+  pause: {
+    description:
+      'share of lives in which everything stands still for up to a minute, as a paused machine does',
+    min: 0.1,
+    max: 0.6,
+  },
+  clockDrift: {
+    description: 'by how much the clock is too fast or too slow: 0.01 gains or loses 10 ms in a second',
+    min: 0.0001,
+    max: 0.05,
+  },
 } as const satisfies Record<string, FaultKind>;
 export type Fault = keyof typeof FAULT_KINDS;
 export type FaultRates = Readonly<Partial<Record<Fault, number>>>;

@@ -21,6 +21,9 @@ const READ_ATTEMPTS_MAX = 10;
 /** Longest that the calls of clients may take to end once no new ones are made. */
 const CALLS_END_MS = 5 * MINUTE_MS;
 const CLOCK_STEP_MS_MAX = MINUTE_MS;
+/** From what a migration takes to what outlasts every deadline of a call. */
+const PAUSE_MS_MIN = SECOND_MS / 10;
+const PAUSE_MS_MAX = MINUTE_MS;
 
 type Death = 'stop' | 'kill' | 'power cut';
 
@@ -133,6 +136,13 @@ export class Lives {
       this.#later(random.between(0, lifeMs), () => {
         note(`clockStep ${stepMs} ms`);
         world.stepWallTime(stepMs);
+      });
+    }
+    if (random.chance(faults.pause ?? 0)) {
+      const pauseMs = Math.round(random.between(PAUSE_MS_MIN, PAUSE_MS_MAX));
+      this.#later(random.between(0, lifeMs), () => {
+        note(`pause ${pauseMs} ms`);
+        world.scheduler.stall(pauseMs);
       });
     }
   }

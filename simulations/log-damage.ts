@@ -33,7 +33,7 @@ export async function checkDamageIsReported(run: Simulation, random: SimRandom):
   events.isSuspended = true;
   const error = await world.run(world.open()).then(
     () => undefined,
-    (reason: unknown) => reason ?? new Error('no reason'),
+    (reason: Error) => reason,
   );
   events.isSuspended = false;
   recorder.trace.line('process ends: it was given a damaged log');
@@ -44,7 +44,7 @@ export async function checkDamageIsReported(run: Simulation, random: SimRandom):
     error === undefined
       ? 'a start succeeds'
       : !isErrorCode(error, 'CORRUPT_FRAME')
-        ? `a start says ${String(error)}`
+        ? `a start says ${error.message}`
         : isUntouched
           ? undefined
           : 'a start reports it and changes the log all the same';

@@ -1,7 +1,7 @@
 /**
  * Virtual time: a heap of due callbacks that runs one at a time.
  *
- * Invariants: time moves only from one due callback to the next; callbacks due at the same time run in the order in
+ * Invariants: time moves only from one due callback to the next, or by `stall`; callbacks due at the same time run in the order in
  * which they were scheduled; between two callbacks one real turn of the event loop passes, so that every microtask
  * the first one caused has run. Nothing depends on real time: the same calls give the same order, always.
  *
@@ -65,11 +65,17 @@ export class Scheduler {
     };
   }
 
+  /** Time goes on and nothing happens, as in a machine that is paused: what becomes due meanwhile runs afterwards, in its order. */
+  stall(durationMs: number): void {
+    assert(durationMs >= 0 && durationMs < Infinity, `a pause of ${durationMs} ms is not possible`);
+    this.#nowMs = Math.ceil((this.#nowMs + durationMs) * TICKS_PER_MS) / TICKS_PER_MS;
+  }
+
   /** Runs everything that is due up to `untilMs`, and leaves the time there. */
   async run(untilMs: number): Promise<void> {
     assert(untilMs >= this.#nowMs, `time cannot go back from ${this.#nowMs} ms to ${untilMs} ms`);
     await this.#play(() => (this.#peek()?.dueMs ?? Infinity) > untilMs);
-    this.#nowMs = untilMs;
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
   }
 
   /** As `run`, and stops as soon as `isOver` holds, which is asked after each callback; the time stays there then. */
@@ -77,7 +83,7 @@ export class Scheduler {
     assert(untilMs >= this.#nowMs, `time cannot go back from ${this.#nowMs} ms to ${untilMs} ms`);
     let over = false;
     await this.#play(() => (over = isOver()) || (this.#peek()?.dueMs ?? Infinity) > untilMs);
-    if (!over) this.#nowMs = untilMs;
+    if (!over) this.#nowMs = Math.max(this.#nowMs, untilMs);
   }
 
   /** Runs until nothing is scheduled any more. */
@@ -140,7 +146,8 @@ export class Scheduler {
 
   #step(): void {
     const entry = this.#pop();
-    this.#nowMs = entry.dueMs;
+    // Late when everything stood still.
+    this.#nowMs = Math.max(this.#nowMs, entry.dueMs);
     if (++this.#steps > this.#stepsMax)
       throw new Error(`${this.#where()}: more than ${this.#stepsMax} steps`);
     this.#onStep?.(entry.dueMs, entry.sequence);

@@ -115,7 +115,7 @@ export class Simulation {
       seed: `${scenario.name} ${seed}`,
       engine: { ...engineOf(scenario, this.random.fork('engine')), ...scenario.engine },
       disk: scenario.disk,
-      ...placeOf(scenario),
+      ...placeOf(scenario, this.faults, this.random.fork('clock')),
       observer: {
         onStep: (timeMs, sequence) => {
           if (world.isRunning) checkPinnedLimit(recorder, world.engine);
@@ -216,11 +216,19 @@ export class Simulation {
   }
 }
 
-/** The under-store and the clock; of an incident those of its time. Its parts may be of any size, because sizes are scaled. */
-function placeOf({ ufs, incident }: Scenario): Pick<WorldOptions, 'ufs' | 'clock'> {
-  if (incident === undefined) return { ufs };
+/**
+ * The under-store and the clock of the machine, which drifts against all others. Those of an incident are of its time, and parts may
+ * have any size there, because sizes are scaled.
+ */
+function placeOf(
+  { ufs, incident }: Scenario,
+  { clockDrift = 0 }: FaultRates,
+  random: SimRandom,
+): Pick<WorldOptions, 'ufs' | 'clock'> {
+  const driftRatio = clockDrift === 0 || random.chance(0.5) ? clockDrift : -clockDrift;
+  if (incident === undefined) return { ufs, clock: { driftRatio } };
   const wallOriginMs = incident.atMs;
-  return { ufs: { ...ufs, wallOriginMs, partBytesMin: 1 }, clock: { wallOriginMs } };
+  return { ufs: { ...ufs, wallOriginMs, partBytesMin: 1 }, clock: { wallOriginMs, driftRatio } };
 }
 
 function engineOf(scenario: Scenario, random: SimRandom): Partial<Engine['core']['options']> {

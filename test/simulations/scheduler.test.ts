@@ -109,3 +109,24 @@ void t.test('scheduler: the same seed gives the same history, another one anothe
   for (const seed of [1, 2, 3, 4, 5]) t.strictSame(await history(seed), await history(seed));
   t.notSame(await history(1), await history(2));
 });
+
+void t.test(
+  'scheduler: after a pause everything that became due runs in its order, and time never goes back',
+  async (t) => {
+    const scheduler = new Scheduler();
+    const ran: string[] = [];
+    const note = (name: string) => (): void => void ran.push(`${name} at ${scheduler.nowMs}`);
+    scheduler.schedule(10, () => {
+      note('first')();
+      scheduler.stall(100);
+    });
+    scheduler.schedule(60, note('third'));
+    scheduler.schedule(20, note('second'));
+    scheduler.schedule(200, note('fourth'));
+    await scheduler.run(50);
+    t.same(ran, ['first at 10', 'second at 110']);
+    t.equal(scheduler.nowMs, 110, 'the pause went on beyond the end');
+    await scheduler.runUntilIdle();
+    t.same(ran.slice(2), ['third at 110', 'fourth at 200']);
+  },
+);
