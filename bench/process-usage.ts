@@ -24,6 +24,11 @@ export function readProcessUsage(pid: number): ProcessUsage {
   };
 }
 
+/** CPU time of the thread that answers requests, without those that Node and the program start beside it. */
+export function readMainThreadCpuMs(pid: number): number {
+  return cpuMsOf(readFileSync(`/proc/${pid}/task/${pid}/stat`, 'latin1'));
+}
+
 /** The process and all its live descendants. */
 export function processTree(pid: number): number[] {
   const found = [pid];
@@ -42,16 +47,20 @@ export function resetResidentPeak(pid: number): void {
 }
 
 function readOne(pid: number): ProcessUsage {
-  // The command name, field 2, is in parentheses and may hold spaces: count from behind it.
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const ticks = Number(fields[11]) + Number(fields[12]);
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
   return {
-    cpuMs: (ticks * 1000) / TICKS_PER_SECOND,
+    cpuMs: cpuMsOf(stat),
     residentBytes: field(status, 'VmRSS') * 1024,
     residentPeakBytes: field(status, 'VmHWM') * 1024,
   };
+}
+
+/** From a `stat` of a process or a thread: user and system time. */
+function cpuMsOf(stat: string): number {
+  // The command name, field 2, is in parentheses and may hold spaces: count from behind it.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
 }
 
 function field(text: string, name: string): number {

@@ -28,7 +28,7 @@ import {
   type Measurement,
   type Side,
 } from '../measurement.js';
-import { readProcessUsage } from '../process-usage.js';
+import { readMainThreadCpuMs, readProcessUsage } from '../process-usage.js';
 import { atLeast, atMostTimes, figure, information, sizeName, type Check, type Row } from '../report.js';
 import { compare } from './compare.js';
 import { measureMisses } from './persist-misses.js';
@@ -170,7 +170,12 @@ async function foreground(
   uploading: HeadraceProcess,
 ): Promise<Row[]> {
   const held = await startHeadrace(context, cleanup, 'held', 'held');
+  /** Of the thread that answers clients, per PUT, until what was written is uploaded: what it was for each side and round. */
+  const mainUs = new Map<string, number[]>();
+  const mainOf = (name: string): string => `${figure(median(mainUs.get(name) ?? []))} µs`;
   const side = (name: string, server: HeadraceProcess, intervalMs: number | undefined): Side => {
+    const figures: number[] = [];
+    mainUs.set(name, figures);
     const load = loadSide(name, generator, () => server.pid, {
       port: server.s3Port,
       method: 'PUT',
@@ -189,8 +194,11 @@ async function foreground(
       name,
       // What was not uploaded in time must not run into the measurement of the other side.
       run: async () => {
+        const [beforeMs, startMs] = [readMainThreadCpuMs(server.pid), performance.now()];
         const measured = await load.run();
+        const operations = (measured.operationsPerSecond * (performance.now() - startMs)) / 1000;
         if (server === uploading) await untilPersisted(server);
+        figures.push(((readMainThreadCpuMs(server.pid) - beforeMs) * 1000) / operations);
         return measured;
       },
     };
@@ -209,6 +217,10 @@ async function foreground(
         (own, off) => [
           latencyCheck('p50 with it off', own, off, (measurement) => measurement.p50Ms),
           latencyCheck('p99 with it off', own, off, (measurement) => measurement.p99Ms),
+          information(
+            'main thread per PUT',
+            `${mainOf('persisting on')}, ${mainOf('persisting off')} with it off`,
+          ),
         ],
       )),
     );
