@@ -22,12 +22,15 @@ export class BenchChild<Request extends object, Result> {
     );
   }
 
-  /** Starts `module` (relative to this one, as compiled) with its name as the only argument. */
-  static async start<Request extends object, Result>(module: string): Promise<BenchChild<Request, Result>> {
+  /** Starts `module` (relative to this one, as compiled) with its name as the only argument, and `flags` for Node itself. */
+  static async start<Request extends object, Result>(
+    module: string,
+    flags: readonly string[] = [],
+  ): Promise<BenchChild<Request, Result>> {
     const path = fileURLToPath(new URL(module, import.meta.url));
     const name = path.replace(/^.*\/|\.js$/g, '');
     const child = new BenchChild<Request, Result>(
-      fork(path, [name], { serialization: 'advanced', execArgv: [] }),
+      fork(path, [name], { serialization: 'advanced', execArgv: [...flags] }),
       name,
     );
     await child.#answer();

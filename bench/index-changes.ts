@@ -11,6 +11,7 @@ import { openIndexStore } from '../src/adapters/index-store/open-index-store.js'
 import { SILENT_LOGGER } from '../src/core/logger.js';
 import { RECORD_CODEC } from '../projections/record-codec.js';
 import { objectKey, objectRecord, type IndexRecord, type ObjectRecord } from '../projections/records.js';
+import { Histogram } from './histogram.js';
 import { scatteredName } from './load-plan.js';
 
 export interface IndexChangesRequest {
@@ -28,6 +29,7 @@ export interface IndexChangesReply {
   /** In which the program stood still for the garbage collector. */
   readonly collectedMs: number;
   readonly writtenBytes: number;
+  readonly latencyCounts: Uint32Array;
 }
 
 /** Changes between two turns of the event loop, in which checkpoints and merges get on. */
@@ -39,6 +41,8 @@ class IndexUnderChange {
   #next = 0;
   #checkpoint: Promise<void> = Promise.resolve();
   #isCheckpointing = false;
+  /** How long each change took, the checkpoints and merges between them apart. */
+  latencies = new Histogram();
 
   constructor(store: LsmIndexStore<IndexRecord>) {
     this.#store = store;
@@ -67,8 +71,10 @@ class IndexUnderChange {
     for (let i = 0; i < changes; i++) {
       const key = objectKey('bench', `transient/${scatteredName(this.#next)}`);
       this.#next = (this.#next + 1) % entries;
+      const startedMs = performance.now();
       const before = this.#store.get(key);
       this.#store.set(key, recordOf(this.#offset++, before));
+      this.latencies.record(performance.now() - startedMs);
       if (i % CHANGES_PER_TURN !== 0) continue;
       await nextTurn();
       if (this.#store.changes >= changesPerCheckpoint && !this.#isCheckpointing) this.#startCheckpoint();
@@ -109,6 +115,7 @@ if (process.send !== undefined && process.argv[2] === 'index-changes') {
     const filled = await (index ??= IndexUnderChange.fill(request));
     await nextTurn();
     collectedMs = 0;
+    filled.latencies = new Histogram();
     const bytesBefore = filled.writtenBytes;
     const cpuBefore = process.cpuUsage();
     const startedMs = performance.now();
@@ -121,6 +128,7 @@ if (process.send !== undefined && process.argv[2] === 'index-changes') {
       cpuMs: (cpu.user + cpu.system) / 1000,
       collectedMs,
       writtenBytes: filled.writtenBytes - bytesBefore,
+      latencyCounts: filled.latencies.toCounts(),
     };
   };
   process.on('disconnect', () => process.exit());

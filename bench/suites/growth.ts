@@ -4,7 +4,9 @@
  * Most objects are TRANSIENT, which fills a cache without an under-store; the dirty ones are WRITE_BACK over an under-store
  * that never finishes an upload.
  */
+import { mkdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   BUCKET,
@@ -15,9 +17,18 @@ import {
   type BenchContext,
   type Cleanup,
 } from '../context.js';
-import type { HeadraceProcess } from '../headrace-process.js';
+import { BenchChild } from '../child-process.js';
+import { NODE_FLAGS, type HeadraceProcess } from '../headrace-process.js';
+import type { IndexChangesReply, IndexChangesRequest } from '../index-changes.js';
 import { scatteredName } from '../load-plan.js';
-import { loadSide, type LoadGenerator, type Side } from '../measurement.js';
+import {
+  loadSide,
+  medianOf,
+  percentiles,
+  type LoadGenerator,
+  type Measurement,
+  type Side,
+} from '../measurement.js';
 import { atMost, information, type Check, type Row } from '../report.js';
 import { compare, cpuCheck } from './compare.js';
 
@@ -61,8 +72,45 @@ export async function benchGrowth(context: BenchContext): Promise<Row[]> {
       [side(few), side(many)],
       (own, floor) => [cpuCheck('CPU with few objects', own, floor, 1.2)],
     );
-    return [...rows, await restart(context, cleanup, few), await restart(context, cleanup, many)];
+    rows.push(await restart(context, cleanup, few), await restart(context, cleanup, many));
+    return [...rows, ...(await changeIndex(context, cleanup))];
   });
+}
+
+/** What the index alone takes of a PUT, which a noisy machine cannot hide. Its own bytes, checkpoints and merges are part of it. */
+async function changeIndex(context: BenchContext, cleanup: Cleanup): Promise<Row[]> {
+  const { scale } = context;
+  const side = async (entries: number): Promise<Side> => {
+    const directory = join(context.directory, `index-${entries}`);
+    mkdirSync(directory, { recursive: true });
+    cleanup.add(async () => rmSync(directory, { recursive: true, force: true }));
+    const child = await BenchChild.start<IndexChangesRequest, IndexChangesReply>(
+      './index-changes.js',
+      NODE_FLAGS,
+    );
+    cleanup.add(() => child.stop());
+    const run = async (): Promise<Measurement> => {
+      const changes = scale.warmUpOperations;
+      const reply = await child.ask({ directory, entries, changes, changesPerCheckpoint: changes });
+      return {
+        operationsPerSecond: (reply.operations * 1000) / reply.elapsedMs,
+        bytesPerSecond: (reply.writtenBytes * 1000) / reply.elapsedMs,
+        ...percentiles(reply.latencyCounts),
+        cpuUsPerOperation: (reply.cpuMs * 1000) / reply.operations,
+        generatorCpuUsPerOperation: NaN,
+      };
+    };
+    context.progress(`growth: filling an index with ${entries} records`);
+    await run();
+    return { name: `index, ${entries} records`, run };
+  };
+  const sides = [await side(scale.fewObjects), await side(scale.manyObjects)];
+  return compare(context, 'Record looked up and changed in the index', sides, (own, few) => [
+    information(
+      'CPU more than among few',
+      `${(medianOf(own).cpuUsPerOperation - medianOf(few).cpuUsPerOperation).toFixed(1)} us`,
+    ),
+  ]);
 }
 
 async function fill(

@@ -17,7 +17,7 @@ import { benchWriteAmplification } from '../../bench/suites/write-amplification.
 const SUITES: readonly (readonly [name: string, suite: Suite, scenarios: readonly string[]])[] = [
   ['put', benchPut, ['PUT 10 KiB', 'PUT 10 KiB', 'PUT 1 MiB']],
   ['get', benchGet, ['GET 10 KiB', 'GET 1 MiB']],
-  ['growth', benchGrowth, ['PUT 10 KiB as the cache grows', 'Restart after kill -9']],
+  ['growth', benchGrowth, ['PUT 10 KiB as the cache grows', 'Restart after kill -9', 'Record looked up']],
   ['memory', benchMemory, ['Peak RSS', 'RSS over']],
   [
     'persist',
