@@ -25,10 +25,11 @@ const SIGNING_PARAMETERS = new Set(
 
 /**
  * Headers of S3 that a client put into the query of a presigned URL, so that whoever uses it need not send them: SDKs do so with
- * metadata, tags, lists and checksums. Lower-case names; values are byte strings, as those of headers.
+ * metadata, tags and lists. Checksums are left aside, as S3 leaves them: SDKs sign that of an empty body there. Lower-case names; values are byte strings, as those of headers.
  */
 export type HoistedHeaders = Readonly<Record<string, string>>;
 const HOISTED = /^x-amz-[\w-]+$/;
+const CHECKSUM = /^x-amz-(?:sdk-checksum-algorithm|checksum-(?!mode$).*)$/;
 /** No control characters: they could end a header early. */
 const HEADER_TEXT = /^[\t\x20-\x7e\x80-\u{10ffff}]*$/u;
 const OUTER_SPACES = /^[ \t]+|[ \t]+$/g;
@@ -89,12 +90,15 @@ function split(parameters: Map<string, string>, isSigned: boolean): QueryMeaning
   for (const [name, value] of parameters) {
     const header = name.toLowerCase();
     if (SIGNING_PARAMETERS.has(name)) signing.set(name, value);
-    else if (HOISTED.test(header) && !SIGNING_NAMES.has(header))
-      (hoisted ??= {})[header] ??= headerValue(name, value);
+    else if (isHoisted(header)) (hoisted ??= {})[header] ??= headerValue(name, value);
     else continue;
     parameters.delete(name);
   }
   return { query: parameters, signing, hoisted };
+}
+
+function isHoisted(header: string): boolean {
+  return HOISTED.test(header) && !SIGNING_NAMES.has(header) && !CHECKSUM.test(header);
 }
 
 /** Throws InvalidArgument. */

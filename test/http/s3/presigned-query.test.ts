@@ -85,6 +85,12 @@ void t.test('presigned query: headers in it are as on the wire, and never what s
     'x-amz-acl': 'public-read',
   });
   t.equal(hoisted('x-amz-date=D&x-amz-content-sha256=0&x-amz-security-token=t&x-id=PutObject'), undefined);
+  t.same(
+    hoisted('x-amz-checksum-crc32=AAAAAA==&x-amz-sdk-checksum-algorithm=CRC32&x-amz-checksum-mode=ENABLED'),
+    {
+      'x-amz-checksum-mode': 'ENABLED',
+    },
+  );
   for (const value of ['%0D%0AEvil:%201', '%00', '%7F'])
     throwsS3(t, () => hoisted(`x-amz-meta-a=${value}`), 'InvalidArgument', value);
 });
