@@ -22,6 +22,8 @@ export interface FoundationConnection {
 
 /** `description:id@address:port,…`: the administration guide, "Cluster file format". */
 const CLUSTER_FILE_PATTERN = /^[A-Za-z0-9_]+:[A-Za-z0-9]+@(\S+)$/;
+/** The package cuts longer paths without a word (`createDatabase` in its `module.cpp`). */
+const CLUSTER_FILE_PATH_BYTES_MAX = 1023;
 /** Longest cluster file that is looked at. */
 const CLUSTER_FILE_BYTES_MAX = 64 * 1024;
 const RETRY_MS = 100;
@@ -33,6 +35,11 @@ const RETRY_MS = 100;
 export async function openFoundationDatabase(connection: FoundationConnection): Promise<FoundationDatabase> {
   const { clock, metrics } = connection;
   const clusterFile = path.resolve(connection.clusterFile);
+  if (Buffer.byteLength(clusterFile) > CLUSTER_FILE_PATH_BYTES_MAX)
+    throw new HeadraceError(
+      'INVALID_SETTING',
+      `foundationdb.cluster.file.path has ${Buffer.byteLength(clusterFile)} bytes: at most ${CLUSTER_FILE_PATH_BYTES_MAX} are allowed`,
+    );
   const coordinators = await readCoordinators(clusterFile);
   const binding = await loadBinding(connection.importModule);
   let database: FoundationDatabase;

@@ -132,6 +132,11 @@ void t.test('foundationdb: a cluster file that is none is refused before anythin
     code: 'INVALID_SETTING',
     message: /fdb\.cluster", and there is no such file: name the cluster file/,
   });
+  const connection = { connectTimeoutMs: CONNECT_TIMEOUT_MS, clock: new SimClock(new FdbWorld().scheduler) };
+  await t.rejects(
+    openFoundationDatabase({ ...connection, clusterFile: `/${'x'.repeat(1023)}`, importModule: loadNothing }),
+    { code: 'INVALID_SETTING', message: /has 1024 bytes: at most 1023 are allowed/ },
+  );
 });
 
 void t.test(
