@@ -65,7 +65,7 @@ export class RunWriter {
    * Adds the entry of a key above all those before: the value in `source[start, end)`, or a deletion when `source` is undefined.
    * `hash` is that of the key. The bytes are copied.
    */
-  add(key: string, hash: KeyHash, source: Uint8Array | undefined, start: number, end: number): void {
+  add(key: string, hash: KeyHash, source: Buffer | undefined, start: number, end: number): void {
     const valueBytes = source === undefined ? 0 : end - start;
     assert(
       key.length <= INDEX_KEY_BYTES_MAX,
@@ -134,7 +134,7 @@ export class RunWriter {
     return shared;
   }
 
-  #write(key: string, shared: number, source: Uint8Array | undefined, start: number, end: number): void {
+  #write(key: string, shared: number, source: Buffer | undefined, start: number, end: number): void {
     const buffer = this.#buffer;
     this.#varint(shared);
     this.#varint(key.length - shared);
@@ -142,7 +142,7 @@ export class RunWriter {
     let at = this.#at;
     for (let i = shared; i < key.length; i++) buffer[at++] = key.charCodeAt(i);
     if (source !== undefined) {
-      buffer.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
+      source.copy(buffer, at, start, end);
       at += end - start;
     }
     this.#at = at;
