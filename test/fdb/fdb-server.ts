@@ -9,6 +9,7 @@
  */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import path from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { FdbLogStore, type FdbLogOptions } from '../../log/fdb/log-store.js';
@@ -49,6 +50,10 @@ export class FdbServer {
       clock: new SystemClock(),
     });
     return new FdbServer(database, await loadBinding());
+  }
+
+  get clusterFile(): string {
+    return path.resolve(CLUSTER_FILE ?? '');
   }
 
   /** Below it nothing is stored yet. */
