@@ -41,6 +41,7 @@ export class Lives {
     await world.start();
     await world.run(world.admin.setPathConfig(scenario.pathConfig));
     await world.run(world.objects.createBucket(scenario.bucket));
+    await this.#run.foreign?.mount();
     const { incident } = scenario;
     if (incident === undefined) return;
     await world.stop();
@@ -63,6 +64,7 @@ export class Lives {
     const death = wasCut ? 'power cut' : this.#death(random);
     if (death === 'stop') {
       for (const client of clients) client.stop();
+      this.#run.foreign?.stop();
       await this.#settled(done);
     }
     await this.#end(death);
@@ -106,7 +108,11 @@ export class Lives {
         const prefix = prefixes[number % prefixes.length] ?? '';
         clients.push(new TrainingJob({ ...partsOf(random.fork(`job ${number}`)), plan, prefix, number }));
       }
-    const done = Promise.all(clients.map((client) => client.run()));
+    const { foreign } = this.#run;
+    const done = Promise.all([
+      ...clients.map((client) => client.run()),
+      ...(foreign === undefined ? [] : [foreign.work(random.fork('foreign'), faults.ufsForeign ?? 0)]),
+    ]);
     done.catch((error: unknown) => recorder.report('expected-errors', String(error), undefined, error));
     return { clients, done };
   }

@@ -261,4 +261,14 @@ export const MUTANTS: readonly Mutant[] = [
     faults: { logDamage: 0.5, kill: 0.5 },
     caughtBy: ['reports-corruption'],
   },
+  {
+    name: 'persist-without-its-condition',
+    description: 'a conditional persist does not say what the under-store must hold',
+    module: 'src/engine/safe-persist.js',
+    find: 'return await put({ ifMatch: expected });',
+    replace: 'return await put(undefined);',
+    scenario: 'out-of-band',
+    faults: { ufsForeign: 0.4, ufsUnavailable: 0.2 },
+    caughtBy: ['foreign-kept'],
+  },
 ];

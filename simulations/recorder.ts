@@ -49,6 +49,8 @@ export class Recorder {
   #keys: readonly string[] | undefined;
   /** Everything that was ever sent, by ETag. */
   readonly #contents = new Map<string, Content>();
+  /** ETags of what was sent more than once. */
+  readonly #repeated = new Set<string>();
   readonly #inFlight = new Map<number, string>();
   /** Where the trace of a key begins to matter: when it last had one value and no call in progress. */
   readonly #quietSince = new Map<string, number>();
@@ -95,7 +97,13 @@ export class Recorder {
   }
 
   learn(content: Content): void {
+    if (this.#contents.has(content.etag)) this.#repeated.add(content.etag);
     this.#contents.set(content.etag, content);
+  }
+
+  /** Whether several writes had these bytes: empty ones, or a byte or two. */
+  isRepeated(etag: string): boolean {
+    return this.#repeated.has(etag);
   }
 
   beginWrite(

@@ -176,6 +176,17 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     ...SCENARIO_DEFAULTS,
+    name: 'out-of-band',
+    description:
+      'somebody else changes objects in the under-store, below a mount with conditional persists and one without',
+    clients: 2,
+    workload: { overwriteRaces: 10, reads: 10 },
+    faults: { ufsForeign: 0.3, ufsUnavailable: 0.1, ufsLostAnswer: 0.05, kill: 0.3, powerCut: 0.3 },
+    engine: { capacityBytes: 64 * MIB },
+    drawsEngine: false,
+  },
+  {
+    ...SCENARIO_DEFAULTS,
     name: 'crash-points',
     description: 'few calls of each kind: short enough to be crashed at every one of its port calls',
     clients: 2,

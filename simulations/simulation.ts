@@ -10,6 +10,7 @@ import { EventRules } from './checkers/event-rules.js';
 import { checkQuiescence } from './checkers/quiescence.js';
 import { checkPinnedLimit, watchState } from './checkers/state-rules.js';
 import { watchStore } from './checkers/store-rules.js';
+import { ForeignChanges } from './clients/foreign-changes.js';
 import { drawFaults, type FaultRates } from './fault-plan.js';
 import { Lives } from './lives.js';
 import { PortCallCounter, watchPorts, watchStorePorts } from './port-calls.js';
@@ -94,6 +95,8 @@ export class Simulation {
   readonly faults: FaultRates;
   readonly portCalls = new PortCallCounter();
   readonly observer: RunObserver;
+  /** Only where somebody else changes the under-store. */
+  readonly foreign: ForeignChanges | undefined;
   /** Virtual milliseconds from the last fault until everything was uploaded. */
   drainedMs: number | undefined;
   readonly #options: SimulationOptions;
@@ -106,6 +109,7 @@ export class Simulation {
     this.portCalls.crashAt = { life: options.crashAtCall, recovery: options.crashAgainAtCall };
     this.random = new SimRandom(`${scenario.name} ${seed}`);
     this.faults = scenario.faults === 'swarm' ? drawFaults(this.random.fork('faults')) : scenario.faults;
+    this.foreign = (this.faults.ufsForeign ?? 0) > 0 ? new ForeignChanges(this) : undefined;
     const statistics = new Statistics();
     const trace = new Trace(() => world.scheduler.nowMs);
     const recorder = new Recorder(trace, statistics);

@@ -13,6 +13,8 @@ export const INVARIANTS = {
     'a version is evicted only after it was persisted; TRANSIENT is never evicted nor persisted',
   'persisted-in-ufs': 'an event says PERSISTED only after the under-store took that version',
   'ufs-version-order': 'the under-store never gets an older version after a newer one',
+  'foreign-kept':
+    'with conditional persists, what somebody else put into the under-store after a write is not overwritten by it; without, nothing is in conflict',
   'ufs-converged': 'when all is persisted, the under-store holds exactly the latest versions',
   'upload-when-due': 'a failed upload is not tried again before its time, across restarts',
   'pinned-accounting': 'pinned space and the other counts equal a recount of the records, after every event',

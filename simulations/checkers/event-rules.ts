@@ -23,6 +23,8 @@ interface KeyHistory {
   readonly versions: Map<number, Version>;
   /** Undefined when it was deleted, or was never there. */
   current: number | undefined;
+  /** The newest version, or the newest delete. */
+  latest: number;
 }
 
 interface StreamPosition {
@@ -137,7 +139,7 @@ export class EventRules {
       case 'ObjectCommitted':
         return this.#committed(event, offset);
       case 'ObjectDeleted':
-        this.#historyOf(event.key).current = undefined;
+        Object.assign(this.#historyOf(event.key), { current: undefined, latest: offset });
         this.#schedules.delete(event.key);
         return;
       case 'ObjectPersisted':
@@ -148,6 +150,8 @@ export class EventRules {
         this.#schedules.delete(event.key);
         return;
       case 'PersistFailed': {
+        // What was replaced meanwhile says nothing of what took its place.
+        if (event.version < this.#historyOf(event.key).latest) return;
         const etag = this.#keys.get(event.key)?.versions.get(event.version)?.etag;
         const dueMs = event.quarantined ? Infinity : event.nextAttemptAtMs;
         this.#schedules.set(event.key, { version: event.version, etag, dueMs });
@@ -169,6 +173,7 @@ export class EventRules {
       isPersisted,
     });
     history.current = offset;
+    history.latest = offset;
     this.#schedules.delete(key);
     if (isPersisted && !this.#hasTaken(key, object.etag))
       this.#report(
@@ -222,7 +227,7 @@ export class EventRules {
   #historyOf(key: string): KeyHistory {
     const known = this.#keys.get(key);
     if (known !== undefined) return known;
-    const history: KeyHistory = { versions: new Map(), current: undefined };
+    const history: KeyHistory = { versions: new Map(), current: undefined, latest: -1 };
     this.#keys.set(key, history);
     return history;
   }

@@ -27,6 +27,7 @@ export async function checkQuiescence(run: Simulation): Promise<void> {
   await drain(run);
   run.drainedMs = run.world.scheduler.nowMs - beganMs;
   run.observer.drained?.();
+  await run.foreign?.settle();
   await abortUploads(run);
   checkConverged(run);
   checkVersionOrder(run.recorder, run.events, run.world.ufs.history);

@@ -68,8 +68,9 @@ export function checkVersionOrder(
 ): void {
   const newest = new Map<string, number>();
   for (const { key, etag, generation } of history) {
-    if (etag === undefined || generation === 0) continue;
-    // The same bytes may have been written twice: any of those versions will do.
+    // Of bytes that several writes had, one may have come here whose version a crash kept from being logged.
+    if (etag === undefined || generation === 0 || recorder.isRepeated(`"${etag}"`)) continue;
+    // The same bytes may be those of several versions all the same, such as one with other tags: any of them will do.
     const numbers = [...events.versionsOf(key)].flatMap(([number, version]) =>
       version.etag === etag ? [number] : [],
     );
