@@ -46,7 +46,16 @@ void t.test(
     const copy = join(server.directory, 'copy');
     await cp(server.dataDirectory, copy, { recursive: true });
     const before = await fingerprint(copy);
-    for (const command of ['head', 'cat', 'history s3://bucket/key', 'explain s3://bucket/key'])
+    const commands = [
+      'head',
+      'cat',
+      'history s3://bucket/key',
+      'explain s3://bucket/key',
+      'replay',
+      'replay s3://bucket/key --show object',
+      'replay --until 1 --steps -1',
+    ];
+    for (const command of commands)
       t.match(await server.cli('log', ...command.split(' '), '--data-dir', copy), { code: 0 }, command);
     const offline = join(server.directory, 'offline.hrlog');
     t.match(await server.cli('log', 'export', '-o', offline, '--data-dir', copy), { code: 0 });
