@@ -16,7 +16,7 @@ export const PROBES = {
   'part sent again': 'a part of an upload took the place of one with its number',
   quarantined: 'the under-store refused something for good',
   'quarantine lifted': 'an operator had it tried again',
-  'several failures in a row': 'an upload failed three times',
+  'several failures in a row': 'an upload failed again',
   'upload in parts resumed': 'the parts of an upload were looked up after a failure or a crash',
   'upload in parts aborted': 'an upload that nobody would complete was aborted at the under-store',
   'durable and not acknowledged': 'events were durable, and their process died before it knew',
@@ -34,7 +34,7 @@ export const PROBES = {
 export type Probe = keyof typeof PROBES;
 
 /** Failed attempts in a row that are rare. */
-const FAILURES = 3;
+const FAILURES = 2;
 
 /** What an event shows to have happened. */
 export function probeOf(event: Event): Probe | undefined {

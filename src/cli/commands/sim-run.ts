@@ -50,7 +50,9 @@ export async function runSeeds(
       await printer.text(`faults: ${faults}`);
       if (run.drainedMs !== undefined)
         await printer.text(
-          `everything was uploaded ${(run.drainedMs / 1000).toFixed(1)} s after the faults had stopped`,
+          run.drainedMs === 0
+            ? 'everything was uploaded before the faults had stopped'
+            : `everything was uploaded ${(run.drainedMs / 1000).toFixed(1)} s after the faults had stopped`,
         );
     }
     const { violation = again === undefined ? undefined : differenceOf(run, again) } = run;
