@@ -25,6 +25,8 @@ export interface AdmissionSources {
   readonly delayMaxMs: number;
   /** Pending, transient and part bytes of all partitions. */
   readonly unpersistedBytes: () => number;
+  /** Whether a log is being recovered: what was refused last may turn out to be in it. */
+  readonly isRecovering: () => boolean;
   /** Whether uploads go on: an under-store answers. */
   readonly storesAnswer: () => boolean;
   /** Whether something waits for its upload that is not quarantined. */
@@ -64,6 +66,8 @@ export class Admission {
   readonly #sources: AdmissionSources;
   readonly #softLimitBytes: number;
   #reservedBytes = 0;
+  /** Given back by writes that perhaps succeeded: what they wrote may count as pinned once the log has recovered. */
+  #uncertain: { readonly bytes: number; readonly budget: Budget | undefined }[] = [];
   /** What callers of `take` wait for. */
   #takenBytes = 0;
   readonly #waiting: Waiting[] = [];
@@ -155,6 +159,7 @@ export class Admission {
 
   giveBack(bytes: number, budget: Budget | undefined): void {
     this.#reservedBytes -= bytes;
+    if (this.#sources.isRecovering()) return void this.#uncertain.push({ bytes, budget });
     if (budget !== undefined) budget.reservedBytes -= bytes;
     this.madeRoom();
   }
@@ -220,7 +225,11 @@ export class Admission {
   /** Above 0 from the soft limit on, above 1 beyond the limit. */
   #strain(bytes: number, budget: Budget | undefined): number {
     const { pinnedLimitBytes, softRatio } = this.#sources;
-    const pinned = strainOf(this.pinnedBytes + bytes, this.#softLimitBytes, pinnedLimitBytes);
+    const pinned = strainOf(
+      this.pinnedBytes + this.#uncertainBytes() + bytes,
+      this.#softLimitBytes,
+      pinnedLimitBytes,
+    );
     if (budget === undefined) return pinned;
     const { usedBytes, reservedBytes, limitBytes } = budget;
     return Math.max(pinned, strainOf(usedBytes + reservedBytes + bytes, limitBytes * softRatio, limitBytes));
@@ -238,7 +247,16 @@ export class Admission {
   }
 
   #fitsLimit(bytes: number): boolean {
-    return this.pinnedBytes + bytes <= this.#sources.pinnedLimitBytes;
+    return this.pinnedBytes + this.#uncertainBytes() + bytes <= this.#sources.pinnedLimitBytes;
+  }
+
+  #uncertainBytes(): number {
+    if (this.#uncertain.length > 0 && !this.#sources.isRecovering()) {
+      for (const { bytes, budget } of this.#uncertain)
+        if (budget !== undefined) budget.reservedBytes -= bytes;
+      this.#uncertain = [];
+    }
+    return this.#uncertain.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** Whether a claim will fit once uploads have made room, of what is pinned or of what other writers are about to pin. */

@@ -178,6 +178,7 @@ export class Engine {
       clock,
       softRatio: options.pinnedSoftRatio ?? 1,
       delayMaxMs: options.pressureDelayMaxMs ?? 0,
+      isRecovering: () => partitions.some(({ isRecovering }) => isRecovering),
       storesAnswer: () => persister?.storesAnswer ?? false,
       uploadsWait: () => partitions.some(({ state }) => state.uploads.pending > state.uploads.quarantined),
       capacityBytes: options.capacityBytes,

@@ -58,6 +58,41 @@ for (const size of [5 * KIB, MIB]) {
 }
 
 void t.test(
+  'a failed write of the log: the space of a PUT that may have happened is nobody else’s until that is known',
+  async (t) => {
+    const size = 5 * MIB;
+    const world = await EngineWorld.open({ seed: 1, policies: { default: 'TRANSIENT' } });
+    const { scheduler, clock } = world;
+    const body = makeBody(1, size);
+    async function* slowly(): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < size; at += MIB) {
+        await clock.sleep(10);
+        yield body.subarray(at, at + MIB);
+      }
+    }
+    const put = codeOf(
+      world.objects.putObject({
+        bucket: BUCKET,
+        key: 'key',
+        body: { kind: 'stream', stream: slowly(), size },
+        headers: { system: {}, user: {} },
+      }),
+    );
+    await scheduler.runUntil(scheduler.nowMs + SECOND_MS, () => world.state.orphans.size === 1);
+    world.faults.lieOnNextWrite(DATA_LOG);
+    t.equal(await world.run(put), 'IO_FAILED');
+    t.ok(world.partition.isRecovering);
+    const { admission } = world.engine.core;
+    t.equal(admission.tryReserve(size), undefined, 'two of them are more than may be pinned');
+    await world.until(() => !world.partition.isRecovering);
+    t.ok(admission.pinnedBytes <= admission.pinnedLimitBytes);
+    const rest = admission.tryReserve(2 * MIB);
+    t.ok(rest !== undefined, 'what it did not take is free again');
+    rest?.release();
+  },
+);
+
+void t.test(
   'the log recovers within seconds while clients go on, and loses nothing it acknowledged',
   async (t) => {
     for (let seed = 1; seed <= 10; seed++) {

@@ -211,6 +211,7 @@ void t.test('two that wait do not both go on with the room of one', async (t) =>
   let pinnedBytes = 100;
   const scheduler = new Scheduler();
   const admission = new Admission({
+    isRecovering: () => false,
     clock: new SimClock(scheduler),
     capacityBytes: 1000,
     pinnedLimitBytes: 100,
