@@ -13,8 +13,6 @@ interface FaultKind {
   /** Rates that are drawn; a share of calls, of steps or of lives. */
   readonly min: number;
   readonly max: number;
-  /** False for what only a scenario asks for by name. */
-  readonly isDrawn?: boolean;
 }
 
 /**
@@ -75,7 +73,6 @@ export const FAULT_KINDS = {
     description: 'share of the steps of one client in which somebody else changes an object in the UFS',
     min: 0.05,
     max: 0.5,
-    isDrawn: false,
   },
 } as const satisfies Record<string, FaultKind>;
 export type Fault = keyof typeof FAULT_KINDS;
@@ -89,8 +86,8 @@ const STALL_MS = 30;
 export function drawFaults(random: SimRandom): FaultRates {
   if (random.chance(HEALTHY_RATIO)) return {};
   const rates: Partial<Record<Fault, number>> = {};
-  for (const [name, { min, max, isDrawn = true }] of Object.entries(FAULT_KINDS) as [Fault, FaultKind][]) {
-    if (!isDrawn || !random.chance(ARMED_RATIO)) continue;
+  for (const [name, { min, max }] of Object.entries(FAULT_KINDS) as [Fault, FaultKind][]) {
+    if (!random.chance(ARMED_RATIO)) continue;
     const rate = Math.exp(random.between(Math.log(min), Math.log(max)));
     rates[name] = Number(rate.toPrecision(2));
   }

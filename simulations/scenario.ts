@@ -180,7 +180,7 @@ export const SCENARIOS: readonly Scenario[] = [
     description:
       'somebody else changes objects in the under-store, below a mount with conditional persists and one without',
     clients: 2,
-    workload: { overwriteRaces: 10, reads: 10 },
+    workload: { overwriteRaces: 10, reads: 10, freeSpace: 3 },
     faults: { ufsForeign: 0.3, ufsUnavailable: 0.1, ufsLostAnswer: 0.05, kill: 0.3, powerCut: 0.3 },
     engine: { capacityBytes: 64 * MIB },
     drawsEngine: false,

@@ -9,7 +9,6 @@
  *
  * Both are mounts with buckets of their own in the under-store, so that no model of the other clients is concerned.
  */
-import { objectKey } from '../../projections/records.js';
 import { HeadraceError } from '../../src/core/errors.js';
 import { singleContent, bytesOfContent, bodyOf, bytesOf } from '../content.js';
 import type { SimRandom } from '../sim-random.js';
@@ -107,7 +106,6 @@ export class ForeignChanges {
       );
     if (this.#isConflict(key) && random.chance(0.5))
       return this.#resolve(place, key, random.chance(0.5) ? 'ours' : 'theirs');
-    if (this.#isDeleting(place, key)) return;
     if (random.chance(0.2)) return this.#delete(place, key);
     if (random.chance(0.3)) return this.#read(place, key);
     return this.#put(place, key, random);
@@ -169,14 +167,6 @@ export class ForeignChanges {
       if (record.kind === 'queued' && record.key === key)
         return record.quarantined && record.cause === 'UFS_CONFLICT';
     return false;
-  }
-
-  /**
-   * Whether a delete is on its way to the under-store. What is written in the moment in which it arrives loses what it was to be
-   * compared with, and goes there without a condition: that is left out here (docs/simulation.md).
-   */
-  #isDeleting({ bucket }: Place, key: string): boolean {
-    return this.#run.world.partition.index.get(objectKey(bucket, key))?.kind === 'deleting';
   }
 
   #checkHistory(): void {

@@ -141,14 +141,9 @@ export class Objects implements ObjectService {
   }
 
   async deleteObjects(bucket: string, keys: readonly string[]): Promise<DeletedObjects> {
-    return this.#writing(bucket, async () => {
-      const { safe } = this.#parts;
-      for (const key of keys) {
-        const noted = safe.noteBase(bucket, key);
-        if (noted !== undefined) await noted;
-      }
-      return this.#parts.deletes.deleteMany(bucket, keys);
-    });
+    return this.#writing(bucket, () =>
+      this.#parts.safe.writing(bucket, keys, () => this.#parts.deletes.deleteMany(bucket, keys)),
+    );
   }
 
   copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
@@ -211,13 +206,12 @@ export class Objects implements ObjectService {
     return { etag, lastModifiedMs, size, checksum };
   }
 
-  /** Where persists are conditional, what the UFS holds is noted before the write. */
+  /** Where persists are conditional, what the UFS holds is noted before the write, and stays noted until its end. */
   #safely<Result>(
     { bucket, key }: { readonly bucket: string; readonly key: string },
     write: () => Promise<Result>,
   ): Promise<Result> {
-    const noted = this.#parts.safe.noteBase(bucket, key);
-    return noted === undefined ? write() : noted.then(write);
+    return this.#parts.safe.writing(bucket, [key], write);
   }
 
   async abortUpload(bucket: string, key: string, uploadId: string): Promise<void> {

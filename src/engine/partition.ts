@@ -12,9 +12,7 @@ import { Subject, type Observable, type Subscription } from 'rxjs';
 import { assert, AssertionError } from '../core/assert.js';
 import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { IndexStore } from '../core/index-store.js';
-import type { Logger } from '../core/logger.js';
-import type { Clock } from '../core/ports.js';
-import type { DurableBatch, LogStore, PartitionLog } from '../../log/log-store.js';
+import type { DurableBatch, PartitionLog } from '../../log/log-store.js';
 import {
   decodeSnapshot,
   emptyPartitionState,
@@ -27,27 +25,16 @@ import type { IndexRecord, RecordMap } from '../../projections/records.js';
 import { isControlEvent } from '../../projections/control.js';
 import { CheckpointCopies } from './checkpoint-copies.js';
 import type { Decision, DecisionView, Receipt } from './decision.js';
+import { KeptBases } from './kept-bases.js';
 import { DurableRecords, Overlay } from './overlay.js';
-
-export interface PartitionDependencies {
-  readonly number: number;
-  readonly logStore: LogStore;
-  readonly index: IndexStore<IndexRecord>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** A checkpoint is taken when this many records changed since the last one. */
-  readonly checkpointChanges: number;
-  /** Another owner has taken the partition over: nothing is appended to it from here any more. Called once. */
-  readonly onFenced?: (error: HeadraceError) => void;
-  /** Sees every event just before it is folded, also those of a recovery. */
-  readonly beforeApply?: (applied: AppliedEvent, records: RecordMap) => void;
-}
+import type { PartitionDependencies } from './partition-dependencies.js';
 
 const REOPEN_DELAY_MS = 1000;
 
 export class Partition {
   readonly number: number;
   readonly index: IndexStore<IndexRecord>;
+  readonly keptBases = new KeptBases();
   readonly #dependencies: PartitionDependencies;
   readonly #overlay: Overlay;
   readonly #records: DurableRecords;
@@ -108,6 +95,11 @@ export class Partition {
     return this.#records;
   }
 
+  /** The same with what is decided and not durable yet. */
+  get decidedRecords(): Pick<RecordMap, 'get'> {
+    return this.#overlay;
+  }
+
   /** Durable events, after every projection has folded them. */
   get events$(): Observable<AppliedEvent> {
     return this.#events$;
@@ -154,7 +146,8 @@ export class Partition {
         throw error;
       });
     }
-    const { events, result } = decision;
+    const { result } = decision;
+    const events = this.keptBases.guard(decision.events, this.#overlay, nowMs);
     if (events.length === 0) return this.#queued().then(() => ({ result, offset: this.#applied }));
     const appended = log.append(events);
     // What the log did not even queue has no offset, and must not be seen by later decisions.

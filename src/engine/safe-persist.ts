@@ -13,6 +13,7 @@ import {
   objectKey,
   queueKey,
   ufsBaseKey,
+  type IndexRecord,
   type ObjectRecord,
   type UfsBaseRecord,
 } from '../../projections/records.js';
@@ -40,18 +41,46 @@ export class SafePersist {
     return mounts.hasConditional && mounts.locate(bucket, key).conditional;
   }
 
-  /** To be called before a write. Nothing to wait for where persists are not conditional, or the base is known. */
-  noteBase(bucket: string, key: string): Promise<void> | undefined {
-    if (!this.isConditional(bucket, key)) return undefined;
-    // A base without an object is of a write that failed: the UFS may hold something else by now.
-    const isHeld = durableRecord(this.#core, bucket, key) !== undefined;
+  /**
+   * Runs a write of these objects with their bases noted, where persists are conditional: no base goes before the write has
+   * ended.
+   */
+  writing<Result>(bucket: string, keys: readonly string[], write: () => Promise<Result>): Promise<Result> {
+    if (!this.#core.mounts.hasConditional) return write();
+    const conditional = keys.filter((key) => this.isConditional(bucket, key));
+    return conditional.length === 0 ? write() : this.#writing(bucket, conditional, write);
+  }
+
+  async #writing<Result>(
+    bucket: string,
+    keys: readonly string[],
+    write: () => Promise<Result>,
+  ): Promise<Result> {
+    const releases = keys.map((key) => partitionOf(this.#core, bucket, key).keptBases.hold(bucket, key));
+    try {
+      for (const key of keys) await this.#noteBase(bucket, key);
+      return await write();
+    } finally {
+      for (const release of releases) release();
+    }
+  }
+
+  /** Nothing to wait for where the base is known. */
+  #noteBase(bucket: string, key: string): Promise<void> | undefined {
+    // A base without an object is of a write that failed: the UFS may hold something else by now. One whose object is about to
+    // go, goes with it.
+    const isHeld = this.#decidedRecord(bucket, key) !== undefined;
     if (isHeld && this.#baseOf(bucket, key) !== undefined) return undefined;
     if (this.#core.policies.modeOf(bucket, key) !== 'WRITE_BACK') return undefined;
     return this.#note(bucket, key);
   }
 
+  #decidedRecord(bucket: string, key: string): IndexRecord | undefined {
+    return partitionOf(this.#core, bucket, key).decidedRecords.get(objectKey(bucket, key));
+  }
+
   async #note(bucket: string, key: string): Promise<void> {
-    const record = durableRecord(this.#core, bucket, key);
+    const record = this.#decidedRecord(bucket, key);
     // What was written before the mount asked for conditions has no base; the next version will have one.
     if (record?.kind === 'deleting' || (record?.kind === 'object' && record.state !== 'PERSISTED')) return;
     const found =

@@ -1,8 +1,9 @@
 /** Conditional persists: what somebody else changed in the UFS is never overwritten silently. */
 import t from 'tap';
 import { KIB, MIB, SECOND_MS } from '../../src/core/units.js';
+import { objectKey } from '../../projections/records.js';
 import { DEFAULT_PATH_CONFIG } from '../../src/engine/path-config.js';
-import { BUCKET, EngineWorld, type EngineWorldOptions } from '../support/engine-world.js';
+import { BUCKET, EngineWorld, SlowBody, type EngineWorldOptions } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
 
 const body = (seed: number, size = 3 * KIB): Buffer => makeBody(seed, size);
@@ -278,3 +279,40 @@ void t.test('safe persist: a stop does not wait for a UFS that does not say what
   await world.drained();
   t.equal(world.inUfs('key'), undefined);
 });
+
+for (const { goes, takeAway } of [
+  {
+    goes: 'goes with a delete',
+    takeAway: async (world: EngineWorld) => {
+      await world.delete('key');
+      await world.drained();
+    },
+  },
+  { goes: 'goes with an eviction', takeAway: (world: EngineWorld) => world.run(world.admin.free({})) },
+]) {
+  void t.test(
+    `safe persist: a base that ${goes} while a write counts on it is kept for that write`,
+    async (t) => {
+      const world = await open();
+      await world.put('key', body(1, MIB));
+      await world.drained();
+      const stream = new SlowBody();
+      const writing = world.objects.putObject({
+        bucket: BUCKET,
+        key: 'key',
+        headers: { system: {}, user: {} },
+        body: { kind: 'stream', stream, size: MIB },
+      });
+      stream.send(body(2, MIB));
+      await world.until(() => world.state.orphans.size === 1);
+      await takeAway(world);
+      t.equal(world.partition.index.get(objectKey(BUCKET, 'key')), undefined);
+      world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+      stream.end();
+      await world.run(writing);
+      await world.drained();
+      t.same(world.inUfs('key'), THEIRS);
+      t.equal(await phaseOf(world, 'key'), 'CONFLICT');
+    },
+  );
+}
