@@ -2,9 +2,10 @@
  * MD5 of large bodies that stream in at the same time: each is a lane of the SIMD kernel (`md5-kernel.ts`), so that four cost
  * little more than one.
  *
- * Pieces are copied into a slot of the kernel's memory. When a slot is full, or a body ends, all slots advance together, as
- * far as enough of them have something to hash; what is left waits for the next time. A body that is alone when it begins
- * goes through node:crypto, which is a fifth faster for one, as do those that find no slot, and all where there is no SIMD.
+ * Pieces are copied into a slot of the kernel's memory. A body whose slot is full waits for the end of the turn, in which others
+ * fill theirs: a fast client sends megabytes in one turn. Then all slots advance together, as far as enough of them have
+ * something to hash; what is left waits for the next time. A body that is alone when it begins goes through node:crypto,
+ * which is a fifth faster for one, as do those that find no slot, and all where there is no SIMD.
  *
  * Limits: `SLOTS_MAX` slots of `SLOT_BYTES`, created as they are needed and kept.
  */
@@ -21,9 +22,9 @@ import {
 import { KIB } from './units.js';
 
 export interface Md5Stream {
-  /** The bytes may be reused when the call returns. */
-  update(bytes: Uint8Array): void;
-  /** Ends the stream; 16 bytes. Never resolves after `abandon`. */
+  /** One piece at a time. The bytes may be reused when it resolves, or at once when nothing is returned; it never rejects. */
+  update(bytes: Uint8Array): Promise<void> | undefined;
+  /** Ends the stream, after its last piece; 16 bytes. */
   digest(): Promise<Uint8Array>;
   /** Ends the stream without a digest. Does nothing after `digest`. */
   abandon(): void;
@@ -31,15 +32,15 @@ export interface Md5Stream {
 
 const SLOT_BYTES = 256 * KIB;
 const SLOTS_MAX = 64;
-/** Slots do not begin at multiples of a power of two, where their lines would compete for the same places in the cache. */
+/** Room for the padding; and slots do not begin at multiples of a power of two, where their lines would compete in the cache. */
 const SLOT_STRIDE_BYTES = SLOT_BYTES + 5 * BLOCK_BYTES;
 const LANES_MAX = GROUPS_MAX * LANES_PER_GROUP;
 /** Two lanes save little over one after the other, and may be three soon. */
 const LANES_WORTHWHILE = 3;
 /** A lane with less than this keeps others from running long; it waits, unless its body has ended. */
 const RUN_BLOCKS_MIN = 64;
-/** A full slot is hashed until this much of it is free. */
-const ROOM_BYTES_MIN = 64 * KIB;
+/** A full slot is hashed until this much of it is free, also when it is alone. */
+const ROOM_BYTES_MIN = 128 * KIB;
 /** One bit, then zeros, then the length in bits in the last eight bytes (RFC 1321, 3.1 and 3.2). */
 const PADDING_BYTES_MIN = 9;
 
@@ -51,6 +52,8 @@ interface Slot {
   /** Of the whole body so far. */
   sizeBytes: number;
   readonly state: LaneState;
+  /** Of a piece that waits because the slot is full. */
+  waiting: (() => void) | undefined;
   ended: ((md5: Uint8Array) => void) | undefined;
 }
 
@@ -82,6 +85,7 @@ export class Md5Streams {
       end: 0,
       sizeBytes: 0,
       state: kernel.newState(),
+      waiting: undefined,
       ended: undefined,
     };
     this.#slots.add(slot);
@@ -103,7 +107,10 @@ export class Md5Streams {
       isOpen = false;
     };
     return {
-      update: (bytes) => void hash.update(bytes),
+      update: (bytes) => {
+        hash.update(bytes);
+        return undefined;
+      },
       digest: () => {
         end();
         return Promise.resolve(hash.digest());
@@ -124,37 +131,37 @@ export class Md5Streams {
 
   #release(slot: Slot): void {
     if (this.#slots.delete(slot)) this.#free.push(slot.address);
+    slot.waiting?.();
   }
 
-  #add(kernel: Md5Kernel, slot: Slot, bytes: Uint8Array): void {
-    assert(slot.ended === undefined && this.#slots.has(slot), 'a stream that has ended takes no bytes');
+  #add(kernel: Md5Kernel, slot: Slot, bytes: Uint8Array): Promise<void> | undefined {
+    assert(
+      slot.ended === undefined && slot.waiting === undefined,
+      'a stream takes one piece at a time, before its end',
+    );
     slot.sizeBytes += bytes.length;
-    for (let at = 0; at < bytes.length;) {
-      if (slot.end === SLOT_BYTES) this.#makeRoom(kernel, slot);
-      const size = Math.min(bytes.length - at, SLOT_BYTES - slot.end);
-      kernel.bytes.set(
-        size === bytes.length ? bytes : bytes.subarray(at, at + size),
-        slot.address + slot.end,
-      );
-      slot.end += size;
-      at += size;
+    const left = copyInto(kernel, slot, bytes);
+    return left === undefined ? undefined : this.#addRest(kernel, slot, left);
+  }
+
+  async #addRest(kernel: Md5Kernel, slot: Slot, bytes: Uint8Array): Promise<void> {
+    for (let left: Uint8Array | undefined = bytes; left !== undefined; left = copyInto(kernel, slot, left)) {
+      await new Promise<void>((resolve) => {
+        slot.waiting = resolve;
+        this.#schedule(kernel);
+      });
+      // Abandoned meanwhile: the slot may be somebody else's.
+      if (!this.#slots.has(slot)) return;
     }
   }
 
-  /** Hashes, and moves what is left to the front. */
-  #makeRoom(kernel: Md5Kernel, slot: Slot): void {
-    if (slot.start < ROOM_BYTES_MIN) this.#run(kernel, slot);
-    const { address, start, end } = slot;
-    kernel.bytes.copyWithin(address, address + start, address + end);
-    slot.end = end - start;
-    slot.start = 0;
-  }
-
   #end(kernel: Md5Kernel, slot: Slot): Promise<Uint8Array> {
-    assert(slot.ended === undefined && this.#slots.has(slot), 'a stream ends once');
-    const paddingBytes =
-      BLOCK_BYTES - ((slot.sizeBytes + PADDING_BYTES_MIN - 1) % BLOCK_BYTES) + PADDING_BYTES_MIN - 1;
-    if (slot.end + paddingBytes > SLOT_BYTES) this.#makeRoom(kernel, slot);
+    assert(
+      slot.ended === undefined && slot.waiting === undefined,
+      'a stream ends once, after its last piece',
+    );
+    const tailBytes = (slot.sizeBytes + PADDING_BYTES_MIN - 1) % BLOCK_BYTES;
+    const paddingBytes = BLOCK_BYTES - tailBytes + PADDING_BYTES_MIN - 1;
     const memory = kernel.bytes;
     const from = slot.address + slot.end;
     memory.fill(0, from, from + paddingBytes);
@@ -163,26 +170,28 @@ export class Md5Streams {
     slot.end += paddingBytes;
     return new Promise((resolve) => {
       slot.ended = resolve;
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      // Bodies that end in the same turn end together.
-      this.#nextTurn(() => {
-        this.#scheduled = false;
-        this.#run(kernel, undefined);
-      });
+      this.#schedule(kernel);
     });
   }
 
-  /** Advances all slots together, as far as it is worthwhile, as ended ones need it, and until `full` has room. */
-  #run(kernel: Md5Kernel, full: Slot | undefined): void {
+  /** Those that are full and those that end in the same turn are hashed together. */
+  #schedule(kernel: Md5Kernel): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#nextTurn(() => {
+      this.#scheduled = false;
+      this.#run(kernel);
+      for (const slot of this.#slots) if (slot.waiting !== undefined) makeRoom(kernel, slot);
+    });
+  }
+
+  /** Advances all slots together, as far as it is worthwhile, and as ended and full ones need it. */
+  #run(kernel: Md5Kernel): void {
     for (;;) {
-      const needsRoom = full !== undefined && full.start < ROOM_BYTES_MIN ? full : undefined;
-      const lanes = this.#lanes(needsRoom);
-      const isNeeded = lanes.some((slot) => slot.ended !== undefined || slot === needsRoom);
-      if (lanes.length === 0 || (!isNeeded && lanes.length < LANES_WORTHWHILE)) return;
-      let blocks = Math.min(...lanes.map(blocksOf));
-      if (needsRoom !== undefined && lanes.length < LANES_WORTHWHILE)
-        blocks = Math.min(blocks, (ROOM_BYTES_MIN - needsRoom.start) / BLOCK_BYTES);
+      const lanes = this.#lanes();
+      const isWorthwhile = lanes.length >= LANES_WORTHWHILE;
+      if (lanes.length === 0 || !(isWorthwhile || lanes.some(isNeeded))) return;
+      const blocks = Math.min(...lanes.map((slot) => blocksToRun(slot, isWorthwhile)));
       const groups = Math.ceil(lanes.length / LANES_PER_GROUP);
       for (let lane = 0; lane < groups * LANES_PER_GROUP; lane++) {
         // A lane without a body repeats another one's; its result is not looked at.
@@ -199,16 +208,14 @@ export class Md5Streams {
     }
   }
 
-  /** Those that can advance, the ones that must first, then the longest. */
-  #lanes(needsRoom: Slot | undefined): Slot[] {
+  /** Those that can advance; when they are too many, the ones that must first, then the longest. */
+  #lanes(): Slot[] {
     const lanes: Slot[] = [];
     for (const slot of this.#slots) {
-      const isNeeded = slot.ended !== undefined || slot === needsRoom;
-      if (blocksOf(slot) >= (isNeeded ? 1 : RUN_BLOCKS_MIN)) lanes.push(slot);
+      if (blocksOf(slot) >= (isNeeded(slot) ? 1 : RUN_BLOCKS_MIN)) lanes.push(slot);
     }
     if (lanes.length <= LANES_MAX) return lanes;
-    const rank = (slot: Slot): number =>
-      (slot.ended !== undefined || slot === needsRoom ? SLOT_BYTES : 0) + blocksOf(slot);
+    const rank = (slot: Slot): number => (isNeeded(slot) ? SLOT_BYTES : 0) + blocksOf(slot);
     return lanes.sort((a, b) => rank(b) - rank(a)).slice(0, LANES_MAX);
   }
 
@@ -218,6 +225,35 @@ export class Md5Streams {
     for (let word = 0; word < 4; word++) digest.writeUInt32LE(slot.state[word] ?? 0, word * 4);
     ended(digest);
   }
+}
+
+/** Returns what did not fit. */
+function copyInto(kernel: Md5Kernel, slot: Slot, bytes: Uint8Array): Uint8Array | undefined {
+  const size = Math.min(bytes.length, SLOT_BYTES - slot.end);
+  kernel.bytes.set(size === bytes.length ? bytes : bytes.subarray(0, size), slot.address + slot.end);
+  slot.end += size;
+  return size === bytes.length ? undefined : bytes.subarray(size);
+}
+
+/** Moves what is left to the front, and lets the piece that waits go on. */
+function makeRoom(kernel: Md5Kernel, slot: Slot): void {
+  const { address, start, end, waiting } = slot;
+  kernel.bytes.copyWithin(address, address + start, address + end);
+  slot.start = 0;
+  slot.end = end - start;
+  slot.waiting = undefined;
+  waiting?.();
+}
+
+function isNeeded(slot: Slot): boolean {
+  return slot.ended !== undefined || (slot.waiting !== undefined && slot.start < ROOM_BYTES_MIN);
+}
+
+/** A full slot does not run further than it must without enough company. */
+function blocksToRun(slot: Slot, isWorthwhile: boolean): number {
+  const isFull = slot.waiting !== undefined && slot.start < ROOM_BYTES_MIN;
+  const blocks = blocksOf(slot);
+  return isWorthwhile || !isFull ? blocks : Math.min(blocks, (ROOM_BYTES_MIN - slot.start) / BLOCK_BYTES);
 }
 
 function blocksOf(slot: Slot): number {

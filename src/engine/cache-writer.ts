@@ -136,8 +136,9 @@ export class CacheWriter {
           );
         }
         while (received > to.reservation.bytes) await to.reservation.grow(RESERVE_STEP_BYTES);
-        to.digest.update(chunk);
+        const hashed = to.digest.update(chunk);
         await to.writer.write(chunk);
+        if (hashed !== undefined) await hashed;
       }
     } catch (error) {
       // Not waited for: a client that is silent may keep its stream from ending.

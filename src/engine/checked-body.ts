@@ -15,7 +15,7 @@ export async function* checkedBody(
     let received = 0;
     for await (const chunk of body.stream) {
       received += chunk.length;
-      digest.update(chunk);
+      await digest.update(chunk);
       yield chunk;
     }
     if (received !== body.size) {

@@ -208,7 +208,7 @@ export class FillWriter {
         await body.changed();
         continue;
       }
-      digest.update(bytes);
+      await digest.update(bytes);
       await writer.write(bytes);
       body.wake();
     }
