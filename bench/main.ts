@@ -3,7 +3,7 @@
  * it, taken in the same minutes on the same machine. docs/benchmarks.md tells how to read it.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FULL_SCALE, TINY_SCALE, type BenchContext, type Suite } from './context.js';
 import { headraceExists, HEADRACE_ENTRY } from './headrace-process.js';
@@ -72,7 +72,7 @@ async function main(): Promise<number> {
   const scale = values.tiny === true ? TINY_SCALE : FULL_SCALE;
   const parent = values.directory ?? join('node_modules', '.cache');
   mkdirSync(parent, { recursive: true });
-  const directory = mkdtempSync(join(parent, 'headrace-bench-'));
+  const directory = resolve(mkdtempSync(join(parent, 'headrace-bench-')));
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
