@@ -4,8 +4,8 @@
  *
  * Pieces are copied into a slot of the kernel's memory. A body whose slot is full waits for the end of the turn, in which others
  * fill theirs: a fast client sends megabytes in one turn. Then all slots advance together, as far as enough of them have
- * something to hash; what is left waits for the next time. A body that is alone when it begins goes through node:crypto,
- * which is a fifth faster for one, as do those that find no slot, and all where there is no SIMD.
+ * something to hash; what is left waits for the next time. A body that is alone when its first slot is full goes through
+ * node:crypto, which is a fifth faster for one, as do those that find no slot, and all where there is no SIMD.
  *
  * Limits: `SLOTS_MAX` slots of `SLOT_BYTES`, created as they are needed and kept.
  */
@@ -75,9 +75,8 @@ export class Md5Streams {
 
   /** Every stream must be ended, by `digest` or `abandon`. */
   open(): Md5Stream {
-    const isAlone = this.#slots.size === 0 && this.#others === 0;
     const kernel = this.#kernel;
-    const address = isAlone || kernel === undefined ? undefined : this.#takeSlot(kernel);
+    const address = kernel === undefined ? undefined : this.#takeSlot(kernel);
     if (kernel === undefined || address === undefined) return this.#openOther();
     const slot: Slot = {
       address,
@@ -89,13 +88,31 @@ export class Md5Streams {
       ended: undefined,
     };
     this.#slots.add(slot);
+    let other: Md5Stream | undefined;
     return {
-      update: (bytes) => this.#add(kernel, slot, bytes),
-      digest: () => this.#end(kernel, slot),
+      update: (bytes) => {
+        if (other === undefined && slot.end + bytes.length > SLOT_BYTES) other = this.#takeOut(kernel, slot);
+        return other === undefined ? this.#add(kernel, slot, bytes) : other.update(bytes);
+      },
+      digest: () => {
+        other ??= this.#takeOut(kernel, slot);
+        return other === undefined ? this.#end(kernel, slot) : other.digest();
+      },
       abandon: () => {
-        if (slot.ended === undefined) this.#release(slot);
+        if (other !== undefined) other.abandon();
+        else if (slot.ended === undefined) this.#release(slot);
       },
     };
+  }
+
+  /** A body that turns out to be alone, and of which nothing is hashed yet, goes on with node:crypto. */
+  #takeOut(kernel: Md5Kernel, slot: Slot): Md5Stream | undefined {
+    const isAlone = this.#slots.size === 1 && this.#others === 0 && this.#slots.has(slot);
+    if (!isAlone || slot.end !== slot.sizeBytes || slot.start > 0) return undefined;
+    const other = this.#openOther();
+    void other.update(kernel.bytes.subarray(slot.address, slot.address + slot.end));
+    this.#release(slot);
+    return other;
   }
 
   #openOther(): Md5Stream {

@@ -116,6 +116,20 @@ void t.test('md5 streams: an end that is announced twice changes nothing', async
   for (const digest of digests) t.equal(hexOf(await digest), md5Reference(body));
 });
 
+void t.test('md5 streams: a body that is alone is joined by others later', async (t) => {
+  const streams = new Md5Streams(nextTurn);
+  const body = bodyOf(3, 900 * KIB);
+  const alone = streams.open();
+  await alone.update(body.subarray(0, 300 * KIB));
+  const others = [bodyOf(4, 500 * KIB), bodyOf(5, 10), bodyOf(6, 600 * KIB)];
+  const together = digestTogether(streams, others, 64 * KIB);
+  await alone.update(body.subarray(300 * KIB));
+  t.equal(hexOf(await alone.digest()), md5Reference(body));
+  t.same(await together, others.map(md5Reference));
+  const small = bodyOf(7, 1000);
+  t.equal(await digestOf(streams.open(), small, 400), md5Reference(small), 'and is alone again');
+});
+
 void t.test('md5 streams: without SIMD the digests are the same', async (t) => {
   const bodies = Array.from({ length: 5 }, (_, i) => bodyOf(i, i * 100_000));
   const streams = new Md5Streams(nextTurn, { simd: false });
