@@ -5,7 +5,7 @@
  * The live state goes on changing meanwhile, so the comparison is made at one moment: the refold catches up with the log until it
  * stands at the applied offset, and both are hashed in slices from a checkpoint taken then.
  */
-import { HeadraceError } from '../core/errors.js';
+import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { IndexStore } from '../core/index-store.js';
 import { isControlEvent } from '../../projections/control.js';
 import {
@@ -24,6 +24,8 @@ import type { Partition } from './partition.js';
 
 const PAGE = 512;
 const PROBLEMS_MAX = 1000;
+/** Of comparing a state that goes on changing. */
+const ATTEMPTS_MAX = 5;
 
 export interface VerifyRequest {
   readonly data: boolean;
@@ -98,6 +100,23 @@ async function verifyPartition(
   request: VerifyRequest,
 ): Promise<void> {
   await readFrames(tally, partition.log);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await compareState(core, partition, tally, request);
+    } catch (error) {
+      // Checkpoints that were taken meanwhile let the log forget what was still to be folded: from the oldest one that is kept, then.
+      if (!isErrorCode(error, 'LOG_TRIMMED') || attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+/** Folds the log from the oldest checkpoint and compares with the live state. `LOG_TRIMMED` when the log was faster. */
+async function compareState(
+  core: EngineCore,
+  partition: Partition,
+  tally: Tally,
+  request: VerifyRequest,
+): Promise<void> {
   const oldest = partition.index.checkpoints[0];
   if (oldest === undefined)
     throw new HeadraceError('CORRUPT_CHECKPOINT', 'there is no checkpoint to fold from');
