@@ -24,7 +24,7 @@ import type { Partition } from './partition.js';
 
 const PAGE = 512;
 const PROBLEMS_MAX = 1000;
-/** Of comparing a state that goes on changing. */
+/** How often the comparison begins anew when the log forgets faster than it is folded. */
 const ATTEMPTS_MAX = 5;
 
 export interface VerifyRequest {
@@ -44,6 +44,11 @@ interface Tally {
   readonly refoldedHashes: string[];
 }
 
+/**
+ * Verifies every partition, one after the other, while the store goes on serving. Nothing but checkpoints is written. What is wrong
+ * with the store is in `problems`, up to 1,000 of them; `LOG_TRIMMED` when checkpoints came too fast for five comparisons,
+ * `CORRUPT_CHECKPOINT` when there is none to begin with, and what the index throws.
+ */
 export async function verifyStore(core: EngineCore, request: VerifyRequest): Promise<VerifyReport> {
   const tally: Tally = {
     frames: 0,
@@ -80,17 +85,31 @@ export async function verifyStore(core: EngineCore, request: VerifyRequest): Pro
   };
 }
 
-/** Reads every frame that the log still has. */
+/** Reads every frame that the log still has. What it forgets meanwhile is passed over: nothing needs that any more. */
 async function readFrames(tally: Tally, log: Partition['log']): Promise<void> {
-  try {
-    for await (const batch of log.read(log.oldestOffset)) {
-      tally.frames += 1;
-      tally.events += batch.events.length;
+  let from: number | undefined = log.oldestOffset;
+  while (from !== undefined) {
+    let next = from;
+    from = undefined;
+    try {
+      for await (const batch of log.read(next)) {
+        tally.frames += 1;
+        tally.events += batch.events.length;
+        next = batch.firstOffset + batch.events.length;
+      }
+    } catch (error) {
+      if (!(error instanceof HeadraceError)) throw error;
+      from = keptAfter(error, next);
+      if (from === undefined) tally.problems.push(`partition ${log.partition}: ${error.message}`);
     }
-  } catch (error) {
-    if (!(error instanceof HeadraceError)) throw error;
-    tally.problems.push(`partition ${log.partition}: ${error.message}`);
   }
+}
+
+/** Where the log begins that was trimmed while it was read up to `next`; undefined for any other error. */
+function keptAfter(error: HeadraceError, next: number): number | undefined {
+  const { oldestOffset } = error.details;
+  const isTrim = error.code === 'LOG_TRIMMED' && typeof oldestOffset === 'number' && oldestOffset > next;
+  return isTrim ? oldestOffset : undefined;
 }
 
 async function verifyPartition(
@@ -104,7 +123,7 @@ async function verifyPartition(
     try {
       return await compareState(core, partition, tally, request);
     } catch (error) {
-      // Checkpoints that were taken meanwhile let the log forget what was still to be folded: from the oldest one that is kept, then.
+      // Checkpoints taken meanwhile let the log forget what was still to be folded: begin at the oldest one that is kept now.
       if (!isErrorCode(error, 'LOG_TRIMMED') || attempt === ATTEMPTS_MAX) throw error;
     }
   }
@@ -133,7 +152,7 @@ async function compareState(
       throw new HeadraceError('CORRUPT_CHECKPOINT', 'the checkpoint just taken is gone');
     const reached = await foldTo(partition, refolded, offset, () => target.offset, request);
     if (reached !== target.offset) {
-      // The log went on before the checkpoint began: fold what the checkpoint has, compare there the next time.
+      // A checkpoint is never behind what was applied when it was asked for: one that is compares with nothing.
       tally.problems.push(
         `partition ${partition.number}: the refold stands at ${reached}, not at ${target.offset}`,
       );
