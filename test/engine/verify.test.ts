@@ -6,7 +6,7 @@ import { KIB } from '../../src/core/units.js';
 import { EngineWorld } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
 
-const SMALL_LOG = { segmentBytes: 16 * KIB, firstSegmentBytes: 16 * KIB };
+const SMALL_LOG = { segmentBytes: 64 * KIB, firstSegmentBytes: 64 * KIB };
 const PARTITION = 1;
 
 type Read = PartitionLog['read'];
