@@ -18,6 +18,7 @@ import type { Clock, Disk } from '../src/core/ports.js';
 import { HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from '../src/core/units.js';
 import type { EngineOptions } from '../src/engine/engine-core.js';
 import { Engine } from '../src/engine/engine.js';
+import type { ReadLease } from '../src/engine/read-lease.js';
 import type { SegmentStore } from '../src/engine/segment-store.js';
 import { openSegmentStore } from '../src/engine/segments/segment-files.js';
 import { ArmedFaults, faultyDisk, faultyStore } from './armed-faults.js';
@@ -83,6 +84,10 @@ export interface WorldOptions {
   readonly policies?: Readonly<Record<string, PolicyMode>>;
   /** How long it takes to open what a mount points at. */
   readonly mountDelayMs?: number;
+  /** Of several worlds in one time. */
+  readonly scheduler?: Scheduler;
+  /** Under which the log is owned, where others can reach it. */
+  readonly lease?: ReadLease;
   readonly observer?: WorldObserver;
 }
 
@@ -133,7 +138,7 @@ export class SimWorld {
     this.#options = options;
     this.random = new SimRandom(options.seed ?? 1);
     const { onStep } = options.observer ?? {};
-    this.scheduler = new Scheduler(onStep === undefined ? {} : { onStep });
+    this.scheduler = options.scheduler ?? new Scheduler(onStep === undefined ? {} : { onStep });
     this.disk = new SimDisk(this.scheduler, this.random.fork('disk'), options.disk);
     this.ufs = new SimObjectStore(this.scheduler, this.random.fork('ufs'), {
       partBytesMin: 5 * MIB,
@@ -231,6 +236,7 @@ export class SimWorld {
       segments,
       indexes: [new TalliedIndex(index)],
       root: store,
+      lease: this.#options.lease,
       // `sim://<bucket>/<prefix>`: a part of the one simulated store.
       openMount: async ({ ufs }) => {
         const { mountDelayMs } = this.#options;

@@ -149,6 +149,7 @@ async function openWithLog(
     logger,
     logStore: log.logStore,
     ...(log.logBackend === undefined ? {} : { logBackend: log.logBackend }),
+    lease: log.lease,
     onFenced: log.tellFenced,
     segments,
     indexes,

@@ -15,6 +15,7 @@ import type { DatabaseMetrics, Histogram } from '../core/metrics.js';
 import type { Clock, Disk, Random } from '../core/ports.js';
 import type { LatencySummary, LogBackendStatus } from '../engine/admin-service.js';
 import { Ownership } from '../engine/ownership.js';
+import type { ReadLease } from '../engine/read-lease.js';
 import { EmbeddedLogStore } from '../../log/embedded/log-store.js';
 import { CoordinatorKeys } from '../../log/fdb/coordinator-schema.js';
 import { FdbCoordinator } from '../../log/fdb/coordinator.js';
@@ -42,6 +43,8 @@ export interface LogStoreParts {
 export interface OpenedLogStore {
   readonly logStore: LogStore;
   readonly logBackend?: () => LogBackendStatus;
+  /** Where another process may take the log over. */
+  readonly lease?: ReadLease;
   /** After the store was closed. Never rejects. */
   readonly close: () => Promise<void>;
 }
@@ -146,6 +149,7 @@ async function openInFoundationDb(
     return {
       logStore,
       logBackend: () => describeBackend(description, metrics),
+      lease: ownership.lease,
       close: async () => {
         await ownership.release();
         database.close();

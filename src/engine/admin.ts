@@ -36,6 +36,7 @@ import { PersistOperations } from './persist-operations.js';
 import type { PersistService } from './persist-service.js';
 import type { Persister } from './persister.js';
 import type { Reaper } from './reaper.js';
+import { checkLease } from './read-lease.js';
 import type { Reclaimer } from './reclaimer.js';
 import type { TreeService } from './tree-service.js';
 import { TreeTools, type TreeParts } from './tree-tools.js';
@@ -137,11 +138,15 @@ export class Admin implements AdminService {
   }
 
   async persistStat(bucket: string, key: string): Promise<ObjectStat | undefined> {
-    return objectStat(this.#core, this.#parts.persister, bucket, key);
+    const stat = objectStat(this.#core, this.#parts.persister, bucket, key);
+    checkLease(this.#core);
+    return stat;
   }
 
-  flush(request: FlushRequest): Promise<FlushResult> {
-    return this.#parts.barriers.flush(request);
+  async flush(request: FlushRequest): Promise<FlushResult> {
+    const result = await this.#parts.barriers.flush(request);
+    checkLease(this.#core);
+    return result;
   }
 
   free(request: FreeRequest): Promise<FreeResult> {
@@ -157,7 +162,9 @@ export class Admin implements AdminService {
     const { path, startAfter, limit, recursive } = request;
     const { bucket, key } = splitPath(path);
     const after = startAfter === '' ? { bucket: '', key: '' } : splitPath(startAfter);
-    return listFs(this.#parts, { bucket, prefix: key, after, limit, recursive });
+    const entries = await listFs(this.#parts, { bucket, prefix: key, after, limit, recursive });
+    checkLease(this.#core);
+    return entries;
   }
 
   async logHead(): Promise<LogHead[]> {

@@ -15,6 +15,7 @@ import type { KeyLocks } from './key-locks.js';
 import type { MountTable, SafePersistMode } from './mount-table.js';
 import type { Partition } from './partition.js';
 import type { PathPolicies } from './path-policies.js';
+import type { ReadLease } from './read-lease.js';
 import type { Recency } from './recency.js';
 import type { RemovalJournal } from './removal-journal.js';
 import type { SegmentGuard } from './segment-guard.js';
@@ -78,6 +79,8 @@ export interface EngineCore {
   readonly control: ControlPartition;
   /** Absent where the log is on the disk. */
   readonly logBackend?: (() => LogBackendStatus) | undefined;
+  /** Present where other processes can reach the log: state counts only while it is valid. */
+  readonly lease?: ReadLease | undefined;
   readonly segments: SegmentStore;
   readonly guard: SegmentGuard;
   readonly admission: Admission;

@@ -31,6 +31,7 @@ import { ListPath } from './list-path.js';
 import { LiveWrites } from './live-writes.js';
 import { MountTable, type OpenMount } from './mount-table.js';
 import { objectStatus } from './object-status.js';
+import type { ObjectService } from './object-service.js';
 import { Objects } from './objects.js';
 import { Partition } from './partition.js';
 import { parsePathConfigText } from './path-config-document.js';
@@ -38,6 +39,7 @@ import { PathPolicies } from './path-policies.js';
 import { PersistBarriers } from './persist-barrier.js';
 import { Persister } from './persister.js';
 import { RangeReads } from './range-reads.js';
+import { LeasedObjects, type ReadLease } from './read-lease.js';
 import { ReadPath } from './read-path.js';
 import { Reaper } from './reaper.js';
 import { Recency } from './recency.js';
@@ -70,12 +72,14 @@ export interface EngineDependencies {
   readonly onFenced?: (error: HeadraceError) => void;
   /** Where the log is and how it does, for the status; absent where it is on the disk like everything else. */
   readonly logBackend?: () => LogBackendStatus;
+  /** Where other processes can reach the log: nothing is answered from memory while it is not valid. */
+  readonly lease?: ReadLease | undefined;
   /** Looks at the state without changing it: nothing is persisted, evicted or cleaned up. */
   readonly quiet?: boolean;
 }
 
 export class Engine {
-  readonly objects: Objects;
+  readonly objects: ObjectService;
   readonly admin: Admin;
   readonly users: Users;
   readonly core: EngineCore;
@@ -114,7 +118,7 @@ export class Engine {
     const lists = new ListPath(core);
     const writes = new WritePath(core, { writer, settler, ufs });
     const buckets = new Buckets(core, { list: lists, settler });
-    this.objects = new Objects({
+    const objects = new Objects({
       buckets,
       writes,
       reads: new ReadPath(core, { ufs, flights: this.#flights, ranges: new RangeReads(core, ufs) }),
@@ -126,6 +130,7 @@ export class Engine {
       safe: this.persister.safe,
       status: (bucket, key, object) => objectStatus(core, bucket, key, object),
     });
+    this.objects = core.lease === undefined ? objects : new LeasedObjects(objects, core.lease);
     this.#jobs = new Jobs({
       core,
       lists,
@@ -197,6 +202,7 @@ export class Engine {
       partitions,
       control,
       logBackend: dependencies.logBackend,
+      lease: dependencies.lease,
       segments: dependencies.segments,
       guard: new SegmentGuard(),
       admission,

@@ -12,9 +12,11 @@
  * | another worker's, which renews                               | is refused with `LOG_FENCED` when its wait is over  |
  *
  * Invariants: the log is opened under a valid lease; whoever finds a lease lost tells so once, and does not take it back.
- * Writes need no lease to be safe: the log's epoch fences them.
+ * Writes need no lease to be safe: the log's epoch fences them. Reads do (`read-lease.ts`): half a time to live after its last
+ * renewal began the lease counts for nothing until the next.
  */
-import type { ClusterView, Coordinator } from '../core/coordinator.js';
+import { assert } from '../core/assert.js';
+import type { ClusterView, Coordinator, Lease } from '../core/coordinator.js';
 import { HeadraceError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { formatDuration } from '../core/quantities.js';
@@ -40,6 +42,7 @@ const WAIT_TTLS = 2;
 
 export class Ownership {
   readonly #options: OwnershipOptions;
+  #lease: Lease | undefined;
   #cancel: Cancel = () => undefined;
   #renewing: Promise<void> = Promise.resolve();
   /** Whether the coordinator answered the last renewal. */
@@ -66,6 +69,12 @@ export class Ownership {
       await ownership.release();
       throw error;
     }
+  }
+
+  /** The one that is held; not valid any more once it was lost or released. */
+  get lease(): Lease {
+    assert(this.#lease !== undefined, 'the lease was acquired');
+    return this.#lease;
   }
 
   /**
@@ -96,7 +105,8 @@ export class Ownership {
     const { coordinator, clock, logger, ttlMs, partition } = this.#options;
     const startedMs = clock.monotonicTimeMs();
     for (let attempt = 1; ; attempt++) {
-      if ((await coordinator.acquire(partition)) !== undefined) return;
+      this.#lease = await coordinator.acquire(partition);
+      if (this.#lease !== undefined) return;
       const waitedMs = clock.monotonicTimeMs() - startedMs;
       if (waitedMs >= WAIT_TTLS * ttlMs) throw await this.#refused();
       if (attempt === 1)
@@ -118,10 +128,12 @@ export class Ownership {
     );
   }
 
+  /** A renewal that took so long that it came to nothing is followed by the next at once. */
   #renewLater(): void {
     const { clock, ttlMs } = this.#options;
     if (this.#ended) return;
-    this.#cancel = clock.schedule(ttlMs / RENEWALS_PER_TTL, () => {
+    const isLate = this.#answers && !this.lease.isValid;
+    this.#cancel = clock.schedule(isLate ? 0 : ttlMs / RENEWALS_PER_TTL, () => {
       this.#renewing = this.#renew().finally(() => this.#renewLater());
     });
   }
@@ -139,7 +151,12 @@ export class Ownership {
     } catch (error) {
       this.#answers = false;
       if (!this.#ended)
-        logger.warn({ error }, 'the lease of the log could not be renewed; it is tried again');
+        logger.warn(
+          { error },
+          this.lease.isValid
+            ? 'the lease of the log could not be renewed; it is tried again'
+            : 'the lease of the log could not be renewed in time: no reads are answered until it is',
+        );
     }
   }
 }

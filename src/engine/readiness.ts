@@ -17,7 +17,7 @@ export interface Readiness {
 }
 
 export interface ReadinessParts {
-  readonly core: Pick<EngineCore, 'partitions' | 'control' | 'mounts' | 'clock'>;
+  readonly core: Pick<EngineCore, 'partitions' | 'control' | 'mounts' | 'clock' | 'lease'>;
   readonly persister: Pick<Persister, 'isUp'>;
   readonly disk: Disk;
 }
@@ -48,6 +48,9 @@ export class ReadinessProbe {
         : `partition ${recovering.join(', ')} takes no appends: its log is being recovered`;
     const checks = {
       log: fencedBy?.message ?? recoveringText,
+      ...(core.lease === undefined
+        ? {}
+        : { lease: core.lease.isValid ? 'ok' : 'no reads until the lease of the log is renewed' }),
       disk: await this.#disk(),
     };
     return {

@@ -4,6 +4,7 @@ import type { Buckets } from './buckets.js';
 import { durableRecord, type EngineCore } from './engine-core.js';
 import type { ListPath } from './list-path.js';
 import type { ListEntry, ObjectService } from './object-service.js';
+import { checkLease } from './read-lease.js';
 import type { RemoveProgress, RemoveReport, TreeService, TreeUsage, UsageReport } from './tree-service.js';
 
 const PAGE_KEYS = 1000;
@@ -54,6 +55,7 @@ export class TreeTools implements TreeService {
         onProgress?.({ ...total });
       }
     }
+    checkLease(this.#core);
     return { total, entries: [...entries.values()], truncated };
   }
 

@@ -59,6 +59,7 @@ export const ERROR_MAPPINGS: Readonly<Record<ErrorCode, Mapping>> = {
   DATA_DIRECTORY_UNUSABLE: { code: 'InternalError' },
   IO_FAILED: { code: 'InternalError' },
   LOG_FENCED: { code: 'ServiceUnavailable', retryAfterMs: 1000 },
+  LEASE_EXPIRED: { code: 'ServiceUnavailable', tell: true, retryAfterMs: 1000 },
   LOG_UNKNOWN_OUTCOME: { code: 'InternalError' },
   LOG_TRIMMED: { code: 'InternalError' },
   CLOSED: { code: 'ServiceUnavailable', retryAfterMs: 1000 },
