@@ -93,6 +93,18 @@ export class PersistMultipart {
   }
 
   /**
+   * Aborts what an earlier attempt began of a version that goes whole now, by another threshold: nobody would remember it when the
+   * version is persisted. `UFS_*`.
+   */
+  async giveUp(target: PersistTarget, { store: { multipart }, bucket, key }: UfsLocation): Promise<void> {
+    const uploadId = this.#uploadOf(target)?.id;
+    if (uploadId === undefined) return;
+    if (uploadId !== '')
+      await this.#call(0, async (signal) => multipart?.abort({ bucket, key, uploadId }, signal));
+    await this.#ended(target, uploadId);
+  }
+
+  /**
    * What an earlier attempt left: the object itself, or the upload and its parts; undefined when there is nothing to go on
    * with.
    */

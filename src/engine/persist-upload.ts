@@ -7,6 +7,7 @@
  */
 import { HeadraceError } from '../core/errors.js';
 import type { StoreCondition, StoredObject } from '../core/object-store.js';
+import { PART_BYTES_MIN } from '../core/object.js';
 import { MIB } from '../core/units.js';
 import type { ObjectRecord } from '../../projections/records.js';
 import type { PersistTarget } from './decide-persists.js';
@@ -53,12 +54,13 @@ export class PersistUpload {
       const plan = this.#planOf(record);
       // A condition is of one request: an upload that must find what it expects is not resumed.
       const multipart = located.conditional ? undefined : located.store.multipart;
-      const stored =
-        plan === undefined || multipart === undefined
-          ? await this.#parts.safe.put(target, record, located, (condition) =>
-              this.#putWhole(record, located, condition),
-            )
-          : await this.#multipart.upload(target, { record, located, multipart, plan });
+      const goesWhole = plan === undefined || multipart === undefined;
+      if (goesWhole && mayHaveGoneInParts(record)) await this.#multipart.giveUp(target, located);
+      const stored = goesWhole
+        ? await this.#parts.safe.put(target, record, located, (condition) =>
+            this.#putWhole(record, located, condition),
+          )
+        : await this.#multipart.upload(target, { record, located, multipart, plan });
       refuseOther(record, stored, located);
       return stored.storeEtag;
     } finally {
@@ -69,11 +71,7 @@ export class PersistUpload {
   #planOf({ size, parts = [] }: ObjectRecord): PartPlan | undefined {
     if (parts.length > 0) return { sizes: parts.map((part) => part.size) };
     if (size <= this.#parts.multipartThresholdBytes) return undefined;
-    const partBytes = Math.max(SPLIT_BYTES_MIN, Math.ceil(size / PARTS_MAX));
-    const count = Math.ceil(size / partBytes);
-    return {
-      sizes: Array.from({ length: count }, (_, at) => Math.min(partBytes, size - at * partBytes)),
-    };
+    return { sizes: splitSizes(size) };
   }
 
   async #putWhole(
@@ -110,6 +108,18 @@ export class PersistUpload {
       small?.release();
     }
   }
+}
+
+/** Small objects are many, and never go in parts unless they came so. */
+function mayHaveGoneInParts({ size, parts = [] }: ObjectRecord): boolean {
+  return parts.length > 0 || size > PART_BYTES_MIN;
+}
+
+/** The parts in which an object goes that came in one piece. */
+export function splitSizes(size: number): number[] {
+  const partBytes = Math.max(SPLIT_BYTES_MIN, Math.ceil(size / PARTS_MAX));
+  const count = Math.ceil(size / partBytes);
+  return Array.from({ length: count }, (_, at) => Math.min(partBytes, size - at * partBytes));
 }
 
 /** The store must say that it holds what was sent: a different size or ETag is not a success. `UFS_UNAVAILABLE`. */

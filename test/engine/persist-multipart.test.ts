@@ -257,3 +257,18 @@ void t.test('what came in one piece goes in one, unless it is larger than the th
     await world.stop();
   }
 });
+
+void t.test('what was begun in parts and goes whole after all leaves no upload behind', async (t) => {
+  const persist = { multipartThresholdBytes: 64 * MIB };
+  const world = await openWorld({ engine: { capacityBytes: 256 * MIB, pinnedRatio: 0.8, persist } });
+  world.ufs.arm('reset', { operation: 'complete', times: 1000 });
+  const body = Buffer.alloc(66 * MIB, 7);
+  await world.put('key', body);
+  await world.until(() => world.ufs.uploads.partsPut.length === 2);
+  t.equal(world.ufs.uploads.open.size, 1);
+  persist.multipartThresholdBytes = 5 * GIB;
+  await world.restart();
+  await world.drained();
+  t.equal(world.inUfs('key')?.equals(body), true);
+  t.equal(world.ufs.uploads.open.size, 0);
+});
