@@ -46,7 +46,7 @@ export class Lives {
     if (incident === undefined) return;
     await world.stop();
     recorder.trace.line('the state of the incident is put in place');
-    await plantIncident(this.#run, incident.records);
+    await plantIncident(this.#run, incident);
     await this.start();
   }
 

@@ -10,7 +10,8 @@ import { KIB, MIB } from '../src/core/units.js';
 import { formatSize, parseSize } from '../src/core/quantities.js';
 import { DISK_RESERVE_BYTES } from '../src/engine/admission.js';
 import type { PathConfigDocument, PathRuleProperties } from '../src/engine/path-config.js';
-import type { Incident, IncidentRecord } from './incident.js';
+import type { Incident } from './incident.js';
+import type { IncidentObject, IncidentRecord } from './incident-records.js';
 import type { Scenario } from './scenario.js';
 
 /** The cache, and what all jobs keep, have no more simulated bytes than this. */
@@ -94,18 +95,22 @@ export function bytesOfRecord(record: IncidentRecord): number {
     case 'write':
       return record.reservedBytes;
     case 'delete':
+    case 'base':
+    case 'staleUpload':
       return 0;
   }
 }
 
 function scaledIncident(incident: Incident, divided: (bytes: number) => number): Incident {
-  const records = incident.records.map((record): IncidentRecord => {
+  const records = incident.records.flatMap((record): IncidentRecord | IncidentRecord[] => {
     switch (record.kind) {
       case 'object': {
         const partSizes = record.partSizes.map(divided);
         const sizeBytes =
           partSizes.length > 0 ? partSizes.reduce((sum, size) => sum + size, 0) : divided(record.sizeBytes);
-        return { ...record, sizeBytes, partSizes };
+        const isSplit = partSizes.length === 0;
+        const kept = { ...record, sizeBytes, partSizes, ufsUpload: isSplit ? undefined : record.ufsUpload };
+        return isSplit ? [...givenUp(record), kept] : kept;
       }
       case 'upload':
         return {
@@ -115,10 +120,19 @@ function scaledIncident(incident: Incident, divided: (bytes: number) => number):
       case 'write':
         return { ...record, reservedBytes: divided(record.reservedBytes) };
       case 'delete':
+      case 'base':
+      case 'staleUpload':
         return record;
     }
   });
   return { ...incident, records };
+}
+
+/** What the engine splits by a fixed size is played as whole: the upload in parts that was under way is to be aborted. */
+function givenUp({ key, version, ufsUpload }: IncidentObject): IncidentRecord[] {
+  if (ufsUpload === undefined) return [];
+  const { isNamed, sinceMs } = ufsUpload;
+  return [{ kind: 'staleUpload', key, version, atMs: sinceMs, isNamed }];
 }
 
 function withScaledBudgets(document: PathConfigDocument, scale: number): PathConfigDocument {

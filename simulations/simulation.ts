@@ -12,6 +12,7 @@ import { checkPinnedLimit, watchState } from './checkers/state-rules.js';
 import { watchStore } from './checkers/store-rules.js';
 import { ForeignChanges } from './clients/foreign-changes.js';
 import { drawFaults, type FaultRates } from './fault-plan.js';
+import { IncidentPlaces } from './incident-places.js';
 import { Lives } from './lives.js';
 import { PortCallCounter, watchPorts, watchStorePorts } from './port-calls.js';
 import { probeOfWarning } from './probes.js';
@@ -95,6 +96,8 @@ export class Simulation {
   readonly faults: FaultRates;
   readonly portCalls = new PortCallCounter();
   readonly observer: RunObserver;
+  /** Where the under-store has what. */
+  readonly places: IncidentPlaces;
   /** Only where somebody else changes the under-store. */
   readonly foreign: ForeignChanges | undefined;
   /** Virtual milliseconds from the last fault until everything was uploaded. */
@@ -106,6 +109,7 @@ export class Simulation {
     this.#options = options;
     this.observer = options.observer ?? {};
     this.scenario = scenario;
+    this.places = new IncidentPlaces(scenario.incident?.mounts);
     this.portCalls.crashAt = { life: options.crashAtCall, recovery: options.crashAgainAtCall };
     this.random = new SimRandom(`${scenario.name} ${seed}`);
     this.faults = scenario.faults === 'swarm' ? drawFaults(this.random.fork('faults')) : scenario.faults;

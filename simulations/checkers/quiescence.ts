@@ -6,6 +6,7 @@ import { KIB, MIB, MINUTE_MS } from '../../src/core/units.js';
 import { ABSENT } from './register.js';
 import { recount } from './state-rules.js';
 import { checkVersionOrder } from './store-rules.js';
+import { checkBytesHeld, decideConflicts, heldByKey } from '../incident-end.js';
 import type { Scenario } from '../scenario.js';
 import type { Simulation } from '../simulation.js';
 import { Violation } from '../violation.js';
@@ -28,8 +29,10 @@ export async function checkQuiescence(run: Simulation): Promise<void> {
   run.drainedMs = run.world.scheduler.nowMs - beganMs;
   run.observer.drained?.();
   await run.foreign?.settle();
+  if (await decideConflicts(run)) await drain(run);
   await abortUploads(run);
   checkConverged(run);
+  checkBytesHeld(run);
   checkVersionOrder(run.recorder, run.events, run.world.ufs.history);
   await checkState(run);
   await checkEmptied(run);
@@ -110,8 +113,9 @@ async function abortUploads({ world, scenario }: Simulation): Promise<void> {
   for (const { key, uploadId } of uploads) await world.run(world.objects.abortUpload(bucket, key, uploadId));
 }
 
-function checkConverged({ world, recorder, events, scenario }: Simulation): void {
-  const held = world.ufs.contents(scenario.bucket);
+function checkConverged(run: Simulation): void {
+  const { recorder, events } = run;
+  const held = heldByKey(run);
   for (const key of recorder.keys) {
     const object = held.get(key);
     const found = object === undefined ? ABSENT : `"${object.etag}"`;
@@ -179,7 +183,7 @@ async function checkEmptied(run: Simulation): Promise<void> {
   await world.sleep(1000);
   const status = await world.run(world.admin.status());
   const { reservedBytes } = world.engine.core.admission;
-  const left = [...world.ufs.contents(scenario.bucket).keys()];
+  const left = [...heldByKey(run).keys()];
   const records = Array.from(world.partition.index.scan('', LAST_KEY), ([, record]) =>
     JSON.stringify(record),
   );

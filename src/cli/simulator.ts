@@ -86,6 +86,14 @@ export interface PreparedIncident extends PreparedScenario {
     readonly pinnedBytes: number;
     readonly openWrites: number;
     readonly openUploads: number;
+    readonly mounts: number;
+    /** Of the quarantined: somebody else had changed the object in the UFS. */
+    readonly conflicts: number;
+    /** Uploads in parts that were under way at the UFS, and those that are to be aborted there. */
+    readonly ufsUploads: number;
+    readonly staleUploads: number;
+    /** What is not there, in words. */
+    readonly leftOut: readonly string[];
     /** For how many bytes one simulated byte stands. */
     readonly scale: number;
   };

@@ -3,7 +3,9 @@ import type { PreparedIncident, ScenarioSource } from '../cli/simulator.js';
 import { HeadraceError } from '../core/errors.js';
 import { GIB, MINUTE_MS } from '../core/units.js';
 import { loadSettings, type Settings } from '../settings/settings.js';
-import { belowIncident, INCIDENT_BUCKET, readIncident, type Incident } from '../../simulations/incident.js';
+import { belowIncident, readIncident, type Incident } from '../../simulations/incident.js';
+import { INCIDENT_BUCKET } from '../../simulations/incident-places.js';
+import { isConflict } from '../../simulations/incident-records.js';
 import { bytesOfRecord, scaled, scaleOfIncident } from '../../simulations/scale-scenario.js';
 import { parseScenario } from '../../simulations/scenario-document.js';
 import { SCENARIO_DEFAULTS, type Scenario } from '../../simulations/scenario.js';
@@ -90,9 +92,9 @@ function pinnedBytesOf({ records }: Incident): number {
 }
 
 function summaryOf(incident: Incident): Omit<PreparedIncident['incident'], 'scale'> {
-  const { atMs, offsets, complete, records } = incident;
-  const waiting = records.filter(
-    (record) => record.kind === 'delete' || (record.kind === 'object' && record.state === 'PENDING'),
+  const { atMs, offsets, complete, records, mounts, leftOut } = incident;
+  const waiting = records.flatMap((record) =>
+    record.kind === 'delete' || (record.kind === 'object' && record.state === 'PENDING') ? [record] : [],
   );
   const countOf = (kind: (typeof records)[number]['kind']): number =>
     records.filter((record) => record.kind === kind).length;
@@ -102,10 +104,14 @@ function summaryOf(incident: Incident): Omit<PreparedIncident['incident'], 'scal
     complete,
     objects: countOf('object'),
     pending: waiting.length,
-    quarantined: waiting.filter((record) => 'failure' in record && record.failure?.quarantined === true)
-      .length,
+    quarantined: waiting.filter(({ failure }) => failure?.quarantined === true).length,
     pinnedBytes: pinnedBytesOf(incident),
     openWrites: countOf('write'),
     openUploads: countOf('upload'),
+    mounts: mounts.mounted.length,
+    conflicts: waiting.filter(isConflict).length,
+    ufsUploads: records.filter((record) => record.kind === 'object' && record.ufsUpload !== undefined).length,
+    staleUploads: countOf('staleUpload'),
+    leftOut,
   };
 }

@@ -13,6 +13,11 @@ const INCIDENT: PreparedIncident['incident'] = {
   pinnedBytes: 4096,
   openWrites: 2,
   openUploads: 0,
+  mounts: 1,
+  conflicts: 1,
+  ufsUploads: 2,
+  staleUploads: 0,
+  leftOut: ['only s3://b/ was exported'],
   scale: 8,
 };
 
@@ -74,10 +79,11 @@ void t.test('sim run --from: the state is told, and how long it took to drain', 
   t.equal(lines[0], 'SEED=1 COMMIT=abc headrace sim run --seed 1 --from incident.hrlog');
   t.equal(
     lines[1],
-    'continues at offset 48213 of partition 1 (2026-01-07 03:12:44 UTC): 12 objects, 3 waiting for their upload (1 quarantined), 4 KiB pinned, 2 open writes',
+    'continues at offset 48213 of partition 1 (2026-01-07 03:12:44 UTC): 12 objects, 3 waiting for their upload (1 quarantined, 1 in conflict), 4 KiB pinned, 2 open writes, 2 uploads in parts under way at the UFS, 1 mounts',
   );
   t.match(lines[2], /does not tell the whole state/);
-  t.equal(lines[3], 'one simulated byte stands for 8');
+  t.equal(lines[3], 'only s3://b/ was exported');
+  t.equal(lines[4], 'one simulated byte stands for 8');
   t.match(quiet.stdout, /everything was uploaded 42\.0 s after the faults had stopped\n/);
   const args = ['sim', 'run', '--from', 'incident.hrlog', '--scenario', 'faults.yaml', '--seed', '9'];
   const faulty = await runCli(args, options);

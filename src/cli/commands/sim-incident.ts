@@ -1,6 +1,6 @@
 /** `headrace sim run --from`: reads an export for the simulator, and tells what state it leads to. */
 import { CliFailure } from '../context.js';
-import { formatBytes, formatTime, type Printer } from '../printer.js';
+import { formatBytes, formatTime, printable, type Printer } from '../printer.js';
 import type { PreparedIncident, ScenarioSource } from '../simulator.js';
 import type { SimSession } from './sim-session.js';
 
@@ -27,19 +27,23 @@ export async function prepareIncident(
 
 async function print(printer: Printer, incident: PreparedIncident['incident']): Promise<void> {
   const { atMs, offsets, complete, objects, pending, quarantined, pinnedBytes, scale } = incident;
-  const { openWrites, openUploads } = incident;
+  const { openWrites, openUploads, mounts, conflicts, ufsUploads, staleUploads, leftOut } = incident;
   const where = offsets
     .map(({ partition, offset }) => `offset ${offset} of partition ${partition}`)
     .join(', ');
   const counts = [
     `${objects} objects`,
-    `${pending} waiting for their upload (${quarantined} quarantined)`,
+    `${pending} waiting for their upload (${quarantined} quarantined${conflicts > 0 ? `, ${conflicts} in conflict` : ''})`,
     `${formatBytes(pinnedBytes)} pinned`,
     ...(openUploads > 0 ? [`${openUploads} open uploads`] : []),
     ...(openWrites > 0 ? [`${openWrites} open writes`] : []),
+    ...(ufsUploads > 0 ? [`${ufsUploads} uploads in parts under way at the UFS`] : []),
+    ...(staleUploads > 0 ? [`${staleUploads} to be aborted there`] : []),
+    ...(mounts > 0 ? [`${mounts} mounts`] : []),
   ];
   await printer.text(`continues at ${where} (${formatTime(atMs)} UTC): ${counts.join(', ')}`);
   if (!complete)
     await printer.text('the export does not tell the whole state: what it leaves out is not there');
+  for (const sentence of leftOut) await printer.text(printable(sentence));
   if (scale > 1) await printer.text(`one simulated byte stands for ${scale}`);
 }

@@ -35,8 +35,10 @@ export interface ExportDescription {
   readonly createdMs: number;
   readonly bucket?: string;
   readonly prefix?: string;
-  /** Whether names are hashes. */
+  /** Whether names are hashes; then `bucket` and `prefix` are not told. */
   readonly hashed: boolean;
+  /** Whether only some objects were asked for; absent in exports of older versions. */
+  readonly selected?: boolean;
   readonly partitions: readonly ExportedPartition[];
 }
 
