@@ -26,6 +26,8 @@ const LOCK = 'headrace.pid';
 const STORE_DIRECTORIES: readonly string[] = ['log', 'segments', 'index'];
 /** May lie in a new data directory with any content: the user's under-store, and what mkfs makes. */
 const TOLERATED: readonly string[] = ['ufs', 'lost+found'];
+/** Beside what begins with the name of the format. */
+const OWN_FILES: readonly string[] = ['secrets.key', 'ufs-roots.json'];
 /** Names that a message lists before it says how many more there are. */
 const LISTED_NAMES_MAX = 5;
 
@@ -84,6 +86,11 @@ export async function openDataDirectory(
     if (error instanceof HeadraceError) throw error;
     throw unusable(root, error instanceof Error ? error.message : String(error), error);
   }
+}
+
+/** Whether a name directly in a data directory is the store's own, and no place for anything of the user's. */
+export function isOwnName(name: string): boolean {
+  return name.startsWith(`${FORMAT}.`) || STORE_DIRECTORIES.includes(name) || OWN_FILES.includes(name);
 }
 
 /** Whose directory it is, without a lock: for those who only look. `DATA_DIRECTORY_UNUSABLE` when it is nobody's. */

@@ -139,7 +139,8 @@ async function openWithLog(
   const stores = storeOptions(settings);
   // With one processor the thread would only add the way to it.
   const uploads = availableParallelism() > 1 ? new UploadThread(logger) : undefined;
-  const connecting = { clock, random, logger, knownRoots: await openKnownRoots(data.path), uploads };
+  const knownRoots = await openKnownRoots(data.path);
+  const connecting = { clock, random, logger, knownRoots, dataDirectory: data.path, uploads };
   const root = measurements.ufs.measure(await openObjectStore(settings.ufs, stores, connecting), clock);
   const engine = await Engine.open({
     options: engineOptions(settings, version, data.path, capacityBytes),

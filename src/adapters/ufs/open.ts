@@ -15,6 +15,7 @@ import type { Logger } from '../../core/logger.js';
 import type { ObjectStore } from '../../core/object-store.js';
 import type { Clock, Random } from '../../core/ports.js';
 import { DirectoryObjectStore } from './directory/directory-object-store.js';
+import { refuseOwnPlace } from './directory/own-places.js';
 import type { KnownRoots } from './directory/root-guard.js';
 import { WebHdfsObjectStore } from './webhdfs/webhdfs-object-store.js';
 import { mountedWebHdfsUri, WEBHDFS_SCHEMES, webHdfsOptionsOf } from './webhdfs/webhdfs-uri.js';
@@ -46,6 +47,8 @@ export interface ObjectStoreDependencies {
   readonly logger: Logger;
   /** Directories that were used before; absent where nothing is remembered. */
   readonly knownRoots?: KnownRoots;
+  /** The store's own directory, which no under-store may be; absent where there is none. */
+  readonly dataDirectory?: string;
   /** Uploads small objects to S3 for all stores; absent: each uploads by itself. */
   readonly uploads?: UploadThread | undefined;
 }
@@ -78,7 +81,7 @@ const URI_PARAMETERS = ['endpoint', 'region', 'pathStyle', 'verifyEtag'] as cons
 
 /**
  * The store for all buckets that are not mounted elsewhere. Nothing is connected to yet: `check` tells whether it can be
- * reached. `INVALID_SETTING` for a URI that is none of those above.
+ * reached. `INVALID_SETTING` for a URI that is none of those above, for a file, and for what belongs to the data directory.
  */
 export async function openObjectStore(
   uri: string,
@@ -88,6 +91,9 @@ export async function openObjectStore(
   const scheme = SCHEME.exec(uri)?.[1]?.toLowerCase() ?? 'file';
   const connector = Object.hasOwn(CONNECTORS, scheme) ? CONNECTORS[scheme] : undefined;
   if (connector === undefined || uri === '') throw invalid(uri, 'no store is known for it');
+  const { clock, dataDirectory } = dependencies;
+  if (scheme === 'file' && dataDirectory !== undefined)
+    await refuseOwnPlace(uri, pathOf(uri), { dataDirectory, clock });
   return connector(uri, settings, dependencies);
 }
 
@@ -115,7 +121,9 @@ export async function openMountedStore(
   const bucket = path.basename(directory);
   if (bucket === '' || bucket.startsWith('.'))
     throw invalid(uri, 'the directory needs a name without a leading dot');
-  const store = await openObjectStore(path.dirname(directory), settings, dependencies);
+  const { clock, dataDirectory } = dependencies;
+  if (dataDirectory !== undefined) await refuseOwnPlace(uri, directory, { dataDirectory, clock });
+  const store = new DirectoryObjectStore({ root: path.dirname(directory), ...dependencies });
   return { store, bucket, prefix: '' };
 }
 
