@@ -96,12 +96,6 @@ function explain(error: unknown): { code: string; exitCode: ExitCode; message: s
   if (error instanceof HeadraceError) {
     return { code: error.code, exitCode: exitCodeOf(error.code), message: error.message };
   }
-  const code = systemCode(error);
-  if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
-    const reason = error instanceof Error ? error.message : code;
-    const advice = 'choose another address or port (`headrace conf list` shows them)';
-    return { code, exitCode: EXIT_FAILED, message: `${reason}: ${advice}` };
-  }
   // Not foreseen: the stack says where to look.
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: 'INTERNAL', exitCode: EXIT_FAILED, message };
@@ -110,10 +104,4 @@ function explain(error: unknown): { code: string; exitCode: ExitCode; message: s
 function exitCodeOf(code: HeadraceError['code']): ExitCode {
   if (code === 'INVALID_SETTING') return EXIT_USAGE;
   return code === 'LOG_FENCED' ? EXIT_FENCED : EXIT_FAILED;
-}
-
-/** The code of a failed `listen`, such as EADDRINUSE. */
-function systemCode(error: unknown): string | undefined {
-  const isListen = error instanceof Error && 'syscall' in error && error.syscall === 'listen';
-  return isListen && 'code' in error ? String(error.code) : undefined;
 }

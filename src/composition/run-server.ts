@@ -4,6 +4,7 @@
 import type { Logger } from '../core/logger.js';
 import { createS3Server, type S3ServerParts } from '../http/s3/s3-server.js';
 import type { Settings } from '../settings/settings.js';
+import { listenError } from './listen-error.js';
 import { Shutdown } from './shutdown.js';
 import { s3Access } from './s3-access.js';
 import { startS3Tls } from './s3-tls.js';
@@ -89,7 +90,10 @@ async function startS3(
   };
   const server = createS3Server(parts);
   running.push({ name: 'S3 endpoint', close: () => server.close(settings.shutdownGraceMs) });
-  const { port } = await server.listen(settings.s3Host, settings.s3Port);
+  const { s3Host: host, s3Port } = settings;
+  const { port } = await server.listen(host, s3Port).catch((error: unknown) => {
+    throw listenError(error, { hostKey: 's3.host', host, portKey: 's3.port', port: s3Port });
+  });
   const tls = await startS3Tls(settings, parts);
   if (tls !== undefined)
     running.push({ name: 'S3 endpoint over TLS', close: () => tls.close(settings.shutdownGraceMs) });

@@ -2,6 +2,7 @@
 import { checkTlsPair, readTlsFiles } from '../adapters/tls-files.js';
 import { createS3Server, type S3ServerParts } from '../http/s3/s3-server.js';
 import type { Settings } from '../settings/settings.js';
+import { listenError } from './listen-error.js';
 import { TlsWatch } from './tls-watch.js';
 
 export interface TlsEndpoint {
@@ -10,8 +11,7 @@ export interface TlsEndpoint {
 }
 
 /**
- * Undefined without a certificate. `INVALID_SETTING` when it cannot be served; rejects with the system's error when the port is
- * taken.
+ * Undefined without a certificate. `INVALID_SETTING` when it cannot be served, `IO_FAILED` for an address that cannot be listened on.
  */
 export async function startS3Tls(settings: Settings, parts: S3ServerParts): Promise<TlsEndpoint | undefined> {
   const { s3TlsCertificateFile: certificateFile, s3TlsKeyFile: keyFile } = settings;
@@ -20,7 +20,10 @@ export async function startS3Tls(settings: Settings, parts: S3ServerParts): Prom
   const tls = await readTlsFiles(files);
   const certificate = checkTlsPair(tls, files);
   const server = createS3Server({ ...parts, tls });
-  const { port } = await server.listen(settings.s3Host, settings.s3TlsPort);
+  const { s3Host: host, s3TlsPort } = settings;
+  const { port } = await server.listen(host, s3TlsPort).catch((error: unknown) => {
+    throw listenError(error, { hostKey: 's3.host', host, portKey: 's3.tls.port', port: s3TlsPort });
+  });
   parts.logger.info({ port, certificate }, 'the S3 endpoint is served over TLS');
   const watch = new TlsWatch(parts, files, tls, (pair) => server.useCertificate(pair));
   return {

@@ -7,6 +7,7 @@ import type { ServerStop } from '../http/admin/stop-routes.js';
 import { RequestIds } from '../http/s3/request-ids.js';
 import type { Settings } from '../settings/settings.js';
 import { adminAccess } from './admin-access.js';
+import { listenError } from './listen-error.js';
 import type { OpenedEngine } from './open-engine.js';
 
 export interface RunningAdmin {
@@ -14,7 +15,7 @@ export interface RunningAdmin {
   readonly close: () => Promise<void>;
 }
 
-/** `INVALID_SETTING` for an address that nobody may use; rejects with the system's error when the port is taken. */
+/** `INVALID_SETTING` for an address that nobody may use, `IO_FAILED` for one that cannot be listened on. */
 export async function startAdmin(
   settings: Settings,
   { engine, random, measurements }: OpenedEngine,
@@ -41,15 +42,16 @@ export async function startAdmin(
     await server.close();
     await access.close();
   };
+  const { adminHost: host, adminPort: port } = settings;
   try {
-    await server.listen({ host: settings.adminHost, port: settings.adminPort });
+    await server.listen({ host, port });
   } catch (error) {
     await closeAll();
-    throw error;
+    throw listenError(error, { hostKey: 'admin.host', host, portKey: 'admin.port', port });
   }
   const address = server.server.address();
   return {
-    port: typeof address === 'object' && address !== null ? address.port : settings.adminPort,
+    port: typeof address === 'object' && address !== null ? address.port : port,
     close: closeAll,
   };
 }

@@ -182,16 +182,6 @@ void t.test('cli: a server that cannot start ends with its reason', async (t) =>
   });
 });
 
-void t.test('cli: a port that is taken is one line, not a stack', async (t) => {
-  const error = Object.assign(new Error('listen EADDRINUSE: address already in use 127.0.0.1:19999'), {
-    code: 'EADDRINUSE',
-    syscall: 'listen',
-  });
-  const run = await runCli(['start'], { startServer: () => Promise.reject(error) });
-  t.equal(run.exitCode, 1);
-  t.match(run.stderr, /^error: listen EADDRINUSE: [^\n]*: choose another address or port [^\n]*\n$/);
-});
-
 void t.test('cli: conf get prints the value, conf list all values with their sources', async (t) => {
   t.equal((await runCli(['conf', 'get', 'alluxio.write.cache.enabled'])).stdout, 'true\n');
   t.equal((await runCli(['conf', 'get', 'ufs', '--data-dir', '/d'])).stdout, '/d/ufs\n');
