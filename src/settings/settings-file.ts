@@ -31,25 +31,24 @@ function parseYaml(path: string, content: string): FileEntry[] {
   // The failsafe schema keeps every scalar a text: `1e3`, `0x10` and `on` reach the table as they were written.
   const document = parseDocument(content, { schema: 'failsafe', uniqueKeys: true });
   const [error] = document.errors;
-  if (error !== undefined) throw invalid(path, `is not yaml: ${error.message.split('\n')[0] ?? ''}`);
+  if (error !== undefined) throw invalid(path, `is not yaml: ${firstLine(error.message)}`);
   const entries: FileEntry[] = [];
   const visit = (node: unknown, spelling: string): void => {
     if (isMap<Node, unknown>(node)) {
       for (const { key, value } of node.items) {
         const name = isScalar(key) ? String(key.value) : '';
-        if (name === '') throw invalid(path, `${at(spelling)} has a key that is not a name`);
+        if (name === '') throw invalidAt(path, spelling, 'has a key that is not a name');
         visit(value, spelling === '' ? name : `${spelling}.${name}`);
       }
     } else if (node === null || isScalar(node)) {
       if (spelling === '' && scalarText(node) !== '') throw invalid(path, 'must hold "key: value" lines');
       if (spelling !== '') entries.push({ spelling, text: scalarText(node) });
     } else if (isAlias(node)) {
-      throw invalid(path, `${at(spelling)} is a reference (*${node.source}): write the value out`);
+      throw invalidAt(path, spelling, `is a reference (*${node.source}): write the value out`);
     } else {
-      throw invalid(
-        path,
-        `${at(spelling)} is a list: write one value, with commas where several are allowed`,
-      );
+      const right =
+        spelling === '' ? '"key: value" lines' : 'one value, with commas where several are allowed';
+      throw invalidAt(path, spelling, `is a list: write ${right}`);
     }
   };
   visit(document.contents, '');
@@ -60,8 +59,9 @@ function scalarText(node: unknown): string {
   return isScalar(node) && typeof node.value === 'string' ? node.value : '';
 }
 
-function at(spelling: string): string {
-  return spelling === '' ? 'the top' : `"${spelling}"`;
+/** What the parser says before it quotes the place. */
+function firstLine(message: string): string {
+  return (message.split('\n')[0] ?? '').replace(/:$/, '');
 }
 
 /** A later line replaces an earlier one with the same key, as in Java. */
@@ -83,6 +83,12 @@ function unescape(text: string): string {
   return text.replace(/\\(?:u([0-9a-fA-F]{4})|(.))/gs, (_, hex: string | undefined, character: string) =>
     hex === undefined ? (ESCAPES[character] ?? character) : String.fromCharCode(Number.parseInt(hex, 16)),
   );
+}
+
+/** About the value of a key, or about all that the file holds. */
+function invalidAt(path: string, spelling: string, reason: string): HeadraceError {
+  if (spelling === '') return invalid(path, reason);
+  return new HeadraceError('INVALID_SETTING', `"${spelling}" in the settings file ${path} ${reason}`);
 }
 
 function invalid(path: string, reason: string): HeadraceError {

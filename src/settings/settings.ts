@@ -6,7 +6,8 @@
  */
 import { HeadraceError } from '../core/errors.js';
 import { findContradiction } from './contradictions.js';
-import { collectGiven, nearestKey, type Given, type SettingSources } from './sources.js';
+import { adviceFor } from './nearest-key.js';
+import { collectGiven, type Given, type SettingSources } from './sources.js';
 import {
   environmentName,
   nativeKey,
@@ -54,14 +55,14 @@ export function loadSettings(sources: SettingSources): Settings {
 }
 
 /**
- * The description of one setting by its key or the alias of it. Throws `INVALID_SETTING`, with the nearest key, when
+ * The description of one setting by its key or the alias of it. Throws `INVALID_SETTING`, with a key that is near, when
  * there is none.
  */
 export function describeSetting(settings: Settings, key: string): SettingDescription {
   const native = nativeKey(key);
   const description = settings.describe().find((candidate) => candidate.key === native);
   if (description !== undefined) return description;
-  throw new HeadraceError('INVALID_SETTING', `unknown setting "${key}": did you mean ${nearestKey(native)}?`);
+  throw new HeadraceError('INVALID_SETTING', `unknown setting "${key}": ${adviceFor(native)}`);
 }
 
 class Resolution {

@@ -6,6 +6,7 @@
  * `alluxio-site.properties` is read unchanged, and variables that Kubernetes adds for a Service named `headrace`.
  */
 import { HeadraceError } from '../core/errors.js';
+import { adviceFor, editDistance, nearestKey } from './nearest-key.js';
 import { isPropertiesFile, parseSettingsFile } from './settings-file.js';
 import { ALIAS_PREFIX, environmentName, nativeKey, SETTING_NAMES, SETTINGS } from './table.js';
 
@@ -139,7 +140,9 @@ function ignoredWarning(path: string, spellings: readonly string[]): string {
   const names = spellings.map((spelling) => {
     const key = nativeKey(spelling);
     const nearest = nearestKey(key);
-    return editDistance(key, nearest) <= 2 ? `${spelling} (did you mean ${nearest}?)` : spelling;
+    return nearest !== undefined && editDistance(key, nearest) <= 2
+      ? `${spelling} (did you mean ${nearest}?)`
+      : spelling;
   });
   return `${path}: ignored, because they mean nothing here: ${names.join(', ')}`;
 }
@@ -178,44 +181,19 @@ function isServiceVariable(name: string, text: string): boolean {
 function unknown(spelling: string, text: string, source: string): HeadraceError {
   return new HeadraceError(
     'INVALID_SETTING',
-    `unknown setting "${spelling}" = ${shown(spelling, text)} (${source}): did you mean ${nearestKey(nativeKey(spelling))}?`,
+    `unknown setting "${spelling}" = ${shown(spelling, text)} (${source}): ${adviceFor(nativeKey(spelling))}`,
   );
 }
 
 function unknownVariable(name: string, text: string): HeadraceError {
-  const key = nearestKey(name.slice(VARIABLE_PREFIX.length).toLowerCase().replaceAll('_', '.'));
+  const key = name.slice(VARIABLE_PREFIX.length).toLowerCase().replaceAll('_', '.');
   return new HeadraceError(
     'INVALID_SETTING',
-    `unknown setting ${name} = ${shown(name, text)} (environment): did you mean ${environmentName(key)}?`,
+    `unknown setting ${name} = ${shown(name, text)} (environment): ${adviceFor(key, environmentName)}`,
   );
 }
 
 /** A misspelt secret is still a secret. */
 function shown(name: string, text: string): string {
   return /secret|password/i.test(name) ? '****' : JSON.stringify(text);
-}
-
-/** The known key with the fewest edits from `key`. */
-export function nearestKey(key: string): string {
-  let nearest = '';
-  let least = Number.POSITIVE_INFINITY;
-  for (const known of KEYS) {
-    const distance = editDistance(key.slice(0, 200), known);
-    if (distance < least) [nearest, least] = [known, distance];
-  }
-  return nearest;
-}
-
-/** Insertions, removals and replacements of characters that make `b` out of `a` (Levenshtein). */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

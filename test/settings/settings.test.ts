@@ -1,5 +1,6 @@
 import t from 'tap';
 import { HeadraceError } from '../../src/core/errors.js';
+import { nearestKey } from '../../src/settings/nearest-key.js';
 import { describeSetting, loadSettings, type Settings } from '../../src/settings/settings.js';
 import { environmentName, SETTING_NAMES, SETTINGS } from '../../src/settings/table.js';
 
@@ -157,7 +158,7 @@ void t.test('settings: each mistake is one line with key, value, source and what
     ],
     [
       file('alluxio.worker.pinned: 1'),
-      /^unknown setting "alluxio.worker.pinned" = "1" \(file c.yaml\): did you mean /,
+      'unknown setting "alluxio.worker.pinned" = "1" (file c.yaml): `headrace conf list` shows all settings',
     ],
     [
       { env: { HEADRACE_S3_PORT: '70000' } },
@@ -188,10 +189,11 @@ void t.test('settings: each mistake is one line with key, value, source and what
     ],
     [
       file('s3: [1]'),
-      'the settings file c.yaml "s3" is a list: write one value, with commas where several are allowed',
+      '"s3" in the settings file c.yaml is a list: write one value, with commas where several are allowed',
     ],
+    [file('- s3.port'), 'the settings file c.yaml is a list: write "key: value" lines'],
     [file('just text'), 'the settings file c.yaml must hold "key: value" lines'],
-    [file('a: {'), /^the settings file c.yaml is not yaml: [^\n]+$/],
+    [file('a: {'), /^the settings file c.yaml is not yaml: [^\n]+[^:\n]$/],
     [file('s3.port: 1\ns3.port: 2'), /^the settings file c.yaml is not yaml: [^\n]+$/],
     [
       file('s3.port: 1\ns3: { port: 1 }'),
@@ -265,9 +267,24 @@ void t.test('settings: every default is allowed, every key has a variable of its
     t.doesNotThrow(() => load({ set: { [key]: value } }), key);
 });
 
-void t.test('settings: an unknown key is answered with the nearest one', async (t) => {
-  t.throws(() => describeSetting(load({}), 'write.cache.enable'), {
-    code: 'INVALID_SETTING',
-    message: 'unknown setting "write.cache.enable": did you mean write.cache.enabled?',
-  });
-});
+void t.test(
+  'settings: an unknown key is answered with one that is near, or with where all are',
+  async (t) => {
+    for (const [given, nearest] of [
+      ['s3.prot', 's3.port'],
+      ['worker.s3.prot', 's3.port'],
+      ['datadir', 'data.dir'],
+      ['ufs.s3.acces.key', 'ufs.s3.access.key.id'],
+      ['cache.capacity', undefined],
+      ['nosuch', undefined],
+      ['x', undefined],
+      ['', undefined],
+      ['a'.repeat(1000), undefined],
+    ] as const)
+      t.equal(nearestKey(given), nearest, given);
+    t.throws(() => describeSetting(load({}), 'write.cache.enable'), {
+      code: 'INVALID_SETTING',
+      message: 'unknown setting "write.cache.enable": did you mean write.cache.enabled?',
+    });
+  },
+);
