@@ -79,7 +79,7 @@ void t.test('sim run --from: the state is told, and how long it took to drain', 
   t.equal(lines[0], 'SEED=1 COMMIT=abc headrace sim run --seed 1 --from incident.hrlog');
   t.equal(
     lines[1],
-    'continues at offset 48213 of partition 1 (2026-01-07 03:12:44 UTC): 12 objects, 3 waiting for their upload (1 quarantined, 1 in conflict), 4 KiB pinned, 2 open writes, 2 uploads in parts under way at the UFS, 1 mounts',
+    'continues at offset 48213 of partition 1 (2026-01-07 03:12:44 UTC): 12 objects, 3 waiting for their upload (1 quarantined, 1 in conflict), 4 KiB pinned, 2 open writes, 2 uploads in parts under way at the UFS, 1 mount',
   );
   t.match(lines[2], /does not tell the whole state/);
   t.equal(lines[3], 'only s3://b/ was exported');

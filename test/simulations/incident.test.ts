@@ -166,6 +166,16 @@ void t.test('incident: hashed names and a part of the log are played as far as t
   const hashed = await continued(await exported(world, { salt: '0011223344556677' }));
   t.same(hashed.violation, undefined);
   t.equal(hashed.incident.pathConfig, undefined, 'rules name paths');
+  t.match(hashed.incident.leftOut, [/names were hashed/]);
+  const part = await continued(await exported(world, { bucket: BUCKET, prefix: 'st' }));
+  t.same(part.violation, undefined);
+  t.match(part.incident.records, [{ key: `${BUCKET}/stuck` }]);
+  t.match(part.incident.leftOut, [/only s3:\/\/bucket\/st was exported/]);
+  const both = { bucket: BUCKET, prefix: 'st', salt: '0011223344556677' };
+  t.match((await continued(await exported(world, both))).incident.leftOut, [
+    /only a part of the objects/,
+    /hashed/,
+  ]);
   const simulator = openSimulator('test');
   t.teardown(() => simulator.close());
   const source = { name: 'swarm', isQuiet: true };

@@ -53,7 +53,9 @@ export async function printSummary(result: Replayed, last: ReplaySnapshot, print
     ],
     [
       'state',
-      replayed.complete ? wholeState(replayed) : 'only what the events tell: no state before them is kept',
+      replayed.complete
+        ? wholeState(replayed, description)
+        : 'only what the events tell: no state before them is kept',
     ],
     ...replayed.checkpoints.map(({ offset, recorded, replayed: came }) => [
       'checkpoint',
@@ -66,10 +68,17 @@ export async function printSummary(result: Replayed, last: ReplaySnapshot, print
   ]);
 }
 
-function scopeOf({ bucket, prefix = '', hashed, createdMs, headrace }: ExportDescription): string {
-  const objects = bucket === undefined ? 'all buckets' : `s3://${bucket}/${prefix}`;
+function scopeOf(description: ExportDescription): string {
+  const { hashed, createdMs, headrace } = description;
   const names = hashed ? ', with hashed names' : '';
-  return printable(`${objects}${names}, made ${formatTime(createdMs)} UTC by version ${headrace}`);
+  return printable(
+    `${objectsOf(description)}${names}, made ${formatTime(createdMs)} UTC by version ${headrace}`,
+  );
+}
+
+function objectsOf({ bucket, prefix = '', selected = false }: ExportDescription): string {
+  if (bucket !== undefined) return `s3://${bucket}/${prefix}`;
+  return selected ? 'a part of the objects' : 'all buckets';
 }
 
 function startOf({ description, replayed: { from } }: Replayed): string {
@@ -77,8 +86,11 @@ function startOf({ description, replayed: { from } }: Replayed): string {
   return from === 0 ? 'the beginning of the log' : `the checkpoint at offset ${from}`;
 }
 
-function wholeState({ stateHash }: ReplayedPartition): string {
-  return stateHash === undefined ? 'whole' : `whole, hash ${stateHash}`;
+function wholeState({ stateHash, partHash }: ReplayedPartition, description?: ExportDescription): string {
+  if (stateHash !== undefined) return `whole, hash ${stateHash}`;
+  if (description === undefined || partHash === undefined) return 'whole';
+  const what = description.hashed && description.selected !== true ? 'with other names' : 'of these objects';
+  return `whole, ${what}: hash ${partHash}, which is no checkpoint's, because those are of all objects with their names`;
 }
 
 export async function printPart(

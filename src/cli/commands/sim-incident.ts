@@ -35,15 +35,19 @@ async function print(printer: Printer, incident: PreparedIncident['incident']): 
     `${objects} objects`,
     `${pending} waiting for their upload (${quarantined} quarantined${conflicts > 0 ? `, ${conflicts} in conflict` : ''})`,
     `${formatBytes(pinnedBytes)} pinned`,
-    ...(openUploads > 0 ? [`${openUploads} open uploads`] : []),
-    ...(openWrites > 0 ? [`${openWrites} open writes`] : []),
-    ...(ufsUploads > 0 ? [`${ufsUploads} uploads in parts under way at the UFS`] : []),
+    ...counted(openUploads, 'open upload', 'open uploads'),
+    ...counted(openWrites, 'open write', 'open writes'),
+    ...counted(ufsUploads, 'upload in parts under way at the UFS', 'uploads in parts under way at the UFS'),
     ...(staleUploads > 0 ? [`${staleUploads} to be aborted there`] : []),
-    ...(mounts > 0 ? [`${mounts} mounts`] : []),
+    ...counted(mounts, 'mount', 'mounts'),
   ];
   await printer.text(`continues at ${where} (${formatTime(atMs)} UTC): ${counts.join(', ')}`);
   if (!complete)
     await printer.text('the export does not tell the whole state: what it leaves out is not there');
   for (const sentence of leftOut) await printer.text(printable(sentence));
   if (scale > 1) await printer.text(`one simulated byte stands for ${scale}`);
+}
+
+function counted(count: number, one: string, many: string): string[] {
+  return count === 0 ? [] : [`${count} ${count === 1 ? one : many}`];
 }

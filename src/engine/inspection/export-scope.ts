@@ -2,8 +2,9 @@
  * What of a log and of a state goes into an export: all of it, or the objects of a bucket or below a prefix; with their names,
  * or with hashes in the place of names.
  *
- * Bytes of objects are never in a log. Users never leave, and secrets in the options of mounts are masked. With hashed names
- * metadata, tags and headers stay behind as well, and so do the control stream's documents, because all of them may name things.
+ * Bytes of objects are never in a log. Users never leave, and secrets in the options of mounts are masked. Mounts of other buckets stay
+ * behind with their objects, and so do jobs, which may be about several. With hashed names metadata, tags, headers and the words of errors and
+ * operators stay behind as well, and so does the control stream, because all of them may name things.
  */
 import { createHash } from 'node:crypto';
 import type { DataEvent, Event } from '../../../log/events.js';
@@ -56,7 +57,12 @@ export class ExportScope {
 
   /** Whether events and records leave as they are, so that hashes of the state can be compared with those of the engine. */
   get isWhole(): boolean {
-    return this.#options.bucket === undefined && this.#options.salt === undefined;
+    return !this.isSelection && this.#options.salt === undefined;
+  }
+
+  /** Whether some objects stay behind. */
+  get isSelection(): boolean {
+    return this.#options.bucket !== undefined;
   }
 
   /** The event as it leaves; undefined when it stays. */
@@ -66,6 +72,8 @@ export class ExportScope {
       if (salt !== undefined || event.type === 'UserChanged' || event.type === 'UserRemoved')
         return undefined;
       if ('bucket' in event && !this.#hasBucket(event.bucket)) return undefined;
+      if ('path' in event && !this.#hasBucket(event.path.split('/')[1] ?? '')) return undefined;
+      if (event.type === 'JobChanged' && this.isSelection) return undefined;
       return event.type === 'MountAdded' ? { ...event, options: maskSecrets(event.options) } : event;
     }
     if (!this.#has(event)) return undefined;
@@ -90,6 +98,8 @@ export class ExportScope {
       case 'ufsPart':
         return versions.has(queueVersion(key)) ? [key, record] : undefined;
       case 'queued':
+        if (!this.#has(record)) return undefined;
+        return [key, salt === undefined ? record : { ...record, ...hashNames(salt, record), message: '' }];
       case 'staleUpload':
         if (!this.#has(record)) return undefined;
         return [key, salt === undefined ? record : { ...record, ...hashNames(salt, record) }];
@@ -175,12 +185,11 @@ function hashEvent(salt: string, event: DataEvent): DataEvent {
       return { ...event, ...names, object: { ...event.object, headers: NO_HEADERS } };
     case 'UploadOpened':
       return { ...event, ...names, headers: NO_HEADERS, initiator: undefined };
+    // The cause stays. Words have names in them, also such as a mount gives the object in its store.
     case 'PersistFailed':
-      return {
-        ...event,
-        ...names,
-        message: event.message.replaceAll(event.key, names.key).replaceAll(event.bucket, names.bucket),
-      };
+      return { ...event, ...names, message: '' };
+    case 'PersistDiscarded':
+      return { ...event, ...names, reason: '' };
     default:
       return { ...event, ...names };
   }

@@ -102,6 +102,7 @@ class Exporter {
       ...(bucket === undefined || hidden ? {} : { bucket }),
       ...(prefix === undefined || hidden ? {} : { prefix }),
       hashed: hidden,
+      selected: this.#scope.isSelection,
       partitions: [
         ...(hidden ? [] : [{ partition, from: sources.control.oldestOffset, to: durableOffset }]),
         ...plans.map((plan) => ({ partition: plan.partition, from: plan.from, to: plan.to })),

@@ -33,8 +33,13 @@ export interface ReplayedPartition {
   /** Whether the state is whole; otherwise it holds only what the events tell. */
   readonly complete: boolean;
   readonly events: number;
-  /** Hash of the state; absent unless it is whole. */
+  /** Hash of the state, as the engine has it at its checkpoints; absent unless it is whole, and of all objects with their names. */
   readonly stateHash?: string;
+  /**
+   * In its place, of a whole state of some objects, or with hashed names: equal for replays of such exports to the same offset, and never
+   * the engine's.
+   */
+  readonly partHash?: string;
   /** What the engine recorded, and what the replay came to. */
   readonly checkpoints: readonly {
     readonly offset: number;
@@ -167,7 +172,7 @@ class Replay {
         complete,
         events: this.#events,
         checkpoints: this.#checkpoints,
-        ...(complete ? { stateHash: this.#hash() } : {}),
+        ...(complete ? { [this.#isWhole ? 'stateHash' : 'partHash']: this.#hash() } : {}),
         ...(this.#atMs === undefined ? {} : { atMs: this.#atMs }),
       },
       snapshots: this.#snapshots,

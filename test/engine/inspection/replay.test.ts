@@ -186,8 +186,12 @@ void t.test('export: of a prefix it holds nothing else, and its counts are those
   const bytes = await exported(world, { bucket: BUCKET, prefix: 'dir/' });
   t.notOk(bytes.includes('other-'));
   const { replayed, snapshots, description } = await replay(bytes);
-  t.match(description, { bucket: BUCKET, prefix: 'dir/', hashed: false });
+  t.match(description, { bucket: BUCKET, prefix: 'dir/', hashed: false, selected: true });
   t.equal(replayed.complete, true);
+  t.equal(replayed.stateHash, undefined, 'it is not the state that checkpoints have the hash of');
+  t.equal(replayed.partHash, (await replay(bytes, {}, 777)).replayed.partHash);
+  const frames = await exported(world, { bucket: 'elsewhere' });
+  t.equal((await replay(frames)).snapshots[0]?.state.uploads.pending, 0);
   const [last] = snapshots;
   if (last === undefined) throw new Error('no snapshot');
   const pinned = pinnedView(last);
@@ -209,21 +213,39 @@ void t.test(
     };
     await world.put('dir/secret-name', body(1), { headers });
     await world.put('dir/secret-name', body(2));
+    await world.drained();
+    await world.run(
+      world.admin.addMount({ path: `/${BUCKET}/mounted`, ufs: 'sim://secret-store/', options: {} }),
+    );
+    world.ufs.arm('denied', { times: 100 });
+    await world.put('mounted/secret-tail', body(3));
+    await world.until(() => world.state.uploads.quarantined === 1);
     const upload = { bucket: BUCKET, headers, initiator: 'secret-user' };
     await world.run(world.objects.createUpload({ ...upload, key: 'checkpointed' }));
     await world.run(world.partition.checkpoint());
     await world.run(world.objects.createUpload({ ...upload, key: 'logged' }));
+    await world.put('mounted/secret-later', body(4));
+    await world.until(() => world.state.uploads.quarantined === 2);
     const salt = 'c0ffee00';
     const bytes = await exported(world, { salt });
-    for (const name of ['secret-name', 'secret-project', 'secret-user', 'x-private', BUCKET])
-      t.notOk(bytes.includes(name), name);
-    const { snapshots, description } = await replay(bytes);
-    t.equal(description.hashed, true);
+    for (const name of ['secret-', 'x-private', BUCKET]) t.notOk(bytes.includes(name), name);
+    const { snapshots, description, replayed } = await replay(bytes);
+    t.match(description, { hashed: true, selected: false });
+    t.equal(replayed.stateHash, undefined);
+    t.type(replayed.partHash, 'string');
     const [last] = snapshots;
     if (last === undefined) throw new Error('no snapshot');
     t.match(objectView(last, hashBucket(salt, BUCKET), hashKey(salt, 'dir/secret-name')), {
       record: { size: 10 * KIB },
     });
+    t.match(uploadsView(last), [
+      { cause: 'UFS_DENIED', quarantined: true, message: '' },
+      { cause: 'UFS_DENIED', quarantined: true, message: '' },
+    ]);
+    const part = await exported(world, { salt, bucket: BUCKET, prefix: 'dir/' });
+    const selected = await replay(part);
+    t.match(selected.description, { hashed: true, selected: true, bucket: undefined });
+    t.equal(uploadsView(selected.snapshots[0] as NonNullable<(typeof snapshots)[0]>).length, 0);
     t.equal(hashKey(salt, 'dir/a').split('/')[0], hashKey(salt, 'dir/b').split('/')[0]);
   },
 );
@@ -255,4 +277,15 @@ void t.test('replay: a file that is damaged at any byte or cut at any place is r
       `cut at ${at}`,
     );
   }
+});
+
+void t.test('export: of a bucket it has the mounts of that bucket, and not of others', async (t) => {
+  const world = await EngineWorld.open(KEPT);
+  for (const bucket of ['mine', 'theirs']) {
+    await world.run(world.objects.createBucket(bucket));
+    await world.run(world.admin.addMount({ path: `/${bucket}/x`, ufs: `sim://${bucket}-ufs/`, options: {} }));
+  }
+  const bytes = await exported(world, { bucket: 'mine' });
+  t.ok(bytes.includes('mine-ufs'));
+  t.notOk(bytes.includes('theirs'));
 });
