@@ -28,6 +28,8 @@ export interface BenchScale {
   readonly persistObjects: number;
   readonly missedObjects: number;
   readonly persistBytes: number;
+  /** Seeds that the simulator plays in a round. */
+  readonly simulatedSeeds: number;
 }
 
 export const FULL_SCALE: BenchScale = {
@@ -45,6 +47,7 @@ export const FULL_SCALE: BenchScale = {
   persistObjects: 10_000,
   missedObjects: 100,
   persistBytes: 1024 ** 3,
+  simulatedSeeds: 20,
 };
 
 /** Small enough for the tests, which only ask whether a suite still works. */
@@ -62,6 +65,7 @@ export const TINY_SCALE: BenchScale = {
   persistObjects: 200,
   missedObjects: 5,
   persistBytes: 16 * 1024 ** 2,
+  simulatedSeeds: 1,
 };
 
 export interface BenchContext {

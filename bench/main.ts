@@ -18,6 +18,7 @@ import { benchPersist } from './suites/persist.js';
 import { benchPut } from './suites/put.js';
 import { benchRivals } from './suites/rivals.js';
 import { benchS3 } from './suites/s3.js';
+import { benchSimulator } from './suites/simulator.js';
 import { benchWriteAmplification } from './suites/write-amplification.js';
 
 const SUITES: Readonly<Record<string, Suite>> = {
@@ -31,6 +32,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   'fdb-log': benchFdbLog,
   folds: benchFolds,
   rivals: benchRivals,
+  simulator: benchSimulator,
 };
 const DEFAULT_SUITES = ['put', 'get'];
 

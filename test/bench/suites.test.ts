@@ -11,6 +11,7 @@ import { benchPersist } from '../../bench/suites/persist.js';
 import { benchPut } from '../../bench/suites/put.js';
 import { benchRivals } from '../../bench/suites/rivals.js';
 import { benchS3 } from '../../bench/suites/s3.js';
+import { benchSimulator } from '../../bench/suites/simulator.js';
 import { benchWriteAmplification } from '../../bench/suites/write-amplification.js';
 
 /** Scenarios (by how they begin) that a suite must have measured. */
@@ -38,6 +39,7 @@ const SUITES: readonly (readonly [name: string, suite: Suite, scenarios: readonl
   ['write-amplification', benchWriteAmplification, ['Bytes written per byte stored']],
   ['fdb-log', benchFdbLog, ['Log in FoundationDB']],
   ['folds', benchFolds, ['Fold of', 'log replay of', 'State of']],
+  ['simulator', benchSimulator, ['Simulation, one', 'Simulation of']],
   // What it measures depends on what is installed.
   ['rivals', benchRivals, []],
 ];
