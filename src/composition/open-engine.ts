@@ -11,7 +11,12 @@ import { openKnownRoots } from '../adapters/known-roots.js';
 import { NodeDisk } from '../adapters/node-disk.js';
 import { SystemClock } from '../adapters/system-clock.js';
 import { SystemRandom } from '../adapters/system-random.js';
-import { openMountedStore, openObjectStore, type ObjectStoreSettings } from '../adapters/ufs/open.js';
+import {
+  checkNewMount,
+  openMountedStore,
+  openObjectStore,
+  type ObjectStoreSettings,
+} from '../adapters/ufs/open.js';
 import { UploadThread } from '../adapters/ufs/s3/upload-thread.js';
 import type { HeadraceError } from '../core/errors.js';
 import type { IndexStore } from '../core/index-store.js';
@@ -20,6 +25,7 @@ import type { Clock, Disk, Random } from '../core/ports.js';
 import { MIB } from '../core/units.js';
 import { Engine } from '../engine/engine.js';
 import type { EngineOptions } from '../engine/engine-core.js';
+import { SAFE_PERSIST_OPTION } from '../engine/mount-table.js';
 import { openSegmentStore } from '../engine/segments/segment-files.js';
 import { RECORD_CODEC } from '../../projections/record-codec.js';
 import type { IndexRecord } from '../../projections/records.js';
@@ -142,6 +148,8 @@ async function openWithLog(
   const knownRoots = await openKnownRoots(data.path);
   const connecting = { clock, random, logger, knownRoots, dataDirectory: data.path, uploads };
   const root = measurements.ufs.measure(await openObjectStore(settings.ufs, stores, connecting), clock);
+  /** Until then mounts come from the log, later from those who ask for them. */
+  let isOpen = false;
   const engine = await Engine.open({
     options: engineOptions(settings, version, data.path, capacityBytes),
     clock,
@@ -157,10 +165,12 @@ async function openWithLog(
     root,
     quiet,
     openMount: async (mount) => {
+      if (isOpen) await checkNewMount(mount, [SAFE_PERSIST_OPTION], connecting);
       const opened = await openMountedStore(mount.ufs, { ...stores, ...mount.options }, connecting);
       return { ...opened, store: measurements.ufs.measure(opened.store, clock) };
     },
   });
+  isOpen = true;
   measurements.watch(engine);
   return {
     engine,

@@ -200,13 +200,13 @@ export function refuseMoved(table: MountTable, bucket: string, key: string, befo
 
 /** `INVALID_ARGUMENT` unless it is `/<bucket>` or `/<bucket>/<prefix>`; a prefix ends with a slash. */
 export function parseMountPath(path: string): { bucket: string; prefix: string } {
-  const match = /^\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(path);
-  if (match?.[1] === undefined) {
-    throw new HeadraceError(
-      'INVALID_ARGUMENT',
-      `the mount path "${path}" is not of the form /<bucket> or /<bucket>/<prefix>`,
-    );
+  const [, bucket = '', rest = ''] = /^\/([^/]+)(?:\/(.*))?$/s.exec(path) ?? [];
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
+    const why =
+      bucket === ''
+        ? 'is not of the form /<bucket> or /<bucket>/<prefix>'
+        : `begins with "${bucket}", which is no bucket name: 3 to 63 lower-case letters, digits, dots and hyphens, the first and last a letter or digit`;
+    throw new HeadraceError('INVALID_ARGUMENT', `the mount path "${path}" ${why}`);
   }
-  const rest = match[2] ?? '';
-  return { bucket: match[1], prefix: rest === '' || rest.endsWith('/') ? rest : `${rest}/` };
+  return { bucket, prefix: rest === '' || rest.endsWith('/') ? rest : `${rest}/` };
 }

@@ -224,3 +224,16 @@ void t.test('a write through a mount that changes meanwhile is not shown as if i
   t.equal(await world.run(written), 'SLOW_DOWN');
   t.same(await world.read('m/x'), bytes(1));
 });
+
+void t.test('a mount path that is none is refused, and says which part of it is wrong', async (t) => {
+  const world = await EngineWorld.open();
+  for (const [path, message] of [
+    ['nowhere', /"nowhere" is not of the form \/<bucket> or \/<bucket>\/<prefix>$/],
+    ['//prefix', /is not of the form/],
+    ['/b', /begins with "b", which is no bucket name: 3 to 63 lower-case letters/],
+    ['/Upper/prefix', /begins with "Upper", which is no bucket name/],
+  ] as const) {
+    const adding = world.run(world.admin.addMount({ path, ufs: 'sim://other', options: {} }));
+    await t.rejects(adding, { code: 'INVALID_ARGUMENT', message });
+  }
+});

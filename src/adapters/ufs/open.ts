@@ -121,10 +121,46 @@ export async function openMountedStore(
   const bucket = path.basename(directory);
   if (bucket === '' || bucket.startsWith('.'))
     throw invalid(uri, 'the directory needs a name without a leading dot');
-  const { clock, dataDirectory } = dependencies;
-  if (dataDirectory !== undefined) await refuseOwnPlace(uri, directory, { dataDirectory, clock });
   const store = new DirectoryObjectStore({ root: path.dirname(directory), ...dependencies });
   return { store, bucket, prefix: '' };
+}
+
+/** What a mount may say of its store. */
+const STORE_OPTIONS: readonly string[] = Object.keys({
+  endpoint: true,
+  region: true,
+  pathStyle: true,
+  verifyEtag: true,
+  accessKeyId: true,
+  secretAccessKey: true,
+  sessionToken: true,
+  user: true,
+  replication: true,
+  blockSizeBytes: true,
+  requestTimeoutMs: true,
+} satisfies Record<keyof ObjectStoreSettings, true>);
+
+/**
+ * For a mount that somebody asks for now; one that was accepted earlier is opened as it stands, or the store could not start any more.
+ * `otherOptions` are not the store's but the mount's own. `INVALID_SETTING` for an option that there is not, for a file, and for what
+ * belongs to the data directory.
+ */
+export async function checkNewMount(
+  { ufs, options }: { readonly ufs: string; readonly options: Readonly<Record<string, string>> },
+  otherOptions: readonly string[],
+  { dataDirectory, clock }: { readonly dataDirectory: string; readonly clock: Clock },
+): Promise<void> {
+  const names = [...STORE_OPTIONS, ...otherOptions];
+  for (const [name, value] of Object.entries(options)) {
+    if (names.includes(name)) continue;
+    const shown = /secret|password|token/i.test(name) ? '****' : value;
+    throw new HeadraceError(
+      'INVALID_SETTING',
+      `no under-store has the option ${name} = "${shown}": there are ${names.join(', ')}`,
+    );
+  }
+  if ((SCHEME.exec(ufs)?.[1]?.toLowerCase() ?? 'file') === 'file')
+    await refuseOwnPlace(ufs, pathOf(ufs), { dataDirectory, clock });
 }
 
 function pathOf(uri: string): string {

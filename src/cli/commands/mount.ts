@@ -26,7 +26,13 @@ function addAdd(mount: Command, context: CliContext): void {
       ).choices(['overwrite', 'conditional']),
     )
     .option('--option <name=value>', 'option of the UFS, may be repeated', collectOption)
-    .addHelpText('after', examples('mount add /archive s3://company-archive --option region=eu-west-1'))
+    .addHelpText(
+      'after',
+      examples(
+        'mount add /archive s3://company-archive --option region=eu-west-1',
+        'mount add /training/old /mnt/old --safe-persist conditional',
+      ),
+    )
     .action(
       async (
         path: string,

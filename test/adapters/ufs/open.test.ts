@@ -2,7 +2,7 @@ import path from 'node:path';
 import t from 'tap';
 import { SystemClock } from '../../../src/adapters/system-clock.js';
 import { SystemRandom } from '../../../src/adapters/system-random.js';
-import { openMountedStore, openObjectStore } from '../../../src/adapters/ufs/open.js';
+import { checkNewMount, openMountedStore, openObjectStore } from '../../../src/adapters/ufs/open.js';
 import { HeadraceError } from '../../../src/core/errors.js';
 import { SILENT_LOGGER } from '../../../src/core/logger.js';
 import { putRequest } from '../../contracts/object-store-subject.js';
@@ -84,3 +84,19 @@ void t.test('ufs: a mounted directory is one bucket', async (t) => {
   const s3 = await openMountedStore('s3://bucket/prefix', {}, parts);
   t.match(s3, { bucket: 'bucket', prefix: '', store: { description: 's3 aws/bucket/prefix/' } });
 });
+
+void t.test(
+  'ufs: a mount with an option that there is not is refused, with those that there are',
+  async (t) => {
+    const place = { clock: parts.clock, dataDirectory: '/data' };
+    const check = (ufs: string, options: Record<string, string>): Promise<void> =>
+      checkNewMount({ ufs, options }, ['own'], place);
+    await check('s3://bucket', { region: 'eu-west-1', pathStyle: 'true', own: 'x' });
+    await check('hdfs://nn/x', { user: 'me', replication: '2', blockSizeBytes: '1048576' });
+    await t.rejects(check('s3://bucket', { endpont: 'http://x' }), {
+      code: 'INVALID_SETTING',
+      message: /has the option endpont = "http:\/\/x": there are endpoint, region, .*, own$/,
+    });
+    await t.rejects(check('s3://bucket', { secretKey: 'hush' }), { message: /secretKey = "\*{4}": / });
+  },
+);

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { openDataDirectory } from '../../../../src/adapters/data-directory.js';
 import { SystemClock } from '../../../../src/adapters/system-clock.js';
 import { SystemRandom } from '../../../../src/adapters/system-random.js';
-import { openMountedStore, openObjectStore } from '../../../../src/adapters/ufs/open.js';
+import { checkNewMount, openObjectStore } from '../../../../src/adapters/ufs/open.js';
 import { HeadraceError } from '../../../../src/core/errors.js';
 import { SILENT_LOGGER } from '../../../../src/core/logger.js';
 
@@ -31,7 +31,7 @@ async function place(t: Test): Promise<Place> {
     Promise.all(
       [
         openObjectStore(uri, {}, parts).then((store) => store.close()),
-        openMountedStore(uri, {}, parts).then(({ store }) => store.close()),
+        checkNewMount({ ufs: uri, options: {} }, [], parts),
       ].map((opening) =>
         opening.then(
           () => undefined,
