@@ -16,13 +16,7 @@ export class KeyLocks {
     return this.#queues.has(key);
   }
 
-  /** Undefined when somebody holds it. */
-  tryAcquire(key: string): Unlock | undefined {
-    if (this.#queues.has(key)) return undefined;
-    this.#queues.set(key, []);
-    return this.#unlock(key);
-  }
-
+  /** Resolves when the lock is the caller's, who gives it back by calling what it resolves with; a second call does nothing. */
   acquire(key: string): Promise<Unlock> {
     const queue = this.#queues.get(key);
     if (queue === undefined) {

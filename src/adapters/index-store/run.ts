@@ -107,10 +107,6 @@ export class Run {
     return this.blockLength(block) - CHECKSUM_BYTES;
   }
 
-  blockPosition(block: number): number {
-    return this.#positions[block]!;
-  }
-
   /** The last block whose separator is `key` or below: the only one that can hold `key`. */
   blockOf(key: string): number {
     return this.#separators.blockOf(key);

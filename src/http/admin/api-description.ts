@@ -37,6 +37,9 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   prefix: 'Only what is about keys that begin so.',
   reason: 'Why; it is kept in the log.',
   recursive: 'Everything below, not only the next level.',
+  show: 'Which part of the state.',
+  steps: 'So many events from `until` on; with a minus, those before it.',
+  until: 'The first event that is not folded in.',
   salt: 'Replaces names of buckets, keys and users by hashes with this salt.',
   startAfter: 'Paths behind this one: `nextStartAfter` of the page before.',
   state: 'Only these.',
@@ -46,5 +49,4 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   ufs: 'A directory, file:///<directory>, s3://<bucket>/<prefix> or hdfs://<namenode>:<port>/<directory>.',
   upToOffset: 'Only what was logged up to here: what `x-headrace-offset` of a write says.',
   depth: 'Levels that are told apart.',
-  dryRun: 'Only say what would be done.',
 };

@@ -25,7 +25,6 @@ export interface S3Settings {
   readonly connectTimeoutMs?: number;
   /** A connection on which nothing moves for this long is given up. */
   readonly idleTimeoutMs?: number;
-  readonly maxConnections?: number;
 }
 
 const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
@@ -69,7 +68,7 @@ async function connect(settings: S3Settings): Promise<S3Connection> {
   const idleTimeoutMs = settings.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
   const pool = {
     keepAlive: true,
-    maxSockets: settings.maxConnections ?? CONNECTIONS_MAX,
+    maxSockets: CONNECTIONS_MAX,
     timeout: UNUSED_TIMEOUT_MS,
   };
   const [httpAgent, httpsAgent] = [new http.Agent(pool), new https.Agent(pool)];

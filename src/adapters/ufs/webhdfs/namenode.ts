@@ -22,8 +22,6 @@ export interface NamenodeOptions {
   readonly connectTimeoutMs?: number;
   /** A connection on which nothing moves for this long is given up. */
   readonly idleTimeoutMs?: number;
-  /** Of each kind: to namenodes and to datanodes. */
-  readonly maxConnections?: number;
 }
 
 export type Method = 'GET' | 'PUT' | 'DELETE';
@@ -32,6 +30,7 @@ export type Parameters = readonly (readonly [name: string, value: string])[];
 
 const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
 const IDLE_TIMEOUT_MS = 60 * SECOND_MS;
+/** Of each kind: to namenodes and to datanodes. */
 const CONNECTIONS_MAX = 64;
 /** Namenodes close connections that nobody uses after 10 s. */
 const UNUSED_TIMEOUT_MS = 8 * SECOND_MS;
@@ -49,11 +48,14 @@ export class Namenode {
     this.#options = options;
     const { connectTimeoutMs = CONNECT_TIMEOUT_MS, idleTimeoutMs = IDLE_TIMEOUT_MS } = options;
     this.#timeouts = { connectTimeoutMs, idleTimeoutMs };
-    const maxSockets = options.maxConnections ?? CONNECTIONS_MAX;
     const { Agent } = options.secure ? https : http;
-    this.#namenodeAgent = new Agent({ keepAlive: true, maxSockets, timeout: UNUSED_TIMEOUT_MS });
+    this.#namenodeAgent = new Agent({
+      keepAlive: true,
+      maxSockets: CONNECTIONS_MAX,
+      timeout: UNUSED_TIMEOUT_MS,
+    });
     // Datanodes close each connection behind its answer.
-    this.#datanodeAgent = new Agent({ keepAlive: false, maxSockets });
+    this.#datanodeAgent = new Agent({ keepAlive: false, maxSockets: CONNECTIONS_MAX });
   }
 
   /** Cuts all connections. */
