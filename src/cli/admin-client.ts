@@ -53,6 +53,11 @@ export class AdminClient implements LogReader {
     explain: ({ bucket, key }) =>
       this.#transport.json('/api/v1/log/explain', { query: { path: `/${bucket}/${key}` } }),
     exportLog: (request) => this.#download('/api/v1/log/export', { ...request }),
+    replay: ({ partition, until, show, object, diff, steps, limit }) => {
+      const path = object === undefined ? undefined : `/${object.bucket}/${object.key}`;
+      const query = { partition, until, show, path, from: diff?.[0], to: diff?.[1], steps, limit };
+      return this.#transport.json('/api/v1/log/replay', { query });
+    },
   };
   readonly #transport: AdminTransport;
 

@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { loadSettings, type Settings } from '../settings/settings.js';
 import type { FlagSetting } from '../settings/sources.js';
+import { isErrorCode } from '../core/errors.js';
 import { parseDuration } from '../core/quantities.js';
 import { SETTING_NAMES, SETTINGS } from '../settings/table.js';
 import { AdminClient } from './admin-client.js';
@@ -147,16 +148,35 @@ export class Invocation {
     return use(client);
   }
 
-  /** Reads the log and the index in the data directory, with a server that runs on it or without. */
-  async withDataDirectory(use: (log: OfflineLog) => Promise<void>): Promise<void> {
+  /**
+   * Asks for a state that is past: the server that was named, or else the data directory, with a server that runs on it or without; where
+   * there is no data directory, the server of the settings.
+   */
+  async withPast(
+    directory: (log: OfflineLog) => Promise<void>,
+    server: (client: AdminClient) => Promise<void>,
+  ): Promise<void> {
     const { openOffline } = this.context;
-    if (openOffline === undefined || this.#options.endpoint !== undefined)
-      throw new CliFailure(
-        'INVALID_ARGUMENT',
-        'without a file the log is read where it lies: name the directory with --data-dir, or take a file from the server with log export',
-        EXIT_USAGE,
-      );
-    return this.#withOfflineLog(openOffline, use);
+    if (openOffline === undefined || this.#options.endpoint !== undefined) return server(this.client);
+    const named = this.#flags.some(({ flag }) => flag === SETTINGS.dataDirectory.flag);
+    let offline: OfflineLog;
+    try {
+      offline = await openOffline(this.settings);
+    } catch (error) {
+      if (named || !isErrorCode(error, 'DATA_DIRECTORY_UNUSABLE')) throw error;
+      const { client } = this;
+      // Without a server either, what is wrong with the directory says more.
+      await client.logHead().catch((failure: unknown) => {
+        throw failure instanceof CliFailure && failure.code === 'NO_SERVER' ? error : failure;
+      });
+      await this.printer.note(`no log in ${this.settings.dataDirectory}: asking the server at ${client.endpoint}`);
+      return server(client);
+    }
+    try {
+      await directory(offline);
+    } finally {
+      await offline.close();
+    }
   }
 
   async #withOfflineLog(

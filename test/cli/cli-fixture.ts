@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly terminal?: boolean;
   readonly edit?: (text: string) => string | Promise<string>;
   readonly offline?: OfflineLog;
+  /** In its place, for what goes wrong. */
+  readonly openOffline?: NonNullable<CliContext['openOffline']>;
   readonly signal?: AbortSignal;
   readonly pause?: NonNullable<CliContext['pause']>;
   readonly onKey?: NonNullable<CliContext['onKey']>;
@@ -126,6 +128,7 @@ export function createCliContext(
     ...(options.incarnateLog === undefined ? {} : { incarnateLog: options.incarnateLog }),
     abortAfter: (delayMs) => AbortSignal.timeout(delayMs),
     ...(options.offline === undefined ? {} : { openOffline: async () => options.offline as OfflineLog }),
+    ...(options.openOffline === undefined ? {} : { openOffline: options.openOffline }),
     ...(options.pause === undefined ? {} : { pause: options.pause }),
     ...(options.onKey === undefined ? {} : { onKey: options.onKey }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),

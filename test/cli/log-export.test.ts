@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { MemoryAdminService } from '../support/memory-admin-service.js';
+import { HeadraceError } from '../../src/core/errors.js';
 import { CliFixture, runCli } from './cli-fixture.js';
 
 function fill(admin: MemoryAdminService): void {
@@ -138,7 +139,10 @@ void t.test('log export and replay: mistakes are named', async (t) => {
     [['replay', 'text', '--diff', '1', '2', '--show', 'pinned'], 2, /give one of them/],
     [['replay', 'text', '--steps', '2'], 2, /--steps needs --until/],
     [['replay', 'text', '--until', '1', '--steps', '0'], 2, /from 1 to 1000, or as many with a minus/],
-    [['replay', '--until', '1', '--endpoint', 'http://127.0.0.1:1'], 2, /name the directory with --data-dir/],
+    [['replay', '--until', '1', '--endpoint', 'http://127.0.0.1:1'], 3, /no server at|cannot be reached/],
+    [['replay', '--until', '5', '--steps', '101'], 2, /--steps 101: a server tells at most 100 at a time/],
+    [['replay', '--until', '9'], 1, /offsets 0 to 3: 9 is behind the end of its log/],
+    [['replay', '/b/none', '--show', 'object'], 1, /at offset 3 the cache neither holds s3:\/\/b\/none/],
     [['replay', '--diff', '1', '2', 'text'], 2, /Name the file before --diff/],
   ];
   for (const [args, exitCode, message] of cases) {
@@ -148,4 +152,61 @@ void t.test('log export and replay: mistakes are named', async (t) => {
   }
   t.same([...binaries.keys()], ['text'], 'nothing was written');
   t.match(await runCli(['log', 'replay', 'text', '--until', '-1'], { binaries }), { exitCode: 2 });
+});
+
+void t.test('log replay: a server tells what a file of its log does', async (t) => {
+  const fixture = await CliFixture.open(t);
+  fill(fixture.admin);
+  const binaries = new Map<string, Buffer>();
+  const run = async (...args: string[]) => {
+    const told = await fixture.run(['log', ...args], { binaries });
+    t.equal(told.exitCode, 0, told.stderr);
+    return told.stdout;
+  };
+  await run('export', '-o', 'a.hrlog');
+  const server = ['--endpoint', fixture.endpoint];
+  t.match(await run('replay', ...server), /^server +http:.*\npartition +1, from the beginning of the log\n/);
+  t.match(await run('replay', ...server), /\nstate +whole\npinned|objects +3\n/);
+  for (const question of [
+    ['--show', 'pinned'],
+    ['--until', '2', '--show', 'uploads'],
+    ['--until', '2', '--show', 'uploads', '--json'],
+    ['--show', 'orphans'],
+    ['--diff', '2', '1'],
+    ['--diff', '1', '3', '--json'],
+    ['--until', '1', '--steps', '2'],
+    ['--until', '3', '--steps', '-2', '--json'],
+  ])
+    t.equal(
+      await run('replay', ...server, ...question),
+      await run('replay', 'a.hrlog', ...question),
+      question.join(' '),
+    );
+  t.equal(
+    await run('replay', ...server, 's3://b/k1', '--show', 'object'),
+    await run('replay', 'a.hrlog', 's3://b/k1', '--show', 'object'),
+  );
+  fixture.admin.inspection.replay = async () => ({
+    replayed: { partition: 1, from: 0, offset: 3, complete: true, events: 3, checkpoints: [] },
+    pinned: [],
+    omitted: 7,
+  });
+  t.match(await fixture.run(['log', 'replay', ...server, '--show', 'pinned']), {
+    stderr: /7 more are left out, .*: log export takes a file/,
+  });
+});
+
+void t.test('log replay: without a data directory here the server is asked', async (t) => {
+  const fixture = await CliFixture.open(t);
+  fill(fixture.admin);
+  const openOffline = (): Promise<never> =>
+    Promise.reject(new HeadraceError('DATA_DIRECTORY_UNUSABLE', 'data holds no log'));
+  const asked = await fixture.run(['log', 'replay'], { openOffline });
+  t.match(asked, { exitCode: 0, stderr: /no log in .*: asking the server at http/ });
+  t.match(await fixture.run(['log', 'replay', '--data-dir', 'data'], { openOffline }), {
+    exitCode: 1,
+    stderr: /holds no log/,
+  });
+  await fixture.close();
+  t.match(await fixture.run(['log', 'replay'], { openOffline }), { exitCode: 1, stderr: /holds no log/ });
 });

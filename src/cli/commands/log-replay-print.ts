@@ -1,52 +1,58 @@
 /** What `headrace log replay` prints: the whole of a state, a part of it, or what changed. */
 import type { ExportDescription } from '../../engine/inspection/export-format.js';
-import type { ReplayedPartition, ReplaySnapshot } from '../../engine/inspection/replay.js';
+import type { ReplayedPartition } from '../../engine/inspection/replay.js';
 import {
-  changesBetween,
-  countsOf,
-  objectView,
-  orphansView,
-  pinnedView,
-  uploadsView,
-  type ReplayChange,
-} from '../../engine/inspection/replay-views.js';
-import { ObjectStory } from '../../engine/inspection/object-story.js';
-import type { DataEvent } from '../../../log/events.js';
+  stopsOf,
+  type ReplayAnswer,
+  type ReplayQuestion,
+  type StepView,
+} from '../../engine/inspection/replay-answer.js';
+import type { ReplayChange } from '../../engine/inspection/replay-views.js';
 import { CliFailure } from '../context.js';
 import { formatBytes, formatTime, printable, type Printer } from '../printer.js';
 
 export const SHOWN = ['pinned', 'orphans', 'uploads', 'object'] as const;
 export type Shown = (typeof SHOWN)[number];
 
-/** What was folded, wherever it came from. */
-export interface Replayed {
-  /** Absent when it was a data directory. */
+/** What is asked for, once the command line was understood. */
+export interface Wanted extends ReplayQuestion {
+  readonly file: string | undefined;
+}
+
+/** Where an answer comes from: one of these. */
+export interface Origin {
   readonly description?: ExportDescription;
   readonly dataDirectory?: string;
-  readonly replayed: ReplayedPartition;
-  readonly snapshots: readonly ReplaySnapshot[];
+  readonly endpoint?: string;
 }
 
-/** An event that was folded between two stops. */
-export interface Step {
-  readonly event: DataEvent;
-  readonly offset: number;
+export async function printAnswer(
+  wanted: Wanted,
+  answer: ReplayAnswer,
+  origin: Origin,
+  printer: Printer,
+): Promise<void> {
+  const { changes, steps, omitted = 0 } = answer;
+  if (changes !== undefined) await printChanges(wanted, answer, changes, printer);
+  else if (steps !== undefined) await printSteps(wanted, answer.replayed, steps, printer);
+  else if (wanted.show !== undefined) await printPart(wanted, answer, origin, printer);
+  else await printSummary(answer, origin, printer);
+  if (omitted > 0)
+    await printer.note(
+      `${omitted} more are left out, which a server does not tell at once: log export takes a file that has them all`,
+    );
 }
 
-export async function printSummary(result: Replayed, last: ReplaySnapshot, printer: Printer): Promise<void> {
-  const { replayed, description, dataDirectory } = result;
-  const counts = countsOf(last);
-  if (printer.json)
-    return printer.value({
-      ...(description === undefined ? { dataDirectory } : { description }),
-      replayed,
-      counts,
-    });
+async function printSummary(
+  { replayed, counts = {} }: ReplayAnswer,
+  origin: Origin,
+  printer: Printer,
+): Promise<void> {
+  const { description } = origin;
+  if (printer.json) return printer.value({ ...(description ?? origin), replayed, counts });
   await printer.table([
-    description === undefined
-      ? ['data directory', printable(dataDirectory ?? '')]
-      : ['export', scopeOf(description)],
-    ['partition', `${replayed.partition}, from ${startOf(result)}`],
+    originRow(origin),
+    ['partition', `${replayed.partition}, from ${startOf(replayed, description)}`],
     [
       'folded',
       `${replayed.events} events, to offset ${replayed.offset}${replayed.atMs === undefined ? '' : ` (${formatTime(replayed.atMs)} UTC)`}`,
@@ -68,6 +74,13 @@ export async function printSummary(result: Replayed, last: ReplaySnapshot, print
   ]);
 }
 
+function originRow({ description, dataDirectory, endpoint }: Origin): string[] {
+  if (description !== undefined) return ['export', scopeOf(description)];
+  return endpoint === undefined
+    ? ['data directory', printable(dataDirectory ?? '')]
+    : ['server', printable(endpoint)];
+}
+
 function scopeOf(description: ExportDescription): string {
   const { hashed, createdMs, headrace } = description;
   const names = hashed ? ', with hashed names' : '';
@@ -81,7 +94,7 @@ function objectsOf({ bucket, prefix = '', selected = false }: ExportDescription)
   return selected ? 'a part of the objects' : 'all buckets';
 }
 
-function startOf({ description, replayed: { from } }: Replayed): string {
+function startOf({ from }: ReplayedPartition, description: ExportDescription | undefined): string {
   if (description !== undefined) return `offset ${from}`;
   return from === 0 ? 'the beginning of the log' : `the checkpoint at offset ${from}`;
 }
@@ -93,17 +106,16 @@ function wholeState({ stateHash, partHash }: ReplayedPartition, description?: Ex
   return `whole, ${what}: hash ${partHash}, which is no checkpoint's, because those are of all objects with their names`;
 }
 
-export async function printPart(
-  part: Shown,
-  snapshot: ReplaySnapshot,
-  object: { bucket: string; key: string } | undefined,
-  isHashed: boolean,
+async function printPart(
+  { show, object: name }: Wanted,
+  { pinned = [], uploads = [], orphans = [], object, replayed }: ReplayAnswer,
+  { description }: Origin,
   printer: Printer,
 ): Promise<void> {
-  switch (part) {
+  switch (show) {
     case 'pinned':
       return printRows(
-        pinnedView(snapshot),
+        pinned,
         ['BYTES', 'STATE', 'SINCE (UTC)', 'OBJECT'],
         ({ bytes, state, sinceMs, bucket, key }) => [
           formatBytes(bytes),
@@ -115,7 +127,7 @@ export async function printPart(
       );
     case 'uploads':
       return printRows(
-        uploadsView(snapshot),
+        uploads,
         ['VERSION', 'KIND', 'BYTES', 'SINCE (UTC)', 'ATTEMPT', 'OBJECT', 'LAST ERROR'],
         ({ version, action, size, sinceMs, attempt, bucket, key, quarantined, cause = '' }) => [
           String(version),
@@ -130,7 +142,7 @@ export async function printPart(
       );
     case 'orphans':
       return printRows(
-        orphansView(snapshot),
+        orphans,
         ['KIND', 'BYTES', 'OPENED (UTC)', 'LAST DATA (UTC)', 'OBJECT'],
         ({ kind, bytes, openedMs, lastDataMs, bucket, key }) => [
           kind,
@@ -141,21 +153,26 @@ export async function printPart(
         ],
         printer,
       );
-    case 'object': {
-      const { bucket = '', key = '' } = object ?? {};
-      const view = objectView(snapshot, bucket, key);
-      if (view === undefined)
-        throw new CliFailure(
-          'NO_SUCH_KEY',
-          `at offset ${snapshot.offset} the cache neither holds s3://${bucket}/${key} nor has a delete of it to make: ${
-            isHashed
-              ? 'names in this export are hashes, as --show pinned and uploads print them'
-              : 'log history tells what became of it'
-          }`,
-        );
-      return printer.value(view);
+    default: {
+      if (object !== undefined && object !== null) return printer.value(object);
+      const { bucket = '', key = '' } = name ?? {};
+      throw new CliFailure(
+        'NO_SUCH_KEY',
+        `at offset ${replayed.offset} the cache neither holds s3://${bucket}/${key} nor has a delete of it to make: ${whyNot(description, bucket, key)}`,
+      );
     }
   }
+}
+
+function whyNot(description: ExportDescription | undefined, bucket: string, key: string): string {
+  if (description?.hashed === true)
+    return 'names in this export are hashes, as --show pinned and uploads print them';
+  const isOutside =
+    description?.bucket !== undefined &&
+    (bucket !== description.bucket || !key.startsWith(description.prefix ?? ''));
+  return isOutside
+    ? `this export has only ${objectsOf(description)}`
+    : 'log history tells what became of it';
 }
 
 async function printRows<Row>(
@@ -169,15 +186,14 @@ async function printRows<Row>(
   else await printer.table(rows.map(cells), head);
 }
 
-export async function printChanges(
-  before: ReplaySnapshot,
-  after: ReplaySnapshot,
+async function printChanges(
+  { diff: [from, to] = [0, 0] }: Wanted,
+  { omitted }: ReplayAnswer,
+  changes: readonly ReplayChange[],
   printer: Printer,
 ): Promise<void> {
-  const changes = changesBetween(before, after);
-  if (printer.json) return printer.value({ from: before.offset, to: after.offset, changes });
-  if (changes.length === 0)
-    return printer.text(`nothing changed between offsets ${before.offset} and ${after.offset}`);
+  if (printer.json) return printer.value({ from, to, changes, ...(omitted === undefined ? {} : { omitted }) });
+  if (changes.length === 0) return printer.text(`nothing changed between offsets ${from} and ${to}`);
   for (const change of changes) await printChange(change, printer);
 }
 
@@ -193,32 +209,27 @@ async function printChange(
 }
 
 /** Each event between the first stop and the last, in words, with what it changed. */
-export async function printSteps(
-  { snapshots, replayed: { partition } }: Replayed,
-  steps: readonly Step[],
+async function printSteps(
+  wanted: Wanted,
+  { partition }: ReplayedPartition,
+  steps: readonly StepView[],
   printer: Printer,
 ): Promise<void> {
-  const stories = new Map<string, ObjectStory>();
-  for (const [at, after] of snapshots.entries()) {
-    const before = snapshots[at - 1];
-    if (before === undefined) continue;
-    const changes = changesBetween(before, after);
-    const step = steps.find(({ offset }) => offset === before.offset);
+  const byOffset = new Map(steps.map((step) => [step.offset, step]));
+  for (const at of stopsOf(wanted)?.slice(0, -1) ?? []) {
+    const step = byOffset.get(at);
     if (step === undefined) {
-      if (!printer.json) await printer.text(`${partition}:${before.offset}  was left out of the export`);
+      if (!printer.json) await printer.text(`${partition}:${at}  was left out of the export`);
       continue;
     }
-    const { event, offset } = step;
-    const name = `s3://${event.bucket}/${event.key}`;
-    const story = stories.get(name) ?? new ObjectStory();
-    stories.set(name, story);
-    const words = story.tell(event, offset);
     if (printer.json) {
-      const { atMs, type, bucket, key } = event;
-      await printer.jsonLine({ partition, offset, atMs, type, bucket, key, words, changes });
+      await printer.jsonLine(step);
       continue;
     }
-    await printer.text(printable(`${partition}:${offset}  ${formatTime(event.atMs)}  ${name}: ${words}`));
+    const { offset, atMs, bucket, key, words, changes } = step;
+    await printer.text(
+      printable(`${partition}:${offset}  ${formatTime(atMs)}  s3://${bucket}/${key}: ${words}`),
+    );
     for (const change of changes) await printChange(change, printer, '  ');
   }
 }

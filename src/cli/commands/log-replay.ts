@@ -1,24 +1,30 @@
 /**
  * `headrace log replay`: an export folded offline, or a data directory from its nearest checkpoint on, to the state at any
- * offset.
+ * offset; or a server that is asked to do the latter, with less at a time.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readExport } from '../../engine/inspection/export-reader.js';
-import { replayExport } from '../../engine/inspection/replay.js';
+import { replayExport, type ReplaySnapshot } from '../../engine/inspection/replay.js';
+import {
+  STEPS_MAX as SERVER_STEPS_MAX,
+  stepViews,
+  stopsOf,
+  type ReplayAnswer,
+} from '../../engine/inspection/replay-answer.js';
+import {
+  changesBetween,
+  countsOf,
+  objectView,
+  orphansView,
+  pinnedView,
+  uploadsView,
+} from '../../engine/inspection/replay-views.js';
 import type { DataEvent } from '../../../log/events.js';
+import type { AdminClient } from '../admin-client.js';
 import { CliFailure, EXIT_USAGE, type CliContext, type OfflineLog } from '../context.js';
 import { examples, integerOption, Invocation, objectArgument } from '../invocation.js';
 import type { Printer } from '../printer.js';
-import {
-  printChanges,
-  printPart,
-  printSteps,
-  printSummary,
-  SHOWN,
-  type Replayed,
-  type Shown,
-  type Step,
-} from './log-replay-print.js';
+import { printAnswer, SHOWN, type Origin, type Shown, type Wanted } from './log-replay-print.js';
 
 const STEPS_MAX = 1000;
 
@@ -35,24 +41,24 @@ interface ObjectName {
   readonly key: string;
 }
 
-/** What is asked for, once the command line was understood. */
-interface Wanted {
-  readonly file: string | undefined;
-  readonly object: ObjectName | undefined;
-  /** Offsets, ascending; undefined: the end. */
-  readonly stops: readonly number[] | undefined;
-  readonly options: ReplayCommandOptions;
+/** What was folded here. */
+interface Folded {
+  readonly replayed: ReplayAnswer['replayed'];
+  readonly snapshots: readonly ReplaySnapshot[];
 }
+
+/** Events by their offsets. */
+type Steps = Map<number, DataEvent>;
 
 export function addReplayCommand(log: Command, context: CliContext): void {
   log
     .command('replay')
     .description(
-      'fold an export, or without one the data directory, and show the state at any offset; 1 when it differs from a checkpoint',
+      'fold an export, or without one the log itself, and show the state at any offset; 1 when it differs from a checkpoint',
     )
     .argument(
       '[file]',
-      'what log export wrote (default: the log of --data-dir itself, from its nearest checkpoint)',
+      'what log export wrote (default: the log itself, from its nearest checkpoint: of --data-dir, or of the server at --endpoint)',
     )
     .argument('[object]', 'with --show object: /<bucket>/<key> or s3://<bucket>/<key>')
     .option('--until <offset>', 'the state before this event (default: at the end)', integerOption(0))
@@ -73,6 +79,7 @@ export function addReplayCommand(log: Command, context: CliContext): void {
         'log replay incident.hrlog --diff 4711 9000',
         'log replay incident.hrlog --until 4711 --steps -5',
         'log replay --data-dir /nvme/headrace --until 4711 --show uploads',
+        'log replay --endpoint http://10.0.0.7:19999 --until 4711 --show pinned',
       ),
     )
     .action(
@@ -85,11 +92,12 @@ export function addReplayCommand(log: Command, context: CliContext): void {
         const wanted = understand(first, second, options);
         const invocation = new Invocation(context, command);
         const { file } = wanted;
-        if (file === undefined)
-          return invocation.withDataDirectory((offline) => replayDirectory(invocation, offline, wanted));
-        const steps: Step[] = [];
         const { printer } = invocation;
-        await print(wanted, await replayFile(context, printer, file, wanted, steps), steps, printer);
+        if (file !== undefined) return replayFile(context, printer, file, wanted);
+        return invocation.withPast(
+          (offline) => replayDirectory(invocation, offline, wanted),
+          (client) => askServer(client, printer, wanted),
+        );
       },
     );
 }
@@ -117,11 +125,16 @@ function understand(
               ? '--steps needs --until: the offset to step from'
               : undefined;
   if (wrong !== undefined) throw new CliFailure('INVALID_ARGUMENT', wrong, EXIT_USAGE);
+  const [from, to] = diff?.toSorted((a, b) => a - b) ?? [];
+  const offsets = from === undefined || to === undefined ? undefined : ([from, to] as const);
   return {
     file,
     object: name === undefined ? undefined : namedObject(name),
-    stops: stopsOf(options),
-    options,
+    partition: options.partition,
+    until,
+    show,
+    diff: offsets,
+    steps,
   };
 }
 
@@ -134,57 +147,72 @@ function namedObject(name: string): ObjectName {
   }
 }
 
-function stopsOf({ diff, until, steps }: ReplayCommandOptions): readonly number[] | undefined {
-  if (diff !== undefined) return diff.toSorted((a, b) => a - b);
-  if (until === undefined) return undefined;
-  if (steps === undefined) return [until];
-  const from = Math.max(0, Math.min(until, until + steps));
-  const to = Math.max(until, until + steps);
-  return Array.from({ length: to - from + 1 }, (_, at) => from + at);
-}
-
 async function replayDirectory(invocation: Invocation, offline: OfflineLog, wanted: Wanted): Promise<void> {
   const { printer, settings } = invocation;
-  const { object, stops, options } = wanted;
-  const steps: Step[] = [];
+  const steps: Steps = new Map();
   const travelled = await offline.travelTo({
-    partition: options.partition,
-    object,
-    stops,
+    partition: wanted.partition,
+    object: wanted.object,
+    stops: stopsOf(wanted),
     onProgress: (events) => void printer.progress(`${events} events folded`),
-    ...stepsTo(steps, options),
+    ...stepsTo(steps, wanted),
   });
   try {
     await printer.progress('');
-    await print(wanted, { ...travelled, dataDirectory: settings.dataDirectory }, steps, printer);
+    const origin = { dataDirectory: settings.dataDirectory };
+    await printAnswer(wanted, answerOf(wanted, travelled, steps), origin, printer);
   } finally {
     await travelled.close();
   }
 }
 
+async function askServer(client: AdminClient, printer: Printer, wanted: Wanted): Promise<void> {
+  if (Math.abs(wanted.steps ?? 0) > SERVER_STEPS_MAX)
+    throw new CliFailure(
+      'INVALID_ARGUMENT',
+      `--steps ${wanted.steps}: a server tells at most ${SERVER_STEPS_MAX} at a time; a file of log export has no such limit`,
+      EXIT_USAGE,
+    );
+  const answer = await client.inspection.replay(wanted);
+  await printAnswer(wanted, answer, { endpoint: client.endpoint }, printer);
+}
+
 /** Events are kept only where they are printed. */
 function stepsTo(
-  steps: Step[],
-  { steps: wanted }: ReplayCommandOptions,
+  kept: Steps,
+  { steps }: Wanted,
 ): { onStep?: (event: DataEvent, offset: number) => void } {
-  return wanted === undefined ? {} : { onStep: (event, offset) => void steps.push({ event, offset }) };
+  return steps === undefined ? {} : { onStep: (event, offset) => void kept.set(offset, event) };
 }
 
 async function replayFile(
   context: CliContext,
   printer: Printer,
   file: string,
-  { stops, options }: Wanted,
-  steps: Step[],
-): Promise<Replayed> {
+  wanted: Wanted,
+): Promise<void> {
+  const steps: Steps = new Map();
+  const { description, ...folded } = await foldFile(context, printer, file, wanted, steps);
+  await printAnswer(wanted, answerOf(wanted, folded, steps), { description }, printer);
+  refuseDifference(folded);
+}
+
+async function foldFile(
+  context: CliContext,
+  printer: Printer,
+  file: string,
+  wanted: Wanted,
+  steps: Steps,
+): Promise<Folded & Required<Pick<Origin, 'description'>>> {
   const { readBytes } = context;
   if (readBytes === undefined) throw new CliFailure('INTERNAL', 'no files can be read here');
+  const stops = stopsOf(wanted);
   try {
     return await replayExport(readExport(readBytes(file)), {
-      partition: options.partition,
+      partition: wanted.partition,
       ...(stops === undefined ? {} : { stops }),
       onProgress: (events) => void printer.progress(`${events} events folded`),
-      ...stepsTo(steps, options),
+      ...stepsTo(steps, wanted),
     });
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
@@ -200,25 +228,34 @@ async function replayFile(
   }
 }
 
-async function print(
-  { object, options: { diff, show, steps } }: Wanted,
-  result: Replayed,
-  taken: readonly Step[],
-  printer: Printer,
-): Promise<void> {
-  const [first] = result.snapshots;
-  const last = result.snapshots.at(-1);
+/** As a server answers, with all rows. */
+function answerOf(
+  { show, diff, steps: wantsSteps, object }: Wanted,
+  { replayed, snapshots }: Folded,
+  steps: Steps,
+): ReplayAnswer {
+  const [first] = snapshots;
+  const last = snapshots.at(-1);
   if (first === undefined || last === undefined)
     throw new CliFailure('INTERNAL', 'the replay reached none of its offsets');
-  if (diff !== undefined) await printChanges(first, last, printer);
-  else if (steps !== undefined) await printSteps(result, taken, printer);
-  else if (show !== undefined)
-    await printPart(show, last, object, result.description?.hashed ?? false, printer);
-  else await printSummary(result, last, printer);
-  refuseDifference(result);
+  if (diff !== undefined) return { replayed, changes: changesBetween(first, last) };
+  if (wantsSteps !== undefined)
+    return { replayed, steps: [...stepViews(snapshots, replayed.partition, (offset) => steps.get(offset))] };
+  switch (show) {
+    case 'pinned':
+      return { replayed, pinned: pinnedView(last) };
+    case 'uploads':
+      return { replayed, uploads: uploadsView(last) };
+    case 'orphans':
+      return { replayed, orphans: orphansView(last) };
+    case 'object':
+      return { replayed, object: objectView(last, object?.bucket ?? '', object?.key ?? '') ?? null };
+    case undefined:
+      return { replayed, counts: countsOf(last) };
+  }
 }
 
-function refuseDifference({ replayed: { checkpoints } }: Replayed): void {
+function refuseDifference({ replayed: { checkpoints } }: Folded): void {
   const wrong = checkpoints.find(({ recorded, replayed }) => recorded !== replayed);
   if (wrong !== undefined)
     throw new CliFailure(

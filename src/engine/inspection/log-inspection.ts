@@ -8,6 +8,7 @@ import type { DurableBatch } from '../../../log/log-store.js';
 import type { IndexStore } from '../../core/index-store.js';
 import type { IndexRecord } from '../../../projections/records.js';
 import type { ObjectStat, PersistPhase } from '../admin-service.js';
+import type { ReplayAnswer, ReplayQuestion } from './replay-answer.js';
 
 export interface LogInspection {
   /** Every kept event of one object, in order, with words. */
@@ -19,6 +20,11 @@ export interface LogInspection {
    * have, `LOG_TRIMMED` for those it has no more.
    */
   exportLog(request: ExportRequest): AsyncIterable<Uint8Array>;
+  /**
+   * A state that is past, or what changed between two, within the bounds of `replay-answer.ts`. `SLOW_DOWN` while another one is told;
+   * `INVALID_ARGUMENT`, `LOG_TRIMMED` for offsets that cannot be had.
+   */
+  replay(question: ReplayQuestion): Promise<ReplayAnswer>;
 }
 
 export interface StoryEntry {

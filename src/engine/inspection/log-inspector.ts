@@ -15,9 +15,12 @@ import type {
   StoryEntry,
 } from './log-inspection.js';
 import { ObjectStory } from './object-story.js';
+import { answerReplay, type ReplayAnswer, type ReplayQuestion } from './replay-answer.js';
 
 /** Events of one object that an explanation rests on: the newest. */
 const EXPLAINED_EVENTS_MAX = 10_000;
+/** After a refused replay. */
+const RETRY_AFTER_MS = 2000;
 
 interface FoundEvent {
   readonly offset: number;
@@ -27,6 +30,7 @@ interface FoundEvent {
 
 export class LogInspector implements LogInspection {
   readonly #sources: () => InspectionSources;
+  #replaying = false;
 
   /** `sources` is asked at each call: a partition that recovers opens its log anew. */
   constructor(sources: () => InspectionSources) {
@@ -68,6 +72,19 @@ export class LogInspector implements LogInspection {
 
   exportLog(request: ExportRequest): AsyncIterable<Uint8Array> {
     return exportLog(this.#sources(), request);
+  }
+
+  async replay(question: ReplayQuestion): Promise<ReplayAnswer> {
+    if (this.#replaying)
+      throw new HeadraceError('SLOW_DOWN', 'another replay is being told: one at a time, try again', {
+        details: { retryAfterMs: RETRY_AFTER_MS },
+      });
+    this.#replaying = true;
+    try {
+      return await answerReplay(this.#sources(), question);
+    } finally {
+      this.#replaying = false;
+    }
   }
 
   #logOf(bucket: string, key: string): LogSource {

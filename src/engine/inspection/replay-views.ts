@@ -4,6 +4,7 @@ import {
   parseObjectKey,
   parsePartKey,
   parseUploadKey,
+  queueKey,
   queueVersion,
   type IndexRecord,
 } from '../../../projections/records.js';
@@ -43,6 +44,11 @@ export interface OrphanView {
   readonly bytes: number;
 }
 
+export interface ObjectView {
+  readonly record: Record<string, unknown>;
+  readonly upload?: UploadView;
+}
+
 export interface ReplayChange {
   /** What it is about, such as `s3://b/k`, or the name of a count. */
   readonly what: string;
@@ -53,55 +59,68 @@ export interface ReplayChange {
 
 /** Everything that eviction may not touch, the largest first. */
 export function pinnedView({ records, state }: ReplaySnapshot): PinnedView[] {
-  const views: PinnedView[] = [];
-  for (const [indexKey, record] of records.scan('o', 'q')) {
-    if (record.kind === 'object' && record.state !== 'PERSISTED')
-      views.push({
-        kind: 'object',
-        ...parseObjectKey(indexKey),
-        bytes: record.size,
-        state: record.state,
-        sinceMs: record.lastModifiedMs,
-      });
-    if (record.kind === 'part') {
-      const { bucket, key } = parsePartKey(indexKey);
-      const { size, storedMs } = record;
-      views.push({
-        kind: 'part',
-        bucket,
-        key,
-        bytes: size,
-        state: `part ${record.number}`,
-        sinceMs: storedMs,
-      });
-    }
+  const views = openWritesView(state);
+  for (const [indexKey, record] of records.scan(...PINNED_KEYS)) {
+    const view = pinnedOf(indexKey, record);
+    if (view !== undefined) views.push(view);
   }
+  return views.toSorted((a, b) => b.bytes - a.bytes);
+}
+
+/** Where records are that may be pinned. */
+export const PINNED_KEYS = ['o', 'q'] as const;
+
+/** Undefined for a record that pins nothing. */
+export function pinnedOf(indexKey: string, record: IndexRecord): PinnedView | undefined {
+  if (record.kind === 'object' && record.state !== 'PERSISTED')
+    return {
+      kind: 'object',
+      ...parseObjectKey(indexKey),
+      bytes: record.size,
+      state: record.state,
+      sinceMs: record.lastModifiedMs,
+    };
+  if (record.kind !== 'part') return undefined;
+  const { bucket, key } = parsePartKey(indexKey);
+  const { size, storedMs } = record;
+  return { kind: 'part', bucket, key, bytes: size, state: `part ${record.number}`, sinceMs: storedMs };
+}
+
+export function openWritesView(state: ReplaySnapshot['state']): PinnedView[] {
+  const views: PinnedView[] = [];
   for (const { kind, bucket, key, bytes, openedMs } of state.orphans.values())
     if (kind === 'write') views.push({ kind, bucket, key, bytes, state: 'OPEN', sinceMs: openedMs });
-  return views.toSorted((a, b) => b.bytes - a.bytes);
+  return views;
 }
 
 /** What the UFS had yet to learn, in the order of the log. */
 export function uploadsView({ records }: ReplaySnapshot): UploadView[] {
   const views: UploadView[] = [];
-  for (const [indexKey, record] of records.scan('q', 'r')) {
-    if (record.kind !== 'queued') continue;
-    const { bucket, key, action, size, sinceMs, attempt, quarantined, nextAttemptAtMs, cause, message } =
-      record;
-    views.push({
-      bucket,
-      key,
-      action,
-      version: queueVersion(indexKey),
-      size,
-      sinceMs,
-      attempt,
-      quarantined,
-      ...(attempt > 0 && !quarantined ? { nextAttemptAtMs } : {}),
-      ...(cause === '' ? {} : { cause, message }),
-    });
+  for (const [indexKey, record] of records.scan(...UPLOAD_KEYS)) {
+    const view = uploadOf(indexKey, record);
+    if (view !== undefined) views.push(view);
   }
   return views;
+}
+
+export const UPLOAD_KEYS = ['q', 'r'] as const;
+
+export function uploadOf(indexKey: string, record: IndexRecord | undefined): UploadView | undefined {
+  if (record?.kind !== 'queued') return undefined;
+  const { bucket, key, action, size, sinceMs, attempt, quarantined, nextAttemptAtMs, cause, message } =
+    record;
+  return {
+    bucket,
+    key,
+    action,
+    version: queueVersion(indexKey),
+    size,
+    sinceMs,
+    attempt,
+    quarantined,
+    ...(attempt > 0 && !quarantined ? { nextAttemptAtMs } : {}),
+    ...(cause === '' ? {} : { cause, message }),
+  };
 }
 
 /** Writes and multipart uploads that were open, the oldest first. */
@@ -114,26 +133,40 @@ export function objectView(
   snapshot: ReplaySnapshot,
   bucket: string,
   key: string,
-): { record: Record<string, unknown>; upload?: UploadView } | undefined {
+): ObjectView | undefined {
   const record = snapshot.records.get(objectKey(bucket, key));
   if (record === undefined) return undefined;
-  const upload = uploadsView(snapshot).find((entry) => entry.bucket === bucket && entry.key === key);
+  const at = 'version' in record ? queueKey(record.version) : '';
+  const upload = uploadOf(at, snapshot.records.get(at));
   return { record: plain(record), ...(upload === undefined ? {} : { upload }) };
 }
 
 /** What became of everything between two offsets: objects, uploads in progress, queue entries, and the counts. */
 export function changesBetween(before: ReplaySnapshot, after: ReplaySnapshot): ReplayChange[] {
   const changes: ReplayChange[] = [];
-  const note = (indexKey: string, old: IndexRecord | undefined, now: IndexRecord | undefined): void => {
-    const from = old === undefined ? undefined : summarise(old);
-    const to = now === undefined ? undefined : summarise(now);
-    if (from !== to) changes.push({ what: nameOf(indexKey, now ?? old), ...sides(from, to) });
-  };
   for (const key of changedKeys(before, after)) {
-    const old = before.records.get(key);
-    const now = after.records.get(key);
-    if (now !== old) note(key, old, now);
+    const change = changeOf(key, before, after);
+    if (change !== undefined) changes.push(change);
   }
+  return [...changes, ...countChanges(before, after)];
+}
+
+/** What became of one record; undefined when nothing did. */
+export function changeOf(
+  indexKey: string,
+  before: ReplaySnapshot,
+  after: ReplaySnapshot,
+): ReplayChange | undefined {
+  const old = before.records.get(indexKey);
+  const now = after.records.get(indexKey);
+  if (now === old) return undefined;
+  const from = old === undefined ? undefined : summarise(old);
+  const to = now === undefined ? undefined : summarise(now);
+  return from === to ? undefined : { what: nameOf(indexKey, now ?? old), ...sides(from, to) };
+}
+
+export function countChanges(before: ReplaySnapshot, after: ReplaySnapshot): ReplayChange[] {
+  const changes: ReplayChange[] = [];
   const counts = countsOf(after);
   for (const [name, value] of Object.entries(countsOf(before)))
     if (value !== counts[name]) changes.push({ what: name, ...sides(String(value), String(counts[name])) });

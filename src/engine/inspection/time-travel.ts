@@ -29,6 +29,10 @@ export interface TravelRequest {
   readonly onProgress?: (foldedEvents: number) => void;
   /** Sees every event that is folded behind the first stop. */
   readonly onStep?: (event: DataEvent, offset: number) => void;
+  /** Awaited now and then while events are folded, at least at each stop; it ends the travel by rejecting. */
+  readonly pace?: () => Promise<void>;
+  /** Refuses to fold more. */
+  readonly eventsMax?: number;
 }
 
 export interface TravelResult {
@@ -40,9 +44,11 @@ export interface TravelResult {
 }
 
 const PROGRESS_EVENTS = 10_000;
+/** About half a millisecond of folding. */
+const PACE_EVENTS = 256;
 
 /**
- * `INVALID_ARGUMENT` for a partition or an offset that there is not, `LOG_TRIMMED` for an offset before the oldest kept
+ * `INVALID_ARGUMENT` for a partition or an offset that there is not, or for more events than may be folded, `LOG_TRIMMED` for an offset before the oldest kept
  * checkpoint of a log that is not kept from its beginning.
  */
 export async function travelTo(
@@ -62,6 +68,14 @@ export async function travelTo(
   if (first < earliest)
     throw new HeadraceError('LOG_TRIMMED', `${range}: no checkpoint and no log from before ${first} is kept`);
   const checkpoint = kept.findLast(({ offset }) => offset <= first);
+  const { eventsMax = Number.POSITIVE_INFINITY } = request;
+  const toFold = last - (checkpoint?.offset ?? 0);
+  if (toFold > eventsMax)
+    throw new HeadraceError(
+      'INVALID_ARGUMENT',
+      `${toFold} events would have to be folded to offset ${last} of partition ${partition}, and a server that is in use folds at most ` +
+        `${eventsMax}: take a file (headrace log export -o FILE), and ask that (headrace log replay FILE)`,
+    );
   const view = checkpoint === undefined ? undefined : await index.openAt(checkpoint);
   try {
     const records = new TrackedRecords(view ?? new ReplayRecords());
@@ -117,14 +131,16 @@ async function foldThrough(
   state: PartitionState,
   from: number,
   stops: readonly number[],
-  { onProgress, onStep }: TravelRequest,
+  { onProgress, onStep, pace }: TravelRequest,
 ): Promise<{ snapshots: ReplaySnapshot[]; events: number; atMs: number | undefined }> {
   const snapshots: ReplaySnapshot[] = [];
   const last = stops.at(-1) ?? from;
   let next = from;
   let atMs: number | undefined;
-  const stopHere = (): void => {
+  const stopHere = (): boolean => {
+    const before = snapshots.length;
     while (stops[snapshots.length] === next) snapshots.push(snapshotOf(next, true, records, state));
+    return snapshots.length > before;
   };
   stopHere();
   if (next < last)
@@ -136,7 +152,8 @@ async function foldThrough(
         next += 1;
         ({ atMs } = event);
         if ((next - from) % PROGRESS_EVENTS === 0) onProgress?.(next - from);
-        stopHere();
+        const isStop = stopHere();
+        if (pace !== undefined && (isStop || (next - from) % PACE_EVENTS === 0)) await pace();
         if (next === last) return { snapshots, events: next - from, atMs };
       }
     }

@@ -115,6 +115,15 @@ export class MarkedRecords implements RecordMap, RecordView {
     return this.#changed(later.#at);
   }
 
+  /** The same in any order, without putting all in one: for those who take their time. */
+  changesUntil(later: RecordView): Iterable<string> | undefined {
+    if (!(later instanceof MarkedRecords) || later.#owner !== this.#owner || later.#at < this.#at)
+      return undefined;
+    const [only, ...more] = this.#marks.slice(this.#at, later.#at);
+    if (more.length > 0) return this.#changed(later.#at);
+    return only?.keys() ?? [];
+  }
+
   #changed(end: number): string[] {
     const keys = new Set<string>();
     for (const earlier of this.#marks.slice(this.#at, end)) for (const key of earlier.keys()) keys.add(key);

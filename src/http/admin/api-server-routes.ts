@@ -113,6 +113,15 @@ export const SERVER_ROUTES: Readonly<Record<string, RouteText>> = {
       },
     },
   },
+  'GET /api/v1/log/replay': {
+    tag: 'Log',
+    summary: 'A state that is past, a part of it, or what changed between two',
+    description:
+      'One at a time (503 with `Retry-After`), beside what clients ask for, for at most 60 s, and as long as the client waits. With `until` the state ' +
+      'before that event, else that of now: counts, or the rows of `show`, at most `limit`. With `from` and `to` what changed between these ' +
+      'offsets; with `steps` what each of so many events did, from `until` on or, with a minus, before it. 410 for an offset that cannot be had any more.',
+    answers: { 200: json('Where it was folded from, and what was asked for.', ANY_OBJECT) },
+  },
   'GET /api/v1/mounts': {
     tag: 'Mounts',
     summary: 'All mounts',
