@@ -5,6 +5,7 @@
  * signature of each chunk) it hands back as a `ChunkVerifier`.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { SigningParameters } from '../s3/presigned-query.js';
 
 /** The head of a request, as it came. */
 export interface AuthenticationRequest {
@@ -18,7 +19,7 @@ export interface AuthenticationRequest {
    * What signs a presigned URL, but for the signature; undefined in any other. The same object as long as the text of the query is
    * the same, as often as not.
    */
-  readonly signing: ReadonlyMap<string, string> | undefined;
+  readonly signing: SigningParameters | undefined;
   /** Names are lower case; values are byte strings (one character per byte). */
   readonly headers: IncomingHttpHeaders;
   /** Names and values alternate, as they came: what `headers` joined is apart here. */

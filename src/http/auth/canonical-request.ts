@@ -27,23 +27,9 @@ export function canonicalRequest(
   path: string,
   parts: SignatureParts,
 ): string {
-  return `${request.method}\n${path}\n${behindPath(request, parts)}`;
-}
-
-/** Query, headers and payload. Of presigned URLs that sign nothing but the host it is the same for a whole second, and is kept. */
-function behindPath(
-  request: AuthenticationRequest,
-  { claim, query, payload, lastEnd }: SignatureParts,
-): string {
-  if (lastEnd === undefined || claim.signedHeadersText !== 'host')
-    return `${query}\n${headersText(request, claim)}\n${claim.signedHeadersText}\n${payload}`;
-  const host = headerValue(request, 'host');
-  if (lastEnd.host !== host || lastEnd.payload !== payload) {
-    lastEnd.host = host;
-    lastEnd.payload = payload;
-    lastEnd.text = `${query}\nhost:${host}\n\nhost\n${payload}`;
-  }
-  return lastEnd.text;
+  const { claim, query, payload } = parts;
+  const headers = headersText(request, claim);
+  return `${request.method}\n${path}\n${query}\n${headers}\n${claim.signedHeadersText}\n${payload}`;
 }
 
 function headersText(request: AuthenticationRequest, { signedHeaders }: SignatureClaim): string {
@@ -138,7 +124,7 @@ function trimmed(text: string): string {
 }
 
 /** Trimmed, with runs of spaces as one; several headers of one name are joined with a comma. */
-function headerValue(request: AuthenticationRequest, name: string): string {
+export function headerValue(request: AuthenticationRequest, name: string): string {
   const value = request.headers[name];
   // The client names the headers: a name may be one that every object has.
   const text = typeof value === 'string' ? value : Array.isArray(value) ? value.join(',') : '';

@@ -82,7 +82,7 @@ export function parseClaim(
   if (end !== 'aws4_request') throw refuse(`incorrect terminal "${end}". This endpoint uses "aws4_request"`);
   return {
     accessKeyId,
-    scope: { date, region, service },
+    scope: { date, region, service, lastKey: undefined },
     scopeText: `${date}/${region}/${service}/${end}`,
     signedHeaders: signedHeaders.split(';'),
     signedHeadersText: signedHeaders,

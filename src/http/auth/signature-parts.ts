@@ -2,13 +2,14 @@
  * What a signed request says about its signature, in the Authorization header or in the query of a presigned URL. Only read and
  * checked for form here; messages and codes are those of S3.
  */
-import { signatureOfQuery, withoutSignature } from '../s3/presigned-query.js';
+import { signatureBeside, withoutSignature, type SigningParameters } from '../s3/presigned-query.js';
 import { S3Error } from '../s3/s3-error.js';
 import { parseCompactDate, parseDate, formatCompactDate } from '../s3/timestamps.js';
 import type { AuthenticationRequest } from './authenticator.js';
 import { canonicalQuery } from './canonical-request.js';
 import { ALGORITHM, parseClaim, startOfString } from './signature-claims.js';
 import type { SignatureClaim, SignatureClaims } from './signature-claims.js';
+import { PresignedRoom } from './presigned-room.js';
 
 /** Longest life of a presigned URL: a week. */
 const EXPIRES_SECONDS_MAX = 604_800;
@@ -29,8 +30,8 @@ export interface SignatureParts {
   readonly expiresSeconds: number | undefined;
   /** Whether it comes with the token of temporary credentials. */
   readonly hasToken: boolean;
-  /** How the canonical request ended last, with this host and payload; of a presigned URL only. */
-  readonly lastEnd: { host: string | undefined; payload: string; text: string } | undefined;
+  /** Where the next URLs that share the query are verified; of a presigned URL only. */
+  readonly room: PresignedRoom | undefined;
 }
 
 const HEADER = /^AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([^, ]+) *$/;
@@ -68,7 +69,7 @@ export function partsOfHeader(
     start,
     expiresSeconds: undefined,
     hasToken,
-    lastEnd: undefined,
+    room: undefined,
   };
 }
 
@@ -136,34 +137,57 @@ function timeOfHeader(request: AuthenticationRequest): { time: string; timeMs: n
   throw new S3Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header');
 }
 
-/** What the query of a presigned URL says besides the signature. */
-type QueryParts = Omit<SignatureParts, 'signature'>;
+/** What the query of a presigned URL says besides the signature. Kept with its parameters, which URLs of the same second share. */
+class QueryParts {
+  readonly claim: SignatureClaim;
+  readonly time: string;
+  readonly timeMs: number;
+  readonly payload: string;
+  readonly query: string;
+  readonly start: string;
+  readonly expiresSeconds: number;
+  readonly hasToken: boolean;
+  readonly room: PresignedRoom;
 
-/** By the parameters, which presigned URLs of the same second share (`../s3/presigned-query.ts`). */
-const partsByQuery = new WeakMap<ReadonlyMap<string, string>, QueryParts>();
+  constructor(parts: Omit<SignatureParts, 'signature' | 'room'> & { readonly expiresSeconds: number }) {
+    this.claim = parts.claim;
+    this.time = parts.time;
+    this.timeMs = parts.timeMs;
+    this.payload = parts.payload;
+    this.query = parts.query;
+    this.start = parts.start;
+    this.expiresSeconds = parts.expiresSeconds;
+    this.hasToken = parts.hasToken;
+    this.room = new PresignedRoom(parts.query, parts.start);
+  }
+}
 
 /** `parameters` are those that sign. Throws AuthorizationQueryParametersError, InvalidRequest. */
 export function partsOfQuery(
   request: AuthenticationRequest,
-  parameters: ReadonlyMap<string, string>,
+  parameters: SigningParameters,
   claims: SignatureClaims,
 ): SignatureParts {
   const { rawQuery, headers } = request;
-  const signature = signatureOfQuery(rawQuery) ?? parameter(parameters, 'X-Amz-Signature');
-  let parts = partsByQuery.get(parameters);
-  if (parts === undefined) {
-    parts = parseQueryParts(
-      parameters,
-      canonicalQuery(withoutSignature(rawQuery), 'X-Amz-Signature'),
-      claims,
-    );
-    partsByQuery.set(parameters, parts);
-  }
-  const { claim, time, timeMs, query, start, expiresSeconds, lastEnd } = parts;
+  const signature = signatureBeside(parameters, rawQuery) ?? parameter(parameters, 'X-Amz-Signature');
+  const { reading } = parameters;
+  const parts = reading instanceof QueryParts ? reading : readQueryParts(parameters, rawQuery, claims);
+  const { claim, time, timeMs, query, start, expiresSeconds, room } = parts;
   const stated = headers['x-amz-content-sha256'];
   const payload = typeof stated === 'string' ? stated : parts.payload;
   const hasToken = parts.hasToken || TOKEN_HEADER in headers;
-  return { claim, signature, time, timeMs, payload, query, start, expiresSeconds, hasToken, lastEnd };
+  return { claim, signature, time, timeMs, payload, query, start, expiresSeconds, hasToken, room };
+}
+
+function readQueryParts(
+  parameters: SigningParameters,
+  rawQuery: string,
+  claims: SignatureClaims,
+): QueryParts {
+  const query = canonicalQuery(withoutSignature(rawQuery), 'X-Amz-Signature');
+  const parts = parseQueryParts(parameters, query, claims);
+  parameters.reading = parts;
+  return parts;
 }
 
 function parseQueryParts(
@@ -196,8 +220,7 @@ function parseQueryParts(
   const payload = parameters.get('X-Amz-Content-Sha256') ?? 'UNSIGNED-PAYLOAD';
   const start = startOfString(claim, time);
   const hasToken = parameters.has(TOKEN_PARAMETER);
-  const lastEnd = { host: undefined, payload: '', text: '' };
-  return {
+  return new QueryParts({
     claim,
     time,
     timeMs,
@@ -206,8 +229,7 @@ function parseQueryParts(
     start,
     expiresSeconds: parseExpires(expires),
     hasToken,
-    lastEnd,
-  };
+  });
 }
 
 function parameter(query: ReadonlyMap<string, string>, name: string): string {

@@ -12,6 +12,7 @@ import { assert } from '../../core/assert.js';
 const KEYS_MAX = 1000;
 const BLOCK_BYTES = 64;
 const DIGEST_BYTES = 32;
+const HASH_CHARACTERS = 2 * DIGEST_BYTES;
 /** Room for what is signed in each request; only the policies of forms are longer. */
 const TEXT_BYTES = 512;
 
@@ -40,6 +41,14 @@ export class SigningKey {
     return this.#sign(start, text, 'hex');
   }
 
+  /** `sign` of a hash in hex behind `start`, for many hashes. */
+  prepare(start: string): PreparedSignature {
+    const message = Buffer.allocUnsafe(BLOCK_BYTES + start.length + HASH_CHARACTERS);
+    this.#inner.copy(message, 0, 0, BLOCK_BYTES);
+    message.write(start, BLOCK_BYTES, 'latin1');
+    return new PreparedSignature(message, this.#outer);
+  }
+
   /** The same as a key for another HMAC. */
   derive(text: string): SigningKey {
     return new SigningKey(Buffer.from(this.#sign('', text, 'binary'), 'latin1'));
@@ -66,14 +75,37 @@ export class SigningKey {
   }
 }
 
+/** A text that is to be signed, but for the hash at its end, already behind the inner key. */
+export class PreparedSignature {
+  readonly #message: Buffer;
+  readonly #hashAt: number;
+  readonly #outer: Buffer;
+
+  /** `outer` is that of the key, and shared. */
+  constructor(message: Buffer, outer: Buffer) {
+    this.#message = message;
+    this.#hashAt = message.length - HASH_CHARACTERS;
+    this.#outer = outer;
+  }
+
+  /** HMAC-SHA256 of the text and `digest`, the SHA-256 of something, all in hex. */
+  sign(digest: string): string {
+    this.#message.write(digest, this.#hashAt, 'latin1');
+    this.#outer.write(hash('sha256', this.#message, 'binary'), BLOCK_BYTES, 'latin1');
+    return hash('sha256', this.#outer, 'hex');
+  }
+}
+
 /** What a signing key is good for: `<date>/<region>/<service>/aws4_request`. */
 export interface SigningScope {
   readonly date: string;
   readonly region: string;
   readonly service: string;
+  /** The key that it had last, so that its name needs not be put together. */
+  lastKey?: CachedKey | undefined;
 }
 
-interface CachedKey {
+export interface CachedKey {
   readonly accessKeyId: string;
   readonly secret: string;
   readonly key: SigningKey;
@@ -94,11 +126,9 @@ export function sha256Of(text: string): string {
   return hash('sha256', (canonicalViews[end] ??= canonicalBytes.subarray(0, end)), 'hex');
 }
 
-const SIGNATURE_CHARACTERS = 2 * DIGEST_BYTES;
-
 /** Room for one signature, as bytes and as numbers to compare. */
 class SignatureBytes {
-  readonly #bytes = Buffer.from(new ArrayBuffer(SIGNATURE_CHARACTERS));
+  readonly #bytes = Buffer.from(new ArrayBuffer(HASH_CHARACTERS));
   readonly words = new Uint32Array(this.#bytes.buffer);
 
   take(signature: string): void {
@@ -114,26 +144,24 @@ const computed = new SignatureBytes();
  * branches on it. `timingSafeEqual` does the same and takes three times as long to be called.
  */
 export function isSameSignature(a: string, b: string): boolean {
-  if (a.length !== SIGNATURE_CHARACTERS || b.length !== SIGNATURE_CHARACTERS) return false;
+  if (a.length !== HASH_CHARACTERS || b.length !== HASH_CHARACTERS) return false;
   provided.take(a);
   computed.take(b);
   let difference = 0;
-  for (let word = 0; word < SIGNATURE_CHARACTERS / 4; word++)
+  for (let word = 0; word < HASH_CHARACTERS / 4; word++)
     difference |= (provided.words[word] ?? 0) ^ (computed.words[word] ?? 1);
   return difference === 0;
 }
 
 export class SigningKeys {
   readonly #keys = new Map<string, CachedKey>();
-  /** The same by the scopes that are remembered with the claims of clients, whose name needs not be put together. */
-  readonly #byScope = new WeakMap<SigningScope, CachedKey>();
 
   /** The key for a scope. One that was made with another secret, since replaced, is not used. */
   get(accessKeyId: string, secret: string, scope: SigningScope): SigningKey {
-    const known = this.#byScope.get(scope);
+    const known = scope.lastKey;
     if (known !== undefined && known.accessKeyId === accessKeyId && known.secret === secret) return known.key;
     const cached = this.#named(accessKeyId, secret, scope);
-    this.#byScope.set(scope, cached);
+    scope.lastKey = cached;
     return cached.key;
   }
 

@@ -22,6 +22,7 @@ import type { SigningKey } from './signing-keys.js';
 
 const SKEW_MS_MAX = 15 * MINUTE_MS;
 const ANONYMOUS: Identity = { accessKeyId: undefined, user: undefined };
+const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
 const SIGNED_CHUNKS = /^STREAMING-AWS4-HMAC-SHA256-PAYLOAD(?:-TRAILER)?$/;
 
 export interface SigV4Options {
@@ -88,7 +89,8 @@ export class SigV4Authenticator implements Authenticator {
     const key = this.#keys.get(accessKeyId, credential.secretAccessKey, scope);
     checkSignature(request, parts, key);
     const { user } = credential;
-    if (SIGNED_CHUNKS.test(payload)) return { accessKeyId, user, chunks: new SignedChunks(parts, key) };
+    if (payload !== UNSIGNED_PAYLOAD && SIGNED_CHUNKS.test(payload))
+      return { accessKeyId, user, chunks: new SignedChunks(parts, key) };
     return parts.expiresSeconds === undefined ? { accessKeyId, user } : { accessKeyId, user, payload };
   }
 
@@ -159,6 +161,8 @@ function checkSignature(request: AuthenticationRequest, parts: SignatureParts, k
 }
 
 function fits(request: AuthenticationRequest, parts: SignatureParts, key: SigningKey, path: string): boolean {
+  const expected = parts.room?.sign(request, path, parts, key);
+  if (expected !== undefined) return isSameSignature(parts.signature, expected);
   const hash = sha256Of(canonicalRequest(request, path, parts));
   return isSameSignature(parts.signature, key.sign(hash, parts.start));
 }

@@ -5,13 +5,16 @@
  * What proves who asks is kept apart from what is asked, so that to everything behind the authenticator most presigned requests
  * have no query at all.
  *
- * Anybody may fill what is remembered, so it is small: at most 1 MiB of texts, the oldest forgotten first.
+ * Anybody may fill what is remembered, so it is small: at most 1 MiB of texts, and 3 MiB of what the authenticator keeps with those
+ * whose keys are known; the oldest forgotten first.
  */
 import { invalidArgument } from './s3-error.js';
 
 const SIGNATURE = 'X-Amz-Signature=';
+const LAST = `&${SIGNATURE}`;
 /** Any other value is no signature and stays a parameter like others. */
 const SIGNATURE_CHARACTERS = 64;
+const LAST_CHARACTERS = LAST.length + SIGNATURE_CHARACTERS;
 const AMPERSAND = 0x26;
 const QUERIES_MAX = 1000;
 const TEXT_CHARACTERS_MAX = 1024;
@@ -37,12 +40,25 @@ const SIGNING_NAMES = new Set([...SIGNING_PARAMETERS].map((name) => name.toLower
 
 export type Parameters = ReadonlyMap<string, string>;
 
+/** What signs a presigned URL, but for the signature. */
+export class SigningParameters extends Map<string, string> {
+  /** Whether no other parameter looks like the signature. */
+  readonly isSignatureAlone: boolean;
+  /** What the authenticator made of them when it last read them: kept here, so that it needs not be looked up. */
+  reading: object | undefined = undefined;
+
+  constructor(isSignatureAlone: boolean) {
+    super();
+    this.isSignatureAlone = isSignatureAlone;
+  }
+}
+
 /** What a query says. Shared by all requests that have the same, as long as it is remembered. */
 export interface QueryMeaning {
   /** What is asked. */
   readonly query: Parameters;
   /** What proves who asks, in a presigned URL; undefined in any other. */
-  readonly signing: Parameters | undefined;
+  readonly signing: SigningParameters | undefined;
   /** Headers that came in the query of a presigned URL; undefined for none. */
   readonly hoisted: HoistedHeaders | undefined;
 }
@@ -53,6 +69,13 @@ const queries = new Map<string, QueryMeaning>();
 export function signatureOfQuery(rawQuery: string): string | undefined {
   const start = findSignature(rawQuery);
   return start < 0 ? undefined : rawQuery.slice(start, start + SIGNATURE_CHARACTERS);
+}
+
+/** The same for a query whose parameters were read as `signing`: most have the signature at their end, and need not be searched. */
+export function signatureBeside(signing: SigningParameters, rawQuery: string): string | undefined {
+  return signing.isSignatureAlone && rawQuery.startsWith(LAST, rawQuery.length - LAST_CHARACTERS)
+    ? rawQuery.slice(-SIGNATURE_CHARACTERS)
+    : signatureOfQuery(rawQuery);
 }
 
 /** The query as it came without the parameter that `signatureOfQuery` returns. */
@@ -69,23 +92,36 @@ function cutOut(rawQuery: string, start: number): string {
 
 /** What a query says, without the signature that `signatureOfQuery` returns. Throws InvalidArgument, and what `parse` throws. */
 export function meaningOf(rawQuery: string, parse: (query: string) => Map<string, string>): QueryMeaning {
+  const known = knownBeforeSignature(rawQuery);
+  if (known !== undefined) return known;
   const start = findSignature(rawQuery);
-  if (start < 0) return split(parse(rawQuery), false);
+  if (start < 0) return split(parse(rawQuery), rawQuery, false);
   const rest = cutOut(rawQuery, start);
-  if (rest.length > TEXT_CHARACTERS_MAX) return split(parse(rest), true);
+  if (rest.length > TEXT_CHARACTERS_MAX) return split(parse(rest), rest, true);
   let meaning = queries.get(rest);
   if (meaning === undefined) {
-    meaning = split(parse(rest), true);
+    meaning = split(parse(rest), rest, true);
     if (queries.size >= QUERIES_MAX) forgetOldest();
     queries.set(rest, meaning);
   }
   return meaning;
 }
 
-function split(parameters: Map<string, string>, isSigned: boolean): QueryMeaning {
+/** What is remembered of a query that ends with its signature. The same as by the search for it, which another signature could end earlier. */
+function knownBeforeSignature(rawQuery: string): QueryMeaning | undefined {
+  const restEnd = rawQuery.length - LAST_CHARACTERS;
+  if (restEnd < 0 || !rawQuery.startsWith(LAST, restEnd)) return undefined;
+  const meaning = queries.get(rawQuery.slice(0, restEnd));
+  if (meaning?.signing?.isSignatureAlone !== true) return undefined;
+  const start = restEnd + LAST.length;
+  return rawQuery.indexOf('&', start) < 0 && rawQuery.indexOf('%', start) < 0 ? meaning : undefined;
+}
+
+/** `text` is where the parameters come from. */
+function split(parameters: Map<string, string>, text: string, isSigned: boolean): QueryMeaning {
   if (!isSigned && !parameters.has('X-Amz-Algorithm') && !parameters.has('X-Amz-Signature'))
     return { query: parameters, signing: undefined, hoisted: undefined };
-  const signing = new Map<string, string>();
+  const signing = new SigningParameters(isSigned && !text.includes(SIGNATURE));
   let hoisted: Record<string, string> | undefined;
   for (const [name, value] of parameters) {
     const header = name.toLowerCase();

@@ -5,7 +5,13 @@
  * is not used. Percent-encoding is undone once; what is not UTF-8 then is refused. `+` is a plus sign in the path and a
  * space in the query, as S3 has it.
  */
-import { meaningOf, type HoistedHeaders, type Parameters, type QueryMeaning } from './presigned-query.js';
+import {
+  meaningOf,
+  type HoistedHeaders,
+  type Parameters,
+  type QueryMeaning,
+  type SigningParameters,
+} from './presigned-query.js';
 import { S3Error } from './s3-error.js';
 
 /** Query parameters of one request; far more than any S3 operation has. */
@@ -23,7 +29,7 @@ export interface RequestTarget {
   /** The first value of each parameter, without those that sign a presigned URL. */
   readonly query: Parameters;
   /** Those that sign a presigned URL, but for the signature; undefined in any other. */
-  readonly signing: Parameters | undefined;
+  readonly signing: SigningParameters | undefined;
   /** Headers that a presigned URL brings in its query; undefined for none. */
   readonly hoisted: HoistedHeaders | undefined;
 }

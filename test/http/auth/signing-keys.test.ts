@@ -27,6 +27,8 @@ void t.test(
           const message = start + textOf(rest);
           const expected = createHmac('sha256', bytes).update(message, 'latin1').digest('hex');
           t.equal(key.sign(textOf(rest), start), expected);
+          const digest = sha256Of(textOf(rest));
+          t.equal(key.prepare(start).sign(digest), key.sign(digest, start));
           t.equal(
             key.derive(message).sign('a'),
             createHmac('sha256', Buffer.from(expected, 'hex')).update('a').digest('hex'),

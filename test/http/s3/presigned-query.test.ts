@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import {
   meaningOf,
+  signatureBeside,
   signatureOfQuery,
   withoutSignature,
   type HoistedHeaders,
@@ -24,10 +25,31 @@ void t.test('presigned query: the signature is cut out wherever it is, and the r
       if (!isHidden) t.equal(withoutSignature(query), rest, query);
       const parsed = parseQuery(isHidden ? query : rest);
       parsed.delete('X-Amz-Signature');
-      t.same([...meaning(query).query], [...parsed], query);
+      // The second time it is remembered.
+      for (const { query: asked, signing } of [meaning(query), meaning(query)]) {
+        t.same([...asked], [...parsed], query);
+        if (signing !== undefined) t.equal(signatureBeside(signing, query), signatureOfQuery(query), query);
+      }
     }),
     { numRuns: 300 },
   );
+});
+
+void t.test('presigned query: the first of several signatures counts, whatever is remembered', async (t) => {
+  const [one, two] = ['1'.repeat(64), '2'.repeat(64)];
+  const both = `a=1&X-Amz-Signature=${one}&X-Amz-Signature=${two}`;
+  for (const query of [`a=1&X-Amz-Signature=${one}`, `a=1&X-Amz-Signature=${two}`, both, both]) {
+    const { signing } = meaning(query);
+    t.equal(signing && signatureBeside(signing, query), signatureOfQuery(query), query);
+    t.equal(signing?.get('X-Amz-Signature'), query === both ? two : undefined, query);
+  }
+  // A signature of the right length at the end that holds other parameters is none, though the rest is known.
+  for (const value of [`${'0'.repeat(57)}&list=x`, `%61${'0'.repeat(61)}`]) {
+    const query = `a=1&X-Amz-Signature=${value}`;
+    const { signing, query: asked } = meaning(query);
+    t.ok(signing?.has('X-Amz-Signature'));
+    t.equal(asked.get('list'), value.includes('&') ? 'x' : undefined);
+  }
 });
 
 void t.test('presigned query: what is no signature stays a parameter', async (t) => {
