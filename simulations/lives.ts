@@ -9,7 +9,7 @@ import { bytesOf } from './content.js';
 import { diskFaultsOf, storeFaultsOf } from './fault-plan.js';
 import { checkDamageIsReported } from './log-damage.js';
 import { plantIncident } from './plant-incident.js';
-import type { FoundObject } from './recorder.js';
+import type { FoundObject } from './checkers/found-objects.js';
 import type { Outage } from './scenario.js';
 import type { SimRandom } from './sim-random.js';
 import type { Simulation } from './simulation.js';

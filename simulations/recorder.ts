@@ -3,11 +3,11 @@
  * each body against its ETag. The first violation is kept and ends the simulation.
  */
 import { isErrorCode, type HeadraceError } from '../src/core/errors.js';
-import { toByteString } from '../src/core/key.js';
 import type { WriteConditions } from '../src/engine/object-service.js';
+import { problemOfObject, problemOfPage, type FoundObject } from './checkers/found-objects.js';
 import { ABSENT, READ, Register, type RegisterValue } from './checkers/register.js';
 import { describeWrite, effectOf } from './checkers/write-effects.js';
-import { bytesOfContent, type Content } from './content.js';
+import type { Content } from './content.js';
 import { ObjectModel, type Write } from './object-model.js';
 import type { Probe } from './probes.js';
 import type { Statistics } from './statistics.js';
@@ -29,12 +29,6 @@ export interface ReadCall {
   readonly name: string;
   readonly key: string;
   readonly begunAt: number;
-}
-
-export interface FoundObject {
-  /** Unquoted. */
-  readonly etag: string;
-  readonly size: number;
 }
 
 export class Recorder {
@@ -216,23 +210,10 @@ export class Recorder {
     upTo: string | undefined,
   ): void {
     this.#end(call, 'ok', `${found.size} keys`);
-    const endedAt = this.model.moment();
-    const first = toByteString(startAfter);
-    const last = upTo === undefined ? undefined : toByteString(upTo);
-    for (const key of keys) {
-      const bytes = toByteString(key);
-      if (bytes <= first || (last !== undefined && bytes > last)) continue;
-      const object = found.get(key);
-      const shown = object === undefined ? ABSENT : `"${object.etag}" ${object.size}`;
-      const may = this.model
-        .candidates(key, call.begunAt, endedAt)
-        .map((content) => (content === undefined ? ABSENT : `${content.etag} ${content.size}`));
-      if (!may.includes(shown))
-        this.report('listing-model', `${key} is listed as ${shown} and may be ${may.join(' or ')}`, key);
-    }
-    const known = new Set(keys);
-    for (const key of found.keys())
-      if (!known.has(key)) this.report('listing-model', `${key} is listed and was never written`, key);
+    const { begunAt } = call;
+    const page = { keys, found, startAfter, upTo, begunAt, endedAt: this.model.moment() };
+    const problem = problemOfPage(this.model, page);
+    if (problem !== undefined) this.report('listing-model', problem.message, problem.key);
   }
 
   /** The process died: its calls are never answered. */
@@ -274,21 +255,13 @@ export class Recorder {
   #checkBytes(
     key: string,
     etag: RegisterValue,
-    { size }: FoundObject,
+    object: FoundObject,
     body: Uint8Array | undefined,
     first: number,
   ): void {
-    const content = this.#contents.get(etag);
-    if (content === undefined) {
-      this.report('bytes-match-etag', `${key} has the ETag ${etag}, which nobody wrote`, key);
-      return;
-    }
-    if (content.size !== size)
-      this.report('bytes-match-etag', `${key} has ${size} bytes and was written with ${content.size}`, key);
-    if (body === undefined) return;
-    const right = bytesOfContent(content).subarray(first, first + body.length);
-    if (Buffer.compare(right, body) !== 0 || (first === 0 && body.length !== size))
-      this.report('bytes-match-etag', `${key} gave ${body.length} bytes that are not those of ${etag}`, key);
+    const read = body === undefined ? undefined : { bytes: body, first };
+    const problem = problemOfObject(key, etag, object, this.#contents.get(etag), read);
+    if (problem !== undefined) this.report('bytes-match-etag', problem, key);
   }
 
   #register(key: string): Register {

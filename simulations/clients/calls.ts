@@ -4,23 +4,18 @@
  */
 import { HeadraceError, type ErrorKind } from '../../src/core/errors.js';
 import { KIB } from '../../src/core/units.js';
-import { SMALL_BODY_BYTES_MAX, type Body, type WriteConditions } from '../../src/engine/object-service.js';
+import type { Body, WriteConditions } from '../../src/engine/object-service.js';
 import { bytesOf, bytesOfContent, multipartContent, type Content } from '../content.js';
 import type { Recorder, WriteCall } from '../recorder.js';
 import type { SimRandom } from '../sim-random.js';
 import type { SimWorld } from '../world.js';
+import { ClientGone, pacedBody, sentBody } from './sent-bodies.js';
 
 const HEADERS = { system: {}, user: {} };
 const EXPECTED_KINDS: ReadonlySet<ErrorKind> = new Set(['RETRY', 'UNKNOWN_OUTCOME', 'OUT_OF_SPACE']);
 const EXPECTED_CODES: ReadonlySet<string> = new Set(['UFS_DENIED', 'REQUEST_TIMEOUT', 'READ_ONLY_PATH']);
 /** What a busy and healthy store may answer. */
 const HEALTHY_CODES: ReadonlySet<string> = new Set(['OUT_OF_SPACE', 'SLOW_DOWN', 'READ_ONLY_PATH']);
-
-/** In so many pieces a body comes whose rate is given. */
-const PACED_PIECES = 8;
-
-/** A client that goes away before its body has ended. */
-class ClientGone extends Error {}
 
 export interface CallsSetup {
   readonly world: SimWorld;
@@ -51,7 +46,7 @@ export class Calls {
     const call = recorder.beginWrite(conditions === undefined ? 'put' : 'put-if', key, content, conditions);
     return this.#write(call, async () => {
       const bytes = bytesOfContent(content);
-      const body = bytesPerS === undefined ? this.#body(bytes) : this.#pacedBody(bytes, bytesPerS);
+      const body = bytesPerS === undefined ? this.#body(bytes) : pacedBody(bytes, bytesPerS, world.clock);
       const receipt = await world.objects.putObject({ bucket, key, body, headers: HEADERS, conditions });
       this.#checkEtag(key, receipt.etag, content);
       return receipt.offset ?? '';
@@ -282,35 +277,8 @@ export class Calls {
     return error;
   }
 
-  /** As the S3 endpoint hands it over; a large one comes by and by. */
-  #body(bytes: Buffer, breakAt = Number.POSITIVE_INFINITY): Body {
-    if (bytes.length <= SMALL_BODY_BYTES_MAX && breakAt > bytes.length)
-      return { kind: 'chunks', chunks: [bytes], size: bytes.length };
+  #body(bytes: Buffer, breakAt?: number): Body {
     const { world, random } = this.#setup;
-    const { clock } = world;
-    async function* stream(): AsyncGenerator<Uint8Array> {
-      const piece = 32 * KIB + random.below(128 * KIB);
-      for (let at = 0; at < bytes.length; at += piece) {
-        if (at >= breakAt) throw new ClientGone('the client went away');
-        if (random.chance(0.3)) await clock.sleep(random.between(0, 50));
-        yield bytes.subarray(at, at + piece);
-      }
-    }
-    const known = random.chance(0.8);
-    return { kind: 'stream', stream: stream(), size: known ? bytes.length : undefined };
-  }
-
-  /** A body whose bytes come at a rate, and whose size is known. */
-  #pacedBody(bytes: Buffer, bytesPerS: number): Body {
-    const { clock } = this.#setup.world;
-    async function* stream(): AsyncGenerator<Uint8Array> {
-      const piece = Math.max(1, Math.ceil(bytes.length / PACED_PIECES));
-      for (let at = 0; at < bytes.length; at += piece) {
-        const chunk = bytes.subarray(at, at + piece);
-        await clock.sleep((chunk.length / bytesPerS) * 1000);
-        yield chunk;
-      }
-    }
-    return { kind: 'stream', stream: stream(), size: bytes.length };
+    return sentBody(bytes, { clock: world.clock, random }, breakAt);
   }
 }
