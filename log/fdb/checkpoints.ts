@@ -29,6 +29,7 @@ import type { DatabaseTransaction } from '../../src/core/key-value-database.js';
 import type { Random } from '../../src/core/ports.js';
 import { MIB } from '../../src/core/units.js';
 import type { CheckpointBytes, CheckpointStore, LoadedCheckpoint } from '../log-store.js';
+import { readPage } from './read-frames.js';
 import { CHUNK_BYTES_MAX, decodeClaim, type PartitionKeys } from './schema.js';
 import { transact, type Transacting } from './transact.js';
 
@@ -190,9 +191,7 @@ export class FdbCheckpoints implements CheckpointStore {
     const end = keys.checkpointChunk(generation + 1, 0);
     for (;;) {
       const begin = keys.checkpointChunk(generation, pieces.length);
-      const page = await transact(this.#options, (transaction) =>
-        transaction.range({ begin, end, limit: PIECES_PER_READ }),
-      );
+      const page = await readPage(this.#options, { begin, end, limit: PIECES_PER_READ });
       for (const { key, value } of page) {
         if (!key.equals(keys.checkpointChunk(generation, pieces.length))) return Buffer.concat(pieces);
         pieces.push(value);

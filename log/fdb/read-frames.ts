@@ -49,7 +49,7 @@ export async function* readFrames(
   let begin = keys.frame(next);
   let pieces: Buffer[] = [];
   while (next < upTo) {
-    const page = await readPage(options, begin, keys.frame(upTo));
+    const page = await readPage(options, { begin, end: keys.frame(upTo), limit: PAGE_KEYS });
     const [first] = page;
     if (first === undefined) throw await lost(options, next);
     for (const { key, value } of page) {
@@ -81,8 +81,17 @@ export async function* readFrames(
   }
 }
 
-function readPage(options: FrameReadOptions, begin: Buffer, end: Buffer): Promise<KeyValue[]> {
-  return transact(options, (transaction) => transaction.range({ begin, end, limit: PAGE_KEYS }));
+/** An attempt that failed may have been too slow for the versions that the database keeps: the next one asks for half as much. */
+export function readPage(
+  options: Transacting,
+  { begin, end, limit }: { readonly begin: Buffer; readonly end: Buffer; readonly limit: number },
+): Promise<KeyValue[]> {
+  let keys = limit;
+  return transact(options, (transaction) => {
+    const page = transaction.range({ begin, end, limit: keys });
+    keys = Math.ceil(keys / 2);
+    return page;
+  });
 }
 
 /** The frame that the pieces make up; undefined while some are missing. */

@@ -60,7 +60,7 @@ export interface DatabaseTransaction {
 
 /**
  * FoundationDB's codes that somebody reacts to. Its own client takes these for retryable: 1007, 1009, 1020, 1037, 1038, 1042, 1051,
- * 1078, 1213, 1235 and 1242 as not committed, 1021 and 1039 as possibly committed (`fdb_error_predicate` in `bindings/c/fdb_c.cpp`).
+ * 1078, 1213, 1223, 1235 and 1242 as not committed, 1021 and 1039 as possibly committed (`fdb_error_predicate` in `bindings/c/fdb_c.cpp`).
  * 1004, 1025, 1031, 1032 and 1079 are here because they may pass as well; those from 2000 on are mistakes of the caller.
  */
 export const DATABASE_ERRORS = {
@@ -80,6 +80,7 @@ export const DATABASE_ERRORS = {
   grvProxyMemoryLimit: 1078,
   blobGranuleRequestFailed: 1079,
   tagThrottled: 1213,
+  proxyTagThrottled: 1223,
   hotShardThrottled: 1235,
   rangeLocked: 1242,
   transactionTooLarge: 2101,

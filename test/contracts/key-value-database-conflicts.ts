@@ -97,7 +97,7 @@ export function conflictClaims(claim: Claim): void {
 
   claim('increments from many sides are each counted once', async (t, store, subject) => {
     const key = store.key('count');
-    const clients = range(0, 4).map(() => subject.connect());
+    const clients = await Promise.all(range(0, 4).map(() => subject.connect()));
     const increment = (database: KeyValueDatabase): Promise<void> =>
       transact({ database, clock: store.clock }, async (transaction) => {
         const value = await transaction.get(key);

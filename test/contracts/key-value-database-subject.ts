@@ -9,8 +9,11 @@ import {
 import type { Clock } from '../../src/core/ports.js';
 
 export interface DatabaseSubject {
-  /** Another connection to the same database. */
-  readonly connect: () => KeyValueDatabase;
+  /**
+   * Another connection to the same database, which has answered: what a transaction of FoundationDB's client was told before that
+   * is dropped, and it ends with `cluster_version_changed` (1039).
+   */
+  readonly connect: () => Promise<KeyValueDatabase>;
   /** Below it nothing is stored at first, and nobody else stores anything. */
   readonly prefix: Buffer;
   readonly clock: Clock;
@@ -31,8 +34,8 @@ export type Claim = (
   work: (t: Test, store: Store, subject: DatabaseSubject) => Promise<void>,
 ) => void;
 
-export function storeOf({ connect, prefix, clock }: DatabaseSubject): Store {
-  const database = connect();
+export async function storeOf({ connect, prefix, clock }: DatabaseSubject): Promise<Store> {
+  const database = await connect();
   const key = (of: string | number): Buffer => {
     if (typeof of === 'string') return Buffer.concat([prefix, Buffer.from(of, 'latin1')]);
     const number = Buffer.alloc(4);

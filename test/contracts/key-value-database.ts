@@ -13,14 +13,14 @@ export function keyValueDatabaseContract(name: string, makeSubject: (t: Test) =>
     void t.test(`${name}: ${what}`, async (t) => {
       const subject = makeSubject(t);
       const opened: KeyValueDatabase[] = [];
-      const connect = (): KeyValueDatabase => {
-        const database = subject.connect();
+      const connect = async (): Promise<KeyValueDatabase> => {
+        const database = await subject.connect();
         opened.push(database);
         return database;
       };
       const recorded = { ...subject, connect };
       try {
-        await subject.run(() => work(t, storeOf(recorded), recorded));
+        await subject.run(async () => work(t, await storeOf(recorded), recorded));
       } finally {
         for (const database of opened) database.close();
       }
@@ -41,7 +41,7 @@ function readClaims(claim: Claim): void {
     t.equal(await store.read('a'), 'one');
     t.equal(await store.read('empty'), '', 'an empty value is a value');
     t.equal(await store.read('a\0'), undefined);
-    const other = subject.connect();
+    const other = await subject.connect();
     const transaction = other.begin();
     t.same(await transaction.get(store.key('a')), Buffer.from('one'));
     t.same(await transaction.peek(store.key('a')), Buffer.from('one'));
@@ -125,7 +125,7 @@ function cancelClaims(claim: Claim): void {
 
   claim('a closed connection refuses, and others go on', async (t, store, subject) => {
     await store.put({ a: 'old' });
-    const closing = subject.connect();
+    const closing = await subject.connect();
     closing.close();
     closing.close();
     t.throws(() => closing.begin(), { code: transactionCancelled });

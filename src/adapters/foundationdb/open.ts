@@ -118,8 +118,8 @@ async function awaitAnswer(
   throw new HeadraceError(
     'IO_FAILED',
     `FoundationDB (${coordinators}, from ${clusterFile}) did not answer within ${formatDuration(connectTimeoutMs)}: ` +
-      `check that it is up (fdbcli -C ${clusterFile} --exec status), that this machine reaches it, and that the client library has ` +
-      `its version${last}`,
+      `check that it is up and has a database (fdbcli -C ${clusterFile} --exec status; a new cluster has none before "configure new ` +
+      `single ssd"), that this machine reaches it, and that the client library has its version${last}`,
     failure === undefined ? {} : { cause: failure },
   );
 }

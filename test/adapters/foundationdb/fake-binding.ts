@@ -11,6 +11,7 @@ import type {
   BindingTransaction,
 } from '../../../src/adapters/foundationdb/binding.js';
 import { DatabaseError } from '../../../src/core/key-value-database.js';
+import type { Clock } from '../../../src/core/ports.js';
 
 const EXACT = 0;
 
@@ -28,6 +29,12 @@ export interface FakeBindingOptions {
   readonly libraryVersion?: number;
   /** Cancellations have no effect, as with a library that never reached the cluster. */
   readonly ignoresCancel?: boolean;
+  /**
+   * How long a database takes to find out what its cluster speaks. Until then its transactions drop what they are told, end with
+   * `cluster_version_changed` when it has, and ignore cancellations (`MultiVersionTransaction`).
+   */
+  readonly connectMs?: number;
+  readonly clock?: Clock;
 }
 
 export class FakeBinding implements Binding {
@@ -35,6 +42,8 @@ export class FakeBinding implements Binding {
   /** What was selected, with the headers that were told. */
   selected: string[] = [];
   opened: string[] = [];
+  /** When the last one was, by the clock of the options. */
+  openedMs = 0;
   closed = 0;
   readonly #database: SimDatabase;
   readonly #options: FakeBindingOptions;
@@ -52,15 +61,46 @@ export class FakeBinding implements Binding {
 
   open(clusterFile: string): BindingDatabase {
     this.opened.push(clusterFile);
+    this.openedMs = this.#options.clock?.monotonicTimeMs() ?? 0;
     const client = this.#database.connect();
+    const { clock, connectMs = 0 } = this.#options;
+    let isConnected = connectMs === 0;
+    const connected = isConnected ? Promise.resolve() : clock?.sleep(connectMs);
+    void connected?.then(() => (isConnected = true));
     return {
-      rawCreateTransaction: () => fakeTransaction(client.begin(), false, this.#options),
+      rawCreateTransaction: () =>
+        isConnected
+          ? fakeTransaction(client.begin(), false, this.#options)
+          : lostTransaction(connected ?? Promise.resolve()),
       close: () => {
         this.closed++;
         client.close();
       },
     };
   }
+}
+
+/** One that was begun before the connection. */
+function lostTransaction(connected: Promise<void>): BindingTransaction {
+  const ended = async (): Promise<never> => {
+    await connected;
+    throw new FakeFdbError('The protocol version of the cluster has changed', 1039);
+  };
+  const dropped = (): void => undefined;
+  const transaction: BindingTransaction = {
+    get: ended,
+    getRangeAll: ended,
+    rawCommit: ended,
+    set: dropped,
+    clear: dropped,
+    clearRange: dropped,
+    addReadConflictKey: dropped,
+    setReadVersion: dropped,
+    rawCancel: dropped,
+    getCommittedVersion: () => Buffer.alloc(8, 0xff),
+    snapshot: () => transaction,
+  };
+  return transaction;
 }
 
 function fakeTransaction(

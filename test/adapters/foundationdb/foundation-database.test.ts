@@ -9,7 +9,10 @@ import { openFoundationDatabase } from '../../../src/adapters/foundationdb/open.
 import { DatabaseMetrics } from '../../../src/core/metrics.js';
 import { SECOND_MS } from '../../../src/core/units.js';
 import { keyValueDatabaseContract } from '../../contracts/key-value-database.js';
-import { FdbWorld } from '../../log/fdb/fdb-world.js';
+import { FdbLogStore } from '../../../log/fdb/log-store.js';
+import { FdbWorld, PARTITION } from '../../log/fdb/fdb-world.js';
+import { readNumbers } from '../../log/log-world.js';
+import { numberedEvent } from '../../log/sample-events.js';
 import { FakeBinding, type FakeBindingOptions } from './fake-binding.js';
 
 const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
@@ -19,7 +22,7 @@ keyValueDatabaseContract('FoundationDB adapter on a stand-in for the package', (
   const clock = new SimClock(world.scheduler);
   const binding = new FakeBinding(world.database);
   return {
-    connect: () => new FoundationDatabase({ binding, clusterFile: '/fdb.cluster', clock }),
+    connect: async () => new FoundationDatabase({ binding, clusterFile: '/fdb.cluster', clock }),
     prefix: Buffer.from('test/'),
     clock,
     run: (work) => world.run(work),
@@ -37,7 +40,7 @@ interface Subject {
 async function subject(t: Test, options: FakeBindingOptions = {}): Promise<Subject> {
   const world = new FdbWorld();
   const clock = new SimClock(world.scheduler);
-  const binding = new FakeBinding(world.database, options);
+  const binding = new FakeBinding(world.database, { clock, ...options });
   const clusterFile = path.join(
     t.testdir({ 'fdb.cluster': '# made by hand\ntest:1a2b@127.0.0.1:4500\n' }),
     'fdb.cluster',
@@ -145,12 +148,12 @@ void t.test(
     for (const ignoresCancel of [false, true]) {
       const { world, binding, open } = await subject(t, { ignoresCancel });
       world.database.setFaults({ hang: 1 });
-      const startedMs = world.scheduler.nowMs;
       await t.rejects(open(), {
         code: 'IO_FAILED',
-        message: /^FoundationDB \(127\.0\.0\.1:4500, from .*\) did not answer within 5s: check that it is up/,
+        message:
+          /^FoundationDB \(127\.0\.0\.1:4500, from .*\) did not answer within 5s: check that it is up and has a database/,
       });
-      t.ok(world.scheduler.nowMs - startedMs < CONNECT_TIMEOUT_MS + SECOND_MS);
+      t.ok(world.scheduler.nowMs - binding.openedMs < CONNECT_TIMEOUT_MS + SECOND_MS);
       t.equal(binding.closed, 1, 'nothing of it is left');
     }
   },
@@ -168,6 +171,36 @@ void t.test(
     const [[code, count] = []] = metrics.errors.entries();
     t.equal(code, '1037');
     t.equal(count, metrics.readSeconds.count);
+  },
+);
+
+void t.test(
+  'foundationdb: a database is given out when it is connected, not before: its first transaction counts',
+  async (t) => {
+    const { world, open } = await subject(t, { connectMs: 300 });
+    const database = await open();
+    const transaction = database.begin();
+    transaction.set(Buffer.from('key'), Buffer.from('value'));
+    await world.run(() => transaction.commit());
+    t.same(await world.run(() => database.begin().get(Buffer.from('key'))), Buffer.from('value'));
+  },
+);
+
+void t.test(
+  'foundationdb: work on a connection that has not come about yet is done when it has',
+  async (t) => {
+    const world = new FdbWorld();
+    const clock = new SimClock(world.scheduler);
+    const binding = new FakeBinding(world.database, { connectMs: 300, clock });
+    const database = new FoundationDatabase({ binding, clusterFile: '/fdb.cluster', clock });
+    await world.run(async () => {
+      const store = new FdbLogStore({ database, clock, random: world.random });
+      const log = await store.openPartition(PARTITION);
+      t.equal(await log.append([numberedEvent(1)]), 0);
+      t.same(await readNumbers(log, 0), [1]);
+      await store.close();
+    });
+    t.ok(world.scheduler.nowMs >= 300);
   },
 );
 

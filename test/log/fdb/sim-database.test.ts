@@ -6,7 +6,7 @@ import { FdbWorld } from './fdb-world.js';
 keyValueDatabaseContract('simulated FoundationDB', () => {
   const world = new FdbWorld();
   return {
-    connect: () => world.database.connect(),
+    connect: () => Promise.resolve(world.database.connect()),
     prefix: Buffer.from('test/'),
     clock: new SimClock(world.scheduler),
     run: (work) => world.run(work),
