@@ -84,9 +84,13 @@ export interface UfsPartRecord {
   readonly ufsEtag: string;
 }
 
-/** A multipart upload that nobody will complete: it is to be aborted. With an empty id, if there is one at all. */
+/**
+ * A multipart upload that nobody will complete: it is to be aborted. With an empty id: all that were about to be begun of the
+ * version and never got a name, if there are any at the UFS, from `sinceMs`, the first, to `lastMs`, the last.
+ */
 export interface StaleUploadRecord extends UfsUpload {
   readonly kind: 'staleUpload';
+  readonly lastMs?: number;
   readonly bucket: string;
   readonly key: string;
 }
@@ -182,8 +186,14 @@ export function queueKey(version: number): string {
   return versionKey(QUEUE_LETTER, version);
 }
 
+/** Of an upload with a name: a version leaves one at most, because it goes on with the one it has. */
 export function staleUploadKey(version: number): string {
   return versionKey(STALE_LETTER, version);
+}
+
+/** Of the version's uploads without a name. Sorts behind `staleUploadKey`. */
+export function namelessUploadKey(version: number): string {
+  return `${staleUploadKey(version)}n`;
 }
 
 export function ufsPartKey(version: number, number: number): string {

@@ -9,6 +9,7 @@ import type { DataEvent } from '../log/events.js';
 import type { Replaced } from '../log/object-events.js';
 import type { UfsUploadEnded, UfsUploadStarted } from '../log/persist-events.js';
 import {
+  namelessUploadKey,
   partPrefixEnd,
   queueKey,
   staleUploadKey,
@@ -16,6 +17,8 @@ import {
   ufsPartPrefix,
   type QueueRecord,
   type RecordMap,
+  type StaleUploadRecord,
+  type UfsUpload,
 } from './records.js';
 
 export interface UploadStreamCounts {
@@ -96,12 +99,13 @@ function startUpload(
   { bucket, key, version, ufsUpload, atMs }: UfsUploadStarted,
 ): void {
   const record = queued(index, version);
-  const stale = index.get(staleUploadKey(version));
-  const known = record === undefined && stale?.kind === 'staleUpload' ? stale : record?.upload;
-  const upload = { id: ufsUpload, sinceMs: ufsUpload === '' ? atMs : (known?.sinceMs ?? atMs) };
-  if (record === undefined)
-    index.set(staleUploadKey(version), { kind: 'staleUpload', bucket, key, ...upload });
-  else change(index, counts, version, { upload });
+  const unnamed = nameless(index, version);
+  const begun = record === undefined ? unnamed : record.upload;
+  const upload = { id: ufsUpload, sinceMs: ufsUpload === '' ? atMs : (begun?.sinceMs ?? atMs) };
+  if (record !== undefined) return change(index, counts, version, { upload });
+  // It has its name now; unless others of the version went without, one of which may be there as well.
+  if (ufsUpload !== '' && unnamed?.lastMs === unnamed?.sinceMs) index.delete(namelessUploadKey(version));
+  leave(index, version, { bucket, key, upload });
 }
 
 /** One without a name may still turn up at the UFS: it stays to be looked for. */
@@ -114,11 +118,38 @@ function endUpload(
   if (upload?.id === ufsUpload) {
     forgetParts(index, version);
     change(index, counts, version, { upload: undefined });
-    if (ufsUpload === '') index.set(staleUploadKey(version), { kind: 'staleUpload', bucket, key, ...upload });
+    if (ufsUpload === '') leave(index, version, { bucket, key, upload });
+    return;
+  }
+  if (ufsUpload === '') {
+    index.delete(namelessUploadKey(version));
     return;
   }
   const stale = index.get(staleUploadKey(version));
   if (stale?.kind === 'staleUpload' && stale.id === ufsUpload) index.delete(staleUploadKey(version));
+}
+
+/**
+ * Leaves an upload to be aborted. Those without a name are looked for together, from the first of them on and when the last has
+ * surely arrived: a version whose beginnings go unanswered again and again leaves several.
+ */
+function leave(
+  index: RecordMap,
+  version: number,
+  { bucket, key, upload }: { readonly bucket: string; readonly key: string; readonly upload: UfsUpload },
+): void {
+  if (upload.id !== '') {
+    index.set(staleUploadKey(version), { kind: 'staleUpload', bucket, key, ...upload });
+    return;
+  }
+  const sinceMs = Math.min(upload.sinceMs, nameless(index, version)?.sinceMs ?? Infinity);
+  const lastMs = upload.sinceMs;
+  index.set(namelessUploadKey(version), { kind: 'staleUpload', bucket, key, id: '', sinceMs, lastMs });
+}
+
+function nameless(index: RecordMap, version: number): StaleUploadRecord | undefined {
+  const record = index.get(namelessUploadKey(version));
+  return record?.kind === 'staleUpload' ? record : undefined;
 }
 
 function queued(index: RecordMap, version: number): QueueRecord | undefined {
@@ -175,7 +206,7 @@ function remove(index: RecordMap, counts: UploadStreamCounts, version: number, e
   const { upload, bucket, key } = record;
   if (upload === undefined) return;
   forgetParts(index, version);
-  if (end === undefined) index.set(staleUploadKey(version), { kind: 'staleUpload', bucket, key, ...upload });
+  if (end === undefined) leave(index, version, { bucket, key, upload });
 }
 
 function forgetParts(index: RecordMap, version: number): void {

@@ -8,6 +8,7 @@
 import type { DataEvent } from '../../log/events.js';
 import type { Replaced } from '../../log/object-events.js';
 import {
+  namelessUploadKey,
   objectKey,
   queueKey,
   queueVersion,
@@ -28,7 +29,8 @@ const STALE_END = 't';
 
 interface Stale {
   readonly partition: Partition;
-  readonly version: number;
+  /** Of its record. */
+  readonly indexKey: string;
 }
 
 export class PersistStaleUploads {
@@ -53,7 +55,7 @@ export class PersistStaleUploads {
   start(): void {
     for (const partition of this.#core.partitions) {
       for (const [key, record] of partition.index.scan(staleUploadKey(0), STALE_END))
-        if (record.kind === 'staleUpload') this.#note(partition, queueVersion(key), record);
+        if (record.kind === 'staleUpload') this.#note(partition, key, record);
       partition.events$.subscribe(({ event }) => this.#look(partition, event));
     }
     this.#abortLater(0);
@@ -69,23 +71,25 @@ export class PersistStaleUploads {
     if (this.#byObject.size === 0) return;
     const name = objectKey(bucket, key);
     for (const stale of this.#byObject.get(name) ?? [])
-      if (!this.#isNameless(stale)) await this.#abort(name, stale);
+      if (recordOf(stale)?.id !== '') await this.#abort(name, stale);
   }
 
   #look(partition: Partition, event: DataEvent): void {
     const left = leftBehind(event);
     if (left === undefined) return;
-    const record = partition.index.get(staleUploadKey(left));
-    if (record?.kind !== 'staleUpload') return;
-    this.#note(partition, left, record);
-    this.#abortLater(0);
+    for (const indexKey of [staleUploadKey(left), namelessUploadKey(left)]) {
+      const record = recordOf({ partition, indexKey });
+      if (record === undefined) continue;
+      this.#note(partition, indexKey, record);
+      this.#abortLater(0);
+    }
   }
 
-  #note(partition: Partition, version: number, { bucket, key }: StaleUploadRecord): void {
+  #note(partition: Partition, indexKey: string, { bucket, key }: StaleUploadRecord): void {
     const name = objectKey(bucket, key);
     const noted = this.#byObject.get(name) ?? [];
-    if (noted.some((stale) => stale.version === version)) return;
-    this.#byObject.set(name, [...noted, { partition, version }]);
+    if (noted.some((stale) => stale.indexKey === indexKey)) return;
+    this.#byObject.set(name, [...noted, { partition, indexKey }]);
   }
 
   #abortLater(delayMs: number): void {
@@ -102,7 +106,7 @@ export class PersistStaleUploads {
           await this.#abort(name, stale);
         } catch (error) {
           if (this.#stopped) return;
-          const fields = { version: stale.version, error };
+          const fields = { version: queueVersion(stale.indexKey), error };
           this.#core.logger.warn(fields, 'a stale multipart upload at the UFS could not be aborted yet');
         }
       }
@@ -111,21 +115,19 @@ export class PersistStaleUploads {
     this.#abortLater(RETRY_MS);
   }
 
-  #isNameless({ partition, version }: Stale): boolean {
-    const record = partition.index.get(staleUploadKey(version));
-    return record?.kind === 'staleUpload' && record.id === '';
-  }
-
-  #isOnItsWay({ partition, version }: Stale): boolean {
-    const record = partition.index.get(staleUploadKey(version));
-    if (record?.kind !== 'staleUpload' || record.id !== '') return false;
-    return this.#core.clock.wallTimeMs() < record.sinceMs + ARRIVED_MS;
+  /** A beginning that may still arrive, or one of the object's that gets its name just now: the search would take it for stale. */
+  #isOnItsWay(stale: Stale): boolean {
+    const record = recordOf(stale);
+    if (record === undefined || record.id !== '') return false;
+    const { bucket, key, sinceMs, lastMs = sinceMs } = record;
+    if (this.#core.clock.wallTimeMs() < lastMs + ARRIVED_MS) return true;
+    return this.#uploadInUse(stale.partition, bucket, key) === '';
   }
 
   async #abort(name: string, stale: Stale): Promise<void> {
-    const { partition, version } = stale;
-    const record = partition.index.get(staleUploadKey(version));
-    if (record?.kind === 'staleUpload') {
+    const { partition, indexKey } = stale;
+    const record = recordOf(stale);
+    if (record !== undefined) {
       const { bucket, key, id } = record;
       const located = this.#core.mounts.locate(bucket, key);
       const { multipart } = located.store;
@@ -144,7 +146,10 @@ export class PersistStaleUploads {
         } else
           await ufsCall(this.#core, (signal) => multipart.abort(upload, signal), { cutOff: this.#cutOff });
       }
-      await partition.submit((view) => decideUfsUploadEnded(view, { bucket, key, version }, id));
+      const target = { bucket, key, version: queueVersion(indexKey) };
+      await partition.submit((view) => decideUfsUploadEnded(view, target, id));
+      // Another of the version went without a name meanwhile.
+      if (recordOf(stale) !== undefined) return;
     }
     const rest = (this.#byObject.get(name) ?? []).filter((other) => other !== stale);
     if (rest.length === 0) this.#byObject.delete(name);
@@ -158,6 +163,11 @@ export class PersistStaleUploads {
     const queued = partition.index.get(queueKey(current.version));
     return queued?.kind === 'queued' ? queued.upload?.id : undefined;
   }
+}
+
+function recordOf({ partition, indexKey }: Stale): StaleUploadRecord | undefined {
+  const record = partition.index.get(indexKey);
+  return record?.kind === 'staleUpload' ? record : undefined;
 }
 
 /** The version whose upload an event may have made stale. */

@@ -234,6 +234,21 @@ void t.test('an upload begun without its name reaching the log is aborted', asyn
   t.equal(world.ufs.uploads.open.size, 0);
 });
 
+void t.test(
+  'uploads begun without an answer are aborted, and so is the one that followed when its object goes',
+  async (t) => {
+    const world = await openWorld();
+    world.ufs.arm('lostAnswer', { operation: 'begin', times: 2 });
+    world.ufs.arm('reset', { operation: 'putPart', times: 1000 });
+    await putLarge(world);
+    await world.until(() => world.ufs.uploads.open.size === 3);
+    await world.delete('key');
+    await world.drained();
+    await world.sleep(5 * MINUTE_MS);
+    t.same([...world.ufs.uploads.open.keys()], []);
+  },
+);
+
 void t.test('an upload of somebody else for another key stays', async (t) => {
   const world = await openWorld();
   const foreign = world.ufs.uploads.begin(BUCKET, 'key/other');

@@ -10,7 +10,13 @@ import {
   foldPartition,
 } from '../../projections/partition-state.js';
 import { RECORD_CODEC } from '../../projections/record-codec.js';
-import { queueKey, queueVersion, staleUploadKey, type IndexRecord } from '../../projections/records.js';
+import {
+  namelessUploadKey,
+  queueKey,
+  queueVersion,
+  staleUploadKey,
+  type IndexRecord,
+} from '../../projections/records.js';
 import { applyCommand, COMMANDS, KEYS } from '../support/decision-commands.js';
 import { DecisionWorld } from '../support/decision-world.js';
 import { MapRecords } from '../support/record-maps.js';
@@ -135,10 +141,8 @@ void t.test(
         }
         const { records } = world;
         for (const [version, id] of begun) {
-          // A later one of the same version may take the place of one without a name.
-          if (id === '') continue;
           const queued = records.get(queueKey(version));
-          const stale = records.get(staleUploadKey(version));
+          const stale = records.get(id === '' ? namelessUploadKey(version) : staleUploadKey(version));
           const known = queued?.kind === 'queued' ? queued.upload : stale;
           if (known === undefined || !('id' in known) || known.id !== id) return false;
         }

@@ -254,7 +254,7 @@ function summarise(record: IndexRecord): string {
     case 'ufsPart':
       return `${record.size} bytes`;
     case 'staleUpload':
-      return record.id;
+      return record.id === '' ? 'begun without an answer' : record.id;
     default:
       return JSON.stringify(record);
   }
