@@ -200,6 +200,7 @@ void t.test(
       t.same(await readNumbers(log, 0), [1]);
       await store.close();
     });
+    database.close();
     t.ok(world.scheduler.nowMs >= 300);
   },
 );
