@@ -3,6 +3,7 @@
  * which headers are signed. It is parsed once and remembered by its text.
  */
 import type { SigningScope } from './signing-keys.js';
+import { SigningRoom } from './signing-room.js';
 
 export const ALGORITHM = 'AWS4-HMAC-SHA256';
 
@@ -16,6 +17,8 @@ export interface SignatureClaim {
   readonly signedHeadersText: string;
   /** What `startOfString` answered last: a client says the same time for a second. */
   readonly lastStart: { time: string; text: string };
+  /** Where requests that are signed in their header are verified. */
+  readonly room: SigningRoom;
 }
 
 /** How the string to sign begins for a claim: algorithm, time, scope. */
@@ -87,5 +90,6 @@ export function parseClaim(
     signedHeaders: signedHeaders.split(';'),
     signedHeadersText: signedHeaders,
     lastStart: { time: '', text: '' },
+    room: new SigningRoom(),
   };
 }

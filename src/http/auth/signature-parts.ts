@@ -9,7 +9,7 @@ import type { AuthenticationRequest } from './authenticator.js';
 import { canonicalQuery } from './canonical-request.js';
 import { ALGORITHM, parseClaim, startOfString } from './signature-claims.js';
 import type { SignatureClaim, SignatureClaims } from './signature-claims.js';
-import { PresignedRoom } from './presigned-room.js';
+import { SigningRoom } from './signing-room.js';
 
 /** Longest life of a presigned URL: a week. */
 const EXPIRES_SECONDS_MAX = 604_800;
@@ -30,8 +30,8 @@ export interface SignatureParts {
   readonly expiresSeconds: number | undefined;
   /** Whether it comes with the token of temporary credentials. */
   readonly hasToken: boolean;
-  /** Where the next URLs that share the query are verified; of a presigned URL only. */
-  readonly room: PresignedRoom | undefined;
+  /** Where it is verified, and the next request that is signed alike. */
+  readonly room: SigningRoom;
 }
 
 const HEADER = /^AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([^, ]+) *$/;
@@ -69,7 +69,7 @@ export function partsOfHeader(
     start,
     expiresSeconds: undefined,
     hasToken,
-    room: undefined,
+    room: claim.room,
   };
 }
 
@@ -147,7 +147,7 @@ class QueryParts {
   readonly start: string;
   readonly expiresSeconds: number;
   readonly hasToken: boolean;
-  readonly room: PresignedRoom;
+  readonly room = new SigningRoom();
 
   constructor(parts: Omit<SignatureParts, 'signature' | 'room'> & { readonly expiresSeconds: number }) {
     this.claim = parts.claim;
@@ -158,7 +158,6 @@ class QueryParts {
     this.start = parts.start;
     this.expiresSeconds = parts.expiresSeconds;
     this.hasToken = parts.hasToken;
-    this.room = new PresignedRoom(parts.query, parts.start);
   }
 }
 
