@@ -94,13 +94,20 @@ export class FdbServer {
       };
     const own = await OwnServer.start();
     if (typeof own === 'string') return `${own}; or set HEADRACE_TEST_FDB_RESTART_COMMAND`;
+    const connectToOwn = async (): Promise<FoundationDatabase> => {
+      const database = await connect(own.clusterFile);
+      this.#connections.push(database);
+      return database;
+    };
+    try {
+      await connectToOwn();
+    } catch (error) {
+      await own.stop();
+      return `a server of the suite's own cannot be used: ${String(error)}`;
+    }
     return {
       prefix: this.prefix(),
-      connect: async () => {
-        const database = await connect(own.clusterFile);
-        this.#connections.push(database);
-        return database;
-      },
+      connect: connectToOwn,
       restart: () => own.restart(),
       stop: () => own.stop(),
     };

@@ -70,6 +70,8 @@ export class OwnServer {
     const child = spawn(this.#program, ['-p', this.#address, ...files], { stdio: 'ignore' });
     // One that cannot be started is noticed by who waits for it to answer.
     child.on('error', () => undefined);
+    // Also when the suite is ended from outside.
+    process.once('exit', () => child.kill('SIGKILL'));
     this.#process = child;
   }
 
