@@ -13,12 +13,8 @@ import {
   PART_STORED,
   UPLOAD_OPENED,
 } from './object-bodies.js';
-import {
-  readDeletePersisted,
-  readObjectEvicted,
-  readObjectPersisted,
-  readPersistDiscarded,
-} from './object-readers.js';
+import { readDeletePersisted, readObjectPersisted, readPersistDiscarded } from './object-readers.js';
+import { readObjectEvicted } from './space-readers.js';
 import { readUploadAborted, readWriteOpened } from './upload-readers.js';
 
 const { log } = headrace;

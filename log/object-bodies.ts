@@ -9,7 +9,8 @@ import {
   encodeReplaced,
 } from './event-parts.js';
 import { headrace } from './events.generated.js';
-import { readExtentsMoved, readObjectCommitted, readObjectDeleted } from './object-readers.js';
+import { readObjectCommitted, readObjectDeleted } from './object-readers.js';
+import { readExtentsMoved } from './space-readers.js';
 import { readPartStored, readUploadOpened } from './upload-readers.js';
 
 const { log } = headrace;

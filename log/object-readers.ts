@@ -4,14 +4,8 @@
  * Each function reads the body up to `end`, which `decodeEvents` checks to have been reached. A property that was not written is absent.
  */
 import type { Extent, ObjectVersion } from '../src/core/object.js';
-import { commitOrigin, evictReason, type Mutable } from './event-parts.js';
-import type {
-  ExtentsMoved,
-  ObjectCommitted,
-  ObjectDeleted,
-  ObjectEvicted,
-  Replaced,
-} from './object-events.js';
+import { commitOrigin, type Mutable } from './event-parts.js';
+import type { ObjectCommitted, ObjectDeleted, Replaced } from './object-events.js';
 import { readExtent, readObject, readReplaced } from './part-readers.js';
 import type { DeletePersisted, ObjectPersisted, PersistDiscarded } from './persist-events.js';
 import type { NumberReader } from './protobuf-scalars.js';
@@ -217,94 +211,4 @@ export function readPersistDiscarded(reader: NumberReader, end: number, atMs: nu
     }
   }
   return { type: 'PersistDiscarded', atMs, bucket, key, version, deletion, size, extents, reason };
-}
-
-export function readObjectEvicted(reader: NumberReader, end: number, atMs: number): ObjectEvicted {
-  let bucket = '';
-  let key = '';
-  let version = 0;
-  let size = 0;
-  const extents: Extent[] = [];
-  let reason = 0;
-  while (reader.pos < end) {
-    const tag = reader.tag();
-    switch (tag) {
-      case P1:
-        bucket = reader.repeatedText();
-        break;
-      case P2:
-        key = reader.stringVerify();
-        break;
-      case N3:
-        version = reader.uint64();
-        break;
-      case N4:
-        size = reader.uint64();
-        break;
-      case P5:
-        extents.push(readExtent(reader));
-        break;
-      case N6:
-        reason = reader.int32();
-        break;
-      default:
-        reader.skipField(tag);
-    }
-  }
-  return {
-    type: 'ObjectEvicted',
-    atMs,
-    bucket,
-    key,
-    version,
-    size,
-    extents,
-    reason: evictReason.decode(reason),
-  };
-}
-
-export function readExtentsMoved(reader: NumberReader, end: number, atMs: number): ExtentsMoved {
-  let bucket = '';
-  let key = '';
-  let version = 0;
-  let uploadId: string | undefined;
-  let partNumber: number | undefined;
-  const from: Extent[] = [];
-  const to: Extent[] = [];
-  let pinned = false;
-  while (reader.pos < end) {
-    const tag = reader.tag();
-    switch (tag) {
-      case P1:
-        bucket = reader.repeatedText();
-        break;
-      case P2:
-        key = reader.stringVerify();
-        break;
-      case N3:
-        version = reader.uint64();
-        break;
-      case P4:
-        uploadId = reader.stringVerify();
-        break;
-      case N5:
-        partNumber = reader.uint64();
-        break;
-      case P6:
-        from.push(readExtent(reader));
-        break;
-      case P7:
-        to.push(readExtent(reader));
-        break;
-      case N8:
-        pinned = reader.bool();
-        break;
-      default:
-        reader.skipField(tag);
-    }
-  }
-  const event: Mutable<ExtentsMoved> = { type: 'ExtentsMoved', atMs, bucket, key, version, pinned, from, to };
-  if (uploadId !== undefined) event.uploadId = uploadId;
-  if (partNumber !== undefined) event.partNumber = partNumber;
-  return event;
 }

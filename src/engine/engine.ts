@@ -87,7 +87,8 @@ export class Engine {
   readonly persister: Persister;
   readonly barriers: PersistBarriers;
   readonly #reaper: Reaper;
-  readonly #flights: FillFlights;
+  /** Fetches of missing objects. */
+  readonly fetches: FillFlights;
   readonly #jobs: Jobs;
   readonly #reclaimer: Reclaimer;
   readonly #space: DiskSpace;
@@ -105,7 +106,7 @@ export class Engine {
     this.users = users;
     const live = new LiveWrites(core.clock);
     const ufs = new UfsKnowledge(core);
-    this.#flights = new FillFlights(core, ufs);
+    this.fetches = new FillFlights(core, ufs);
     const writer = new CacheWriter(core, live);
     this.persister = new Persister(core);
     this.barriers = new PersistBarriers({
@@ -121,7 +122,7 @@ export class Engine {
     const objects = new Objects({
       buckets,
       writes,
-      reads: new ReadPath(core, { ufs, flights: this.#flights, ranges: new RangeReads(core, ufs) }),
+      reads: new ReadPath(core, { ufs, flights: this.fetches, ranges: new RangeReads(core, ufs) }),
       deletes: new DeletePath(core, { writes, settler, ufs }),
       lists,
       uploads: new Uploads(core, { writer, writes, ufs }),
@@ -134,7 +135,7 @@ export class Engine {
     this.#jobs = new Jobs({
       core,
       lists,
-      flights: this.#flights,
+      flights: this.fetches,
       requireBucket: (bucket) => buckets.require(bucket),
     });
     this.admin = new Admin(core, {
@@ -148,11 +149,6 @@ export class Engine {
       users,
       jobs: this.#jobs,
     });
-  }
-
-  /** Fetches of missing objects, for metrics. */
-  get fetches(): FillFlights {
-    return this.#flights;
   }
 
   /** Recovers and starts. Rejects with what recovery finds: `CORRUPT_*`, `UNSUPPORTED_FORMAT`, `IO_FAILED`. */
@@ -259,7 +255,7 @@ export class Engine {
     this.#space.stop();
     this.core.budgets.stop();
     await step('jobs', () => this.#jobs.stop());
-    await step('fetches', () => this.#flights.close());
+    await step('fetches', () => this.fetches.close());
     await Promise.all([this.persister.stop(), this.#reclaimer.stop()]);
     for (const partition of partitions) {
       // Without a checkpoint the next start reads more of the log.

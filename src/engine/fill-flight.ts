@@ -14,6 +14,7 @@ import type { ByteRange } from '../core/object-store.js';
 import type { ObjectVersion } from '../core/object.js';
 import { KIB, MIB, SECOND_MS } from '../core/units.js';
 import type { EngineCore } from './engine-core.js';
+import { FillAudience } from './fill-audience.js';
 import { FillReader } from './fill-reader.js';
 import { FillSource } from './fill-source.js';
 import { FillWindow } from './fill-window.js';
@@ -46,9 +47,7 @@ export class FillFlight implements FilledBody {
   readonly #parts: FillFlightParts;
   readonly #window = new FillWindow();
   readonly #writer: FillWriter | undefined;
-  readonly #readers = new Set<FillReader>();
-  /** Who wants the fetch to go on without reading it. */
-  #keepers = 0;
+  readonly #audience = new FillAudience<FillReader>();
   readonly #source: FillSource;
   #phase: FilledBody['phase'] = 'open';
   #failure: unknown;
@@ -113,7 +112,7 @@ export class FillFlight implements FilledBody {
   run(): Promise<void> {
     this.#running ??= Promise.all([this.#pump(), this.#writer?.run()]).then(() => {
       this.#isEnded = true;
-      if (this.#writer?.phase === 'kept' && this.#isUsed)
+      if (this.#writer?.phase === 'kept' && !this.#audience.isEmpty)
         this.#releaseExtents = holdExtents(this.#core, this.#writer.extents);
       this.#left();
     });
@@ -123,21 +122,14 @@ export class FillFlight implements FilledBody {
   /** A reader of a range, or of all; its end, or its `return`, must come. */
   reader(range: ByteRange = { first: 0, last: this.object.size - 1 }): FillReader {
     const reader = new FillReader(this, range);
-    this.#readers.add(reader);
+    this.#audience.add(reader);
     this.wake();
     return reader;
   }
 
   /** Keeps the fetch going until the result is called. */
   keep(): () => void {
-    this.#keepers += 1;
-    let kept = true;
-    return () => {
-      if (!kept) return;
-      kept = false;
-      this.#keepers -= 1;
-      this.#left();
-    };
+    return this.#audience.keep(() => this.#left());
   }
 
   /** The whole body, once it has come: only of objects that fit into the window. */
@@ -173,7 +165,7 @@ export class FillFlight implements FilledBody {
 
   /** The reader waits for nothing more here. */
   leave(reader: FillReader): void {
-    if (this.#readers.delete(reader)) this.#left();
+    if (this.#audience.delete(reader)) this.#left();
   }
 
   /**
@@ -207,13 +199,9 @@ export class FillFlight implements FilledBody {
     return this.object.size - this.received <= worthBytes;
   }
 
-  get #isUsed(): boolean {
-    return this.#readers.size > 0 || this.#keepers > 0;
-  }
-
   #left(): void {
     this.wake();
-    if (this.#isUsed) return;
+    if (!this.#audience.isEmpty) return;
     if (this.#isEnded) {
       this.#releaseExtents?.();
       this.#releaseExtents = undefined;
@@ -268,7 +256,8 @@ export class FillFlight implements FilledBody {
           void writer.flushed()?.then(() => this.wake());
           await this.changed();
         } else {
-          if (this.#isSomebodyWaiting) cancel ??= this.#core.clock.schedule(STALL_MS, () => this.#dropLast());
+          if (this.#audience.hasReaderAt(this.#window.end))
+            cancel ??= this.#core.clock.schedule(STALL_MS, () => this.#dropLast());
           await this.changed();
         }
       }
@@ -278,18 +267,9 @@ export class FillFlight implements FilledBody {
     }
   }
 
-  get #isSomebodyWaiting(): boolean {
-    for (const { position } of this.#readers) if (position === this.#window.end) return true;
-    return false;
-  }
-
   /** Those who hold up all others are on their own from now on. */
   #dropLast(): void {
-    const end = this.#window.firstEnd ?? 0;
-    for (const reader of this.#readers) {
-      if (reader.position >= end) continue;
-      this.#readers.delete(reader);
-    }
+    this.#audience.dropBehind(this.#window.firstEnd ?? 0);
     this.wake();
   }
 
@@ -308,8 +288,6 @@ export class FillFlight implements FilledBody {
     const writer = this.#writer;
     if (writer?.phase === 'kept') return this.#window.end;
     if (writer?.isActive === true) return Math.min(writer.readableSize, this.#window.end);
-    let needed = this.#window.end;
-    for (const { position } of this.#readers) needed = Math.min(needed, position);
-    return needed;
+    return this.#audience.slowest(this.#window.end);
   }
 }

@@ -28,6 +28,7 @@ import type { Decision, DecisionView, Receipt } from './decision.js';
 import { KeptBases } from './kept-bases.js';
 import { DurableRecords, Overlay } from './overlay.js';
 import type { PartitionDependencies } from './partition-dependencies.js';
+import { checkReach, tellCutTail } from './recovered-log.js';
 
 const REOPEN_DELAY_MS = 1000;
 
@@ -214,20 +215,9 @@ export class Partition {
   }
 
   async #readLog(log: PartitionLog): Promise<void> {
-    if (log.recovery.cutBytes > 0) {
-      this.#dependencies.logger.warn(
-        { partition: this.number, cutBytes: log.recovery.cutBytes, decision: log.recovery.decision },
-        'cut the torn tail of the log; nothing in it was acknowledged',
-      );
-    }
+    tellCutTail(log, this.#dependencies.logger);
     for await (const batch of log.read(this.#applied)) this.#apply(batch);
-    if (this.#applied > log.durableOffset) {
-      throw new HeadraceError(
-        'CORRUPT_FRAME',
-        `the log of partition ${this.number} ends at offset ${log.durableOffset}, below the index, which stands at ` +
-          `${this.#applied}: the newest log files are lost`,
-      );
-    }
+    checkReach(log, this.#applied);
     assert(this.#applied === log.durableOffset, 'the log was read to its end');
     this.#overlay.clear();
     this.#subscription = log.batches$.subscribe((batch) => this.#apply(batch));

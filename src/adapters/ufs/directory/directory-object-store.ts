@@ -28,13 +28,14 @@ import { isSystemError } from '../../system-call.js';
 import { runAbortable, type AbortGate } from '../abortable.js';
 import { TreeLister } from '../tree-lister.js';
 import { DirectoryNames } from '../directory-names.js';
+import { noSuchBucket, notABucketName, notEmpty } from './bucket-errors.js';
 import { DirectorySync } from './directory-sync.js';
 import { FileBody, rangeWithin } from './file-body.js';
 import { closeFile, makeDirectory, readNames, statPath } from './file-calls.js';
 import { ObjectFiles } from './object-files.js';
-import { noSuchBucket, ObjectWriter } from './object-writer.js';
+import { ObjectWriter } from './object-writer.js';
 import { DirectoryTree, FILE_NAMES } from './directory-tree.js';
-import { absoluteRoot, isBucketName, type Place, Places, RESERVED_NAME } from './places.js';
+import { absoluteRoot, isBucketName, type Place, Places } from './places.js';
 import { prepareRoot } from './prepare-root.js';
 import { removeAside, removeEmptyTree } from './remove-tree.js';
 import { RootGuard, type KnownRoots } from './root-guard.js';
@@ -125,7 +126,7 @@ export class DirectoryObjectStore implements ObjectStore {
 
   createBucket(bucket: string, signal?: AbortSignal): Promise<void> {
     return this.#run(`create the bucket ${bucket}`, signal, async (gate) => {
-      if (!isBucketName(bucket)) throw new HeadraceError('UFS_REJECTED', notABucketName(bucket));
+      if (!isBucketName(bucket)) throw notABucketName(bucket);
       await this.#confirmRoot();
       gate.beginChange();
       try {
@@ -295,12 +296,4 @@ export class DirectoryObjectStore implements ObjectStore {
   async #exists(bucket: string): Promise<boolean> {
     return isBucketName(bucket) && (await statPath(this.#places.bucket(bucket)))?.isDirectory() === true;
   }
-}
-
-function notEmpty(bucket: string): HeadraceError {
-  return new HeadraceError('BUCKET_NOT_EMPTY', `the bucket "${bucket}" is not empty`);
-}
-
-function notABucketName(bucket: string): string {
-  return `"${bucket}" cannot be a bucket in a directory: a name has 1 to 255 bytes, no slash, and does not begin with a dot (${RESERVED_NAME} is ours)`;
 }

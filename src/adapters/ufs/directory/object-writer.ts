@@ -23,6 +23,7 @@ import { checkStoreCondition } from '../../../core/store-condition.js';
 import { isSystemError } from '../../system-call.js';
 import type { AbortGate } from '../abortable.js';
 import { bodyOf, bytesOf } from '../put-body.js';
+import { noSuchBucket } from './bucket-errors.js';
 import type { DirectorySync } from './directory-sync.js';
 import {
   closeFile,
@@ -40,14 +41,13 @@ import {
 import { KeyLocks } from '../key-locks.js';
 import type { ObjectFiles } from './object-files.js';
 import { RESERVED_NAME, type Place, type Places } from './places.js';
-import { encodeSideFile, matchingRecord, type SideRecord, storedObject } from './side-file.js';
+import { type SideRecord, storedObject } from './side-file.js';
+import { ATTEMPTS_MAX, SideWriter } from './side-writer.js';
 import { ABSENT, storeError } from './system-errors.js';
 import type { TemporaryFiles } from './temporary-files.js';
 
 /** A file or a directory is in the way, or the file system refuses the name. */
 const BLOCKED = ['ENOTDIR', 'EEXIST', 'EISDIR', 'ENOTEMPTY', 'ENAMETOOLONG', 'EINVAL', 'EILSEQ'] as const;
-/** Times a directory is made again because a delete removed it as empty. */
-const ATTEMPTS_MAX = 32;
 
 interface WriterParts {
   readonly places: Places;
@@ -70,11 +70,13 @@ interface PendingObject {
 export class ObjectWriter {
   readonly #parts: WriterParts;
   readonly #locks = new KeyLocks();
+  readonly #sides: SideWriter;
   /** Added to modification times, in microseconds, so that no two versions of one size share one. */
   #microseconds = 0;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
+    this.#sides = new SideWriter(parts);
   }
 
   /** `current` finds what is there now, for the condition of the request. */
@@ -170,7 +172,7 @@ export class ObjectWriter {
     let lonelySide = false;
     try {
       // Both must have ended before the lock is given back.
-      const side = this.#writeSide(place, request.key, pending.record);
+      const side = this.#sides.write(place, request.key, pending.record);
       const [synced, written] = await Promise.allSettled([pending.syncing, side]);
       if (written.status === 'rejected') throw written.reason;
       lonelySide = written.value;
@@ -188,41 +190,6 @@ export class ObjectWriter {
     }
     await this.#syncChanged(place.directory);
     return true;
-  }
-
-  /** Makes the record durable, beside the one that is still true. Returns whether it is the only one. */
-  async #writeSide(place: Place, key: string, record: SideRecord): Promise<boolean> {
-    let fresh: number | undefined;
-    try {
-      fresh = await this.#createSide(place);
-    } catch (error) {
-      if (!isSystemError(error, 'EEXIST')) throw error;
-    }
-    if (fresh !== undefined) {
-      await writeAndSync(fresh, place.sideFile, encodeSideFile({ key, versions: [record] }));
-      return true;
-    }
-    const [side, current] = await Promise.all([
-      this.#parts.files.readSide(place.sideFile),
-      statPath(place.file),
-    ]);
-    const old = current === undefined ? undefined : matchingRecord(side, identityOf(current));
-    const temporary = this.#parts.temporary.next();
-    const versions = old === undefined ? [record] : [record, old];
-    await writeAndSync(await createFile(temporary), temporary, encodeSideFile({ key, versions }));
-    await rename(temporary, place.sideFile);
-    return old === undefined;
-  }
-
-  async #createSide(place: Place): Promise<number> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await createFile(place.sideFile);
-      } catch (error) {
-        if (!isSystemError(error, 'ENOENT') || attempt === ATTEMPTS_MAX) throw error;
-        await this.#parts.sync.ensure(place.sideDirectory, `${this.#parts.places.root}/${RESERVED_NAME}`);
-      }
-    }
   }
 
   async #renameInto(temporary: string, place: Place, bucket: string): Promise<void> {
@@ -292,20 +259,4 @@ export class ObjectWriter {
       this.#parts.onChange(directory);
     }
   }
-}
-
-async function writeAndSync(descriptor: number, file: string, text: string): Promise<void> {
-  try {
-    await writeAll(descriptor, Buffer.from(text), 0);
-    await syncFile(descriptor);
-  } catch (error) {
-    await removeFile(file);
-    throw error;
-  } finally {
-    await closeFile(descriptor);
-  }
-}
-
-export function noSuchBucket(bucket: string): HeadraceError {
-  return new HeadraceError('NO_SUCH_BUCKET', `there is no bucket "${bucket}"`);
 }

@@ -28,14 +28,7 @@ import type { HdfsPaths, HdfsPlace } from './hdfs-paths.js';
 import type { Namenode } from './namenode.js';
 import { encodeRecord, isFields, storedObject } from './object-record.js';
 import type { TemporaryNames } from './temporary-names.js';
-import {
-  cannotOverwrite,
-  isAbsent,
-  isNotConnected,
-  isRefusal,
-  noSuchBucket,
-  WebHdfsRefusal,
-} from './webhdfs-errors.js';
+import { cannotOverwrite, isAbsent, isLost, isRefusal, noSuchBucket } from './webhdfs-errors.js';
 
 /** A file or a directory is in the way. */
 const BLOCKED = ['ParentNotDirectoryException', 'FileAlreadyExistsException'] as const;
@@ -292,11 +285,4 @@ export class HdfsWriter {
       throw error;
     }
   }
-}
-
-/** Whether a request may have taken effect although nobody said so. */
-function isLost(error: unknown): boolean {
-  if (error instanceof HeadraceError) return false;
-  if (error instanceof WebHdfsRefusal) return error.status === 502 || error.status === 504;
-  return !isNotConnected(error);
 }

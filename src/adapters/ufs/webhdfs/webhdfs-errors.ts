@@ -123,6 +123,13 @@ export function webHdfsError(
   return new HeadraceError(code, `cannot ${what}: ${message}`, { cause: error });
 }
 
+/** Whether a request may have taken effect although nobody said so. */
+export function isLost(error: unknown): boolean {
+  if (error instanceof HeadraceError) return false;
+  if (error instanceof WebHdfsRefusal) return error.status === 502 || error.status === 504;
+  return !isNotConnected(error);
+}
+
 function codeOf({ status, exception, message }: WebHdfsRefusal, lost: ErrorCode): ErrorCode {
   if (DENIED.has(exception) || status === 401) return 'UFS_DENIED';
   if (REJECTED.has(exception)) return 'UFS_REJECTED';
