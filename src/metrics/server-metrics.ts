@@ -221,6 +221,13 @@ function addLog(scrape: Scrape, { engine: { core }, log, database, disk }: Metri
     },
     () => labelled('code', database.errors.entries()),
   );
+  scrape.gauge(
+    {
+      name: 'fdb_lease_valid',
+      help: '1 while reads are answered; 0 while the lease of the log is in doubt.',
+    },
+    () => (core.lease === undefined ? [] : one(core.lease.isValid ? 1 : 0)),
+  );
   scrape.histogram(
     {
       name: 'disk_sync_duration_seconds',

@@ -175,3 +175,31 @@ void t.test(
     t.ok(cluster.scheduler.nowMs - startedMs < SECOND_MS, 'the stop waits for nobody');
   },
 );
+
+void t.test('ownership: a renewal that took too long is followed by the next at once', async (t) => {
+  const cluster = new Cluster();
+  const owner = cluster.start('first');
+  const { lease } = await cluster.run(owner.starting);
+  t.ok(lease.isValid);
+  const renew = owner.coordinator.renew.bind(owner.coordinator);
+  let renewals = 0;
+  owner.coordinator.renew = async () => {
+    const renewed = await renew();
+    // The answer comes late, as from a cluster that was away for a while.
+    if (renewals++ === 0) await owner.clock.sleep(0.8 * TTL_MS);
+    return renewed;
+  };
+  await cluster.pass(0.85 * TTL_MS);
+  t.notOk(lease.isValid);
+  await cluster.pass(0.06 * TTL_MS);
+  t.equal(renewals, 2, 'without the pause between two renewals');
+  t.ok(lease.isValid);
+  t.same(owner.lost, []);
+});
+
+void t.test('ownership: the lease counts for nothing once it was given up', async (t) => {
+  const cluster = new Cluster();
+  const ownership = await cluster.run(cluster.start('first').starting);
+  await cluster.run(ownership.release());
+  t.notOk(ownership.lease.isValid);
+});
