@@ -1,53 +1,13 @@
 /** `headrace log incarnate` on a whole store (FoundationDB is simulated behind its npm package): what starts behind it, and what not. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { incarnateLog } from '../../src/composition/incarnate-log.js';
 import { openEngine } from '../../src/composition/open-engine.js';
-import { SILENT_LOGGER } from '../../src/core/logger.js';
-import { loadSettings, type Settings } from '../../src/settings/settings.js';
-import { FakeBinding } from '../adapters/foundationdb/fake-binding.js';
 import { runCli } from '../cli/cli-fixture.js';
-import { FdbWorld } from '../log/fdb/fdb-world.js';
+import { FdbMachine } from './fdb-machine.js';
 
-class Machine {
-  readonly world = new FdbWorld();
-  readonly directory: string;
-  readonly context = {
-    version: 'test',
-    logger: SILENT_LOGGER,
-    importModule: () => Promise.resolve(new FakeBinding(this.world.database)),
-  };
-
-  constructor(t: Test) {
-    this.directory = t.testdir({ 'fdb.cluster': 'test:1@127.0.0.1:4500\n' });
-  }
-
-  settings(name: string, env: Readonly<Record<string, string>> = {}): Settings {
-    return loadSettings({
-      env: {
-        HEADRACE_DATA_DIR: path.join(this.directory, name),
-        HEADRACE_FDB_CLUSTER_FILE: path.join(this.directory, 'fdb.cluster'),
-        HEADRACE_WORKER_PAGE_STORE_SIZE: '64MiB',
-        ...env,
-      },
-      flags: [],
-      readText: () => undefined,
-    });
-  }
-
-  /** For work that waits for real files as well as for virtual time. */
-  async run<Value>(work: Promise<Value>): Promise<Value> {
-    let settled = false;
-    const end = (): void => void (settled = true);
-    work.then(end, end);
-    while (!settled) {
-      await new Promise((resolve) => setImmediate(resolve));
-      await this.world.scheduler.run(this.world.scheduler.nowMs + 1);
-    }
-    return work;
-  }
-
+class Machine extends FdbMachine {
   /** A life of a server. */
   async serve(name: string, bucket: string): Promise<readonly string[]> {
     const opened = await this.run(openEngine(this.settings(name), this.context));

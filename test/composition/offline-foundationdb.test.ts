@@ -1,50 +1,13 @@
 /** The commands that read a log without a server, on a log in FoundationDB (simulated behind its npm package). */
-import path from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import type { OfflineLog } from '../../src/cli/context.js';
 import { openEngine } from '../../src/composition/open-engine.js';
 import { openOffline } from '../../src/composition/open-offline.js';
-import { SILENT_LOGGER } from '../../src/core/logger.js';
-import { loadSettings, type Settings } from '../../src/settings/settings.js';
-import { FakeBinding } from '../adapters/foundationdb/fake-binding.js';
-import { FdbWorld } from '../log/fdb/fdb-world.js';
+import type { Settings } from '../../src/settings/settings.js';
+import { FdbMachine } from './fdb-machine.js';
 
-class Machine {
-  readonly world = new FdbWorld();
-  readonly binding = new FakeBinding(this.world.database);
-  readonly settings: Settings;
-  readonly context = {
-    version: 'test',
-    logger: SILENT_LOGGER,
-    importModule: () => Promise.resolve(this.binding),
-  };
-
-  constructor(t: Test) {
-    const directory = t.testdir({ 'fdb.cluster': 'test:1@127.0.0.1:4500\n' });
-    this.settings = loadSettings({
-      env: {
-        HEADRACE_DATA_DIR: path.join(directory, 'data'),
-        HEADRACE_FDB_CLUSTER_FILE: path.join(directory, 'fdb.cluster'),
-        HEADRACE_WORKER_PAGE_STORE_SIZE: '64MiB',
-      },
-      flags: [],
-      readText: () => undefined,
-    });
-  }
-
-  /** For work that waits for real files as well as for virtual time. */
-  async run<Value>(work: Promise<Value>): Promise<Value> {
-    let settled = false;
-    const end = (): void => void (settled = true);
-    work.then(end, end);
-    while (!settled) {
-      await new Promise((resolve) => setImmediate(resolve));
-      await this.world.scheduler.run(this.world.scheduler.nowMs + 1);
-    }
-    return work;
-  }
-
-  offline(settings: Settings = this.settings): Promise<OfflineLog> {
+class Machine extends FdbMachine {
+  offline(settings: Settings = this.settings()): Promise<OfflineLog> {
     return this.run(openOffline(settings, this.context));
   }
 }
@@ -53,7 +16,7 @@ void t.test(
   'offline: a log in FoundationDB is read beside its running server, and nothing is written',
   async (t) => {
     const machine = new Machine(t);
-    const opened = await machine.run(openEngine(machine.settings, machine.context));
+    const opened = await machine.run(openEngine(machine.settings(), machine.context));
     await machine.run(opened.engine.objects.createBucket('books'));
     const log = await machine.offline();
     const { commits } = machine.world.database;
@@ -76,7 +39,7 @@ void t.test(
   'offline: a log in FoundationDB is verified while no server runs, and refused while one does',
   async (t) => {
     const machine = new Machine(t);
-    const opened = await machine.run(openEngine(machine.settings, machine.context));
+    const opened = await machine.run(openEngine(machine.settings(), machine.context));
     await machine.run(opened.engine.objects.createBucket('books'));
     let log = await machine.offline();
     await t.rejects(machine.run(log.verify({ data: false })), { code: 'DATA_DIRECTORY_IN_USE' });
@@ -91,7 +54,7 @@ void t.test(
 
 void t.test('offline: a prefix that holds another store, or none any more, is refused', async (t) => {
   const machine = new Machine(t);
-  const opened = await machine.run(openEngine(machine.settings, machine.context));
+  const opened = await machine.run(openEngine(machine.settings(), machine.context));
   await machine.run(opened.close());
   const transaction = machine.world.database.connect().begin();
   transaction.clearRange(Buffer.from('headrace/'), Buffer.from('headrace0'));

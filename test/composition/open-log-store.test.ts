@@ -1,5 +1,4 @@
 /** Where the log is: what the settings say, and what the data directory knows. FoundationDB is simulated behind its npm package. */
-import path from 'node:path';
 import t, { type Test } from 'tap';
 import { SimClock } from '../../simulations/sim-clock.js';
 import { SimDisk } from '../../simulations/sim-disk.js';
@@ -12,6 +11,7 @@ import { loadSettings } from '../../src/settings/settings.js';
 import { FakeBinding } from '../adapters/foundationdb/fake-binding.js';
 import { FdbWorld } from '../log/fdb/fdb-world.js';
 import { numberedEvents } from '../log/sample-events.js';
+import { clusterDirectory, clusterFileIn, runBeside } from './fdb-machine.js';
 
 const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -27,7 +27,7 @@ class Machine {
   constructor(t: Test, world = new FdbWorld(), storeId = 1) {
     this.world = world;
     this.disk = new SimDisk(world.scheduler, world.random.fork(`disk ${storeId}`));
-    this.clusterFile = path.join(t.testdir({ 'fdb.cluster': 'test:1@127.0.0.1:4500\n' }), 'fdb.cluster');
+    this.clusterFile = clusterFileIn(clusterDirectory(t));
     this.storeId = new Uint8Array(16).fill(storeId);
   }
 
@@ -64,16 +64,8 @@ class Machine {
     return this.open({ 'foundationdb.cluster.file.path': this.clusterFile, ...set }, hostName);
   }
 
-  /** For work that waits for real files as well as for virtual time. */
-  async run<Value>(work: Promise<Value>): Promise<Value> {
-    let settled = false;
-    const end = (): void => void (settled = true);
-    work.then(end, end);
-    while (!settled) {
-      await new Promise((resolve) => setImmediate(resolve));
-      await this.world.scheduler.run(this.world.scheduler.nowMs + 1);
-    }
-    return work;
+  run<Value>(work: Promise<Value>): Promise<Value> {
+    return runBeside(this.world, work);
   }
 
   async close({ logStore, close }: OpenedLogStore): Promise<void> {

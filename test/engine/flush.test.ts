@@ -5,6 +5,7 @@ import type { FlushProgress, FlushResult } from '../../src/engine/admin-service.
 import { FLUSHES_MAX, type FlushRequest } from '../../src/engine/persist-barrier.js';
 import { BUCKET, codeOf, EngineWorld } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
+import { changeAtRandom } from './random-changes.js';
 
 const body = (seed: number, size = 3 * KIB): Buffer => makeBody(seed, size);
 
@@ -173,17 +174,7 @@ void t.test('flush: under random writes, deletes and faults it never returns ear
     for (let round = 0; round < 6; round++) {
       const newest = new Map<string, Buffer | undefined>();
       const running: Promise<unknown>[] = [];
-      for (let at = 0; at < 25; at++) {
-        const key = `key-${random.between(0, 8)}`;
-        if (random.between(0, 4) === 0) {
-          await world.delete(key);
-          newest.set(key, undefined);
-        } else {
-          const bytes = body(random.between(1, 1_000_000), random.between(1, 6000));
-          await world.put(key, bytes);
-          newest.set(key, bytes);
-        }
-      }
+      for (let at = 0; at < 25; at++) await changeAtRandom(world, newest, { last: 8, deletesOneIn: 5 });
       const flush = begin(world);
       const last = new Map(newest);
       for (let at = 0; at < 6; at++) {

@@ -29,6 +29,14 @@ async function putLarge(world: EngineWorld, key = 'key', seed = 1): Promise<Buff
   return Buffer.concat(bodies);
 }
 
+/** A small object that came as one part, whose upload hangs at that. */
+async function putHangingPart(world: EngineWorld): Promise<void> {
+  world.ufs.arm('hang', { operation: 'putPart', times: 100 });
+  const uploadId = await world.createUpload('key');
+  const part = await world.putPart('key', uploadId, 1, makeBody(1, 1000));
+  await world.completeUpload('key', uploadId, [part]);
+}
+
 const events = async (world: EngineWorld, type: string): Promise<number> =>
   (await world.eventTypes()).filter((found) => found === type).length;
 
@@ -47,10 +55,7 @@ void t.test(
   'a small object that came in parts has its upload in the log, so that none is left open',
   async (t) => {
     const world = await openWorld();
-    world.ufs.arm('hang', { operation: 'putPart', times: 100 });
-    const uploadId = await world.createUpload('key');
-    const part = await world.putPart('key', uploadId, 1, makeBody(1, 1000));
-    await world.completeUpload('key', uploadId, [part]);
+    await putHangingPart(world);
     await world.until(() => world.ufs.uploads.open.size === 1);
     await world.put('key', Buffer.from('newer'));
     world.ufs.setFaults({});
@@ -64,10 +69,7 @@ void t.test(
   'an upload whose version is replaced before its name is known is aborted by its name',
   async (t) => {
     const world = await openWorld();
-    world.ufs.arm('hang', { operation: 'putPart', times: 100 });
-    const uploadId = await world.createUpload('key');
-    const part = await world.putPart('key', uploadId, 1, makeBody(1, 1000));
-    await world.completeUpload('key', uploadId, [part]);
+    await putHangingPart(world);
     const queued = () => [...world.partition.index.scan('q', 'r')].map(([, record]) => record);
     const stale = () => [...world.partition.index.scan('s', 't')].map(([, record]) => record);
     await world.until(() => queued().some((record) => record.kind === 'queued' && record.upload?.id === ''));

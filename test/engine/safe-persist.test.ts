@@ -5,6 +5,7 @@ import { objectKey } from '../../projections/records.js';
 import { DEFAULT_PATH_CONFIG } from '../../src/engine/path-config.js';
 import { BUCKET, EngineWorld, SlowBody, type EngineWorldOptions } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
+import { changeAtRandom } from './random-changes.js';
 
 const body = (seed: number, size = 3 * KIB): Buffer => makeBody(seed, size);
 const THEIRS = Buffer.from('put there by somebody else');
@@ -125,15 +126,7 @@ void t.test(
       const { random } = world;
       const newest = new Map<string, Buffer | undefined>();
       for (let round = 0; round < 40; round++) {
-        const key = `key-${random.between(0, 4)}`;
-        if (random.between(0, 5) === 0) {
-          await world.delete(key);
-          newest.set(key, undefined);
-        } else {
-          const bytes = body(random.between(1, 1_000_000), random.between(1, 6000));
-          await world.put(key, bytes);
-          newest.set(key, bytes);
-        }
+        await changeAtRandom(world, newest, { last: 4, deletesOneIn: 6 });
         if (random.between(0, 3) === 0) await world.sleep(random.between(0, 2) * SECOND_MS);
         if (round === 20) {
           world.crash();

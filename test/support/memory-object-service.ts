@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { HeadraceError } from '../../src/core/errors.js';
 import type { Clock } from '../../src/core/ports.js';
-import type { ObjectChecksum, ObjectHeaders, ObjectVersion } from '../../src/core/object.js';
+import type { ObjectHeaders, ObjectVersion } from '../../src/core/object.js';
 import { KEY_BYTES_MAX } from '../../src/core/object.js';
 import { withAccessList } from '../../src/engine/access-list.js';
 import type { ObjectStatus } from '../../src/engine/object-status.js';
@@ -35,7 +35,7 @@ import { SMALL_BODY_BYTES_MAX } from '../../src/engine/object-service.js';
 import { rangeOfPart, resolveRange } from '../../src/http/s3/range.js';
 import { checkRead, checkWrite, compare, readBody } from './memory-object-rules.js';
 import type { StoredObject } from './memory-object-rules.js';
-import { MemoryUploads } from './memory-uploads.js';
+import { MemoryUploads, type NewObject } from './memory-uploads.js';
 
 interface Bucket {
   readonly createdMs: number;
@@ -253,18 +253,7 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
     }
   }
 
-  commit(
-    bucket: string,
-    key: string,
-    object: {
-      bytes: Buffer;
-      etag: string;
-      headers: ObjectHeaders;
-      checksum?: ObjectChecksum | undefined;
-      conditions?: WriteConditions | undefined;
-      parts?: ObjectVersion['parts'];
-    },
-  ): WriteReceipt {
+  commit(bucket: string, key: string, object: NewObject): WriteReceipt {
     const { objects } = this.#bucket(bucket);
     checkWrite(object.conditions, objects.get(key));
     const { bytes, etag, headers, checksum, parts } = object;

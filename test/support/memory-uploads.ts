@@ -35,6 +35,16 @@ interface Upload extends CreateUploadRequest {
   readonly parts: Map<number, Part>;
 }
 
+/** What a write leaves when its conditions hold. */
+export interface NewObject {
+  readonly bytes: Buffer;
+  readonly etag: string;
+  readonly headers: ObjectHeaders;
+  readonly checksum?: ObjectChecksum | undefined;
+  readonly conditions?: WriteConditions | undefined;
+  readonly parts?: ObjectVersion['parts'];
+}
+
 export abstract class MemoryUploads {
   readonly #uploads = new Map<string, Upload>();
   #opened = 0;
@@ -42,18 +52,7 @@ export abstract class MemoryUploads {
   abstract checkAddress(bucket: string, key: string): void;
   abstract nowMs(): number;
   abstract copySource(source: CopySource): StoredObject;
-  abstract commit(
-    bucket: string,
-    key: string,
-    object: {
-      bytes: Buffer;
-      etag: string;
-      headers: ObjectHeaders;
-      checksum?: ObjectChecksum | undefined;
-      conditions?: WriteConditions | undefined;
-      parts?: ObjectVersion['parts'];
-    },
-  ): WriteReceipt;
+  abstract commit(bucket: string, key: string, object: NewObject): WriteReceipt;
 
   async createUpload(request: CreateUploadRequest): Promise<{ uploadId: string }> {
     this.checkAddress(request.bucket, request.key);
