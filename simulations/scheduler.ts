@@ -13,6 +13,8 @@ import type { Cancel } from '../src/core/ports.js';
 
 /** Time counts in these parts of a millisecond: a power of two, so that differences of times are exact. */
 const TICKS_PER_MS = 1024;
+/** What time moves by at least, in milliseconds, when it moves. */
+export const TICK_MS = 1 / TICKS_PER_MS;
 /** Callbacks after which a run is taken for one that never ends. */
 const STEPS_MAX_DEFAULT = 10_000_000;
 const TURNS_AT_ONCE = 32;

@@ -6,7 +6,7 @@
  */
 import { assert } from '../src/core/assert.js';
 import type { Cancel, Clock } from '../src/core/ports.js';
-import type { Scheduler } from './scheduler.js';
+import { TICK_MS, type Scheduler } from './scheduler.js';
 
 /** 2026-01-01T00:00:00Z: when a simulation begins, unless it is told otherwise. */
 export const WALL_ORIGIN_MS = 1_767_225_600_000;
@@ -53,12 +53,13 @@ export class SimClock implements Clock {
     assert(delayMs >= 0, `a delay of ${delayMs} ms is not possible`);
     const startMs = this.monotonicTimeMs();
     let cancel: Cancel;
-    // Rounding may let a drifting clock wake up short of the delay: then it waits for the rest.
+    // Rounding may let a drifting clock wake up short of the delay: then it waits for the rest, which may be less than virtual time
+    // can move by.
     const arm = (leftMs: number): void => {
       cancel = this.#scheduler.schedule(leftMs / this.#rate, () => {
         if (this.#stopped) return;
         const restMs = delayMs - (this.monotonicTimeMs() - startMs);
-        if (restMs > 0) arm(restMs);
+        if (restMs > 0) arm(Math.max(restMs, TICK_MS));
         else callback();
       });
     };

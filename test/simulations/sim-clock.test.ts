@@ -28,6 +28,21 @@ void t.test('simulated clock: a drifting clock gains on virtual time', async (t)
   t.equal(clock.monotonicTimeMs(), 1_000_976.5625);
 });
 
+void t.test('simulated clock: every timer of a drifting clock ends, not before its time', async (t) => {
+  let early = 0;
+  // With a drift of 0.024 a tick is a thousandth, and what rounding leaves of a delay is often less than a tick.
+  for (const driftRatio of [0.024, 0.01, -0.03]) {
+    const scheduler = new Scheduler({ stepsMax: 10_000 });
+    const clock = new SimClock(scheduler, { driftRatio });
+    for (let delayMs = 0; delayMs < 100; delayMs += 0.118) {
+      const startMs = clock.monotonicTimeMs();
+      await scheduler.complete(clock.sleep(delayMs));
+      if (clock.monotonicTimeMs() - startMs < delayMs) early++;
+    }
+  }
+  t.equal(early, 0);
+});
+
 void t.test('simulated clock: a step moves the wall time and nothing else', async (t) => {
   const scheduler = new Scheduler();
   const clock = new SimClock(scheduler);
