@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { openDataDirectory, type DataDirectory } from '../adapters/data-directory.js';
 import type { ImportModule } from '../adapters/foundationdb/binding.js';
 import { openFoundationDatabase } from '../adapters/foundationdb/open.js';
+import { bootId } from '../adapters/machine.js';
 import { NodeDisk } from '../adapters/node-disk.js';
 import { SystemClock } from '../adapters/system-clock.js';
 import { SystemRandom } from '../adapters/system-random.js';
@@ -77,7 +78,7 @@ async function incarnateIn(
         random,
         logger,
         storeId,
-        place: { hostName: hostname(), dataDirectory: data.path },
+        place: { hostName: hostname(), bootId: bootId(), dataDirectory: data.path },
         onFenced: (error) => logger.error({ error }, 'a server took the log over'),
       },
       database,

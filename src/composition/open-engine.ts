@@ -8,6 +8,7 @@ import type { ImportModule } from '../adapters/foundationdb/binding.js';
 import { openDataDirectory, type DataDirectory } from '../adapters/data-directory.js';
 import { openIndexStore } from '../adapters/index-store/open-index-store.js';
 import { openKnownRoots } from '../adapters/known-roots.js';
+import { bootId } from '../adapters/machine.js';
 import { NodeDisk } from '../adapters/node-disk.js';
 import { SystemClock } from '../adapters/system-clock.js';
 import { SystemRandom } from '../adapters/system-random.js';
@@ -103,7 +104,7 @@ async function openOn(
   const log = await openLogStore(settings, {
     ...ports,
     importModule: context.importModule,
-    place: { hostName: hostname(), dataDirectory: data.path },
+    place: { hostName: hostname(), bootId: bootId(), dataDirectory: data.path },
     onFenced: (error) => tellFenced(error),
   });
   try {

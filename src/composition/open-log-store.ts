@@ -52,6 +52,8 @@ export interface OpenedLogStore {
 /** Where this process runs. The data directory's lock allows one process of it at a time. */
 export interface WorkerPlace {
   readonly hostName: string;
+  /** Of the machine: a pod that is started elsewhere under the name of one that may be alive is another worker. */
+  readonly bootId?: string;
   /** Absolute. */
   readonly dataDirectory: string;
 }
@@ -193,12 +195,18 @@ export function ownLog(
 }
 
 /**
- * The same for each process on this data directory, so that one which is started again waits for nobody; another one for a copy
- * of it on another machine, or at another path.
+ * The same for each process on this data directory while the machine is up, so that one which is started again waits for nobody;
+ * another one for a copy of it on another machine, or at another path.
  */
-function workerIdOf({ hostName, dataDirectory }: WorkerPlace, storeId: Uint8Array): string {
+export function workerIdOf(
+  { hostName, bootId = '', dataDirectory }: WorkerPlace,
+  storeId: Uint8Array,
+): string {
   const host = hostName.replaceAll(/[^A-Za-z0-9.-]/g, '-').slice(0, WORKER_HOST_LENGTH_MAX);
-  const place = createHash('sha256').update(storeId).update(`${hostName}\0${dataDirectory}`).digest('hex');
+  const place = createHash('sha256')
+    .update(storeId)
+    .update(`${hostName}\0${bootId}\0${dataDirectory}`)
+    .digest('hex');
   return `w-${host}-${place.slice(0, WORKER_PLACE_LENGTH)}`;
 }
 
