@@ -74,7 +74,7 @@ export class Admin implements AdminService {
     this.#mounts = new Mounts(core, parts.barriers);
     this.persists = new PersistOperations(core, parts.persister);
     this.trees = new TreeTools(core, parts);
-    this.inspection = inspectEngine(core, (bucket, key) => this.persistStat(bucket, key));
+    this.inspection = inspectEngine(core, parts.persister, (bucket, key) => this.persistStat(bucket, key));
     this.#startedMs = core.clock.wallTimeMs();
     // By the event, so that a change whose append seemed to fail counts as soon as it proves durable.
     core.control.listen((event) => {

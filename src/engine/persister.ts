@@ -37,8 +37,8 @@ const MULTIPART_THRESHOLD_BYTES = 5 * GIB;
 export class Persister {
   readonly #core: EngineCore;
   readonly #health: StoreHealth;
-  /** In progress, by partition number and version. */
-  readonly #busy = new Set<string>();
+  /** When each attempt that is under way began, in wall time; by partition number and version. */
+  readonly #busy = new Map<string, number>();
   readonly #queue: PersistQueue;
   readonly #pace: PersistPace;
   readonly #rate: PersistRate;
@@ -152,6 +152,11 @@ export class Persister {
     return this.#busy.has(`${partition}:${version}`);
   }
 
+  /** In wall time; undefined when no attempt is under way. */
+  uploadingSinceMs(partition: number, version: number): number | undefined {
+    return this.#busy.get(`${partition}:${version}`);
+  }
+
   /** Uploads and deletes in progress. */
   get uploading(): number {
     return this.#busy.size;
@@ -211,7 +216,7 @@ export class Persister {
   #begin(task: PersistTask, record: QueueRecord): void {
     const id = idOf(task);
     const { store } = this.#core.mounts.locate(record.bucket, record.key);
-    this.#busy.add(id);
+    this.#busy.set(id, this.#core.clock.wallTimeMs());
     this.#rate.took(record.size);
     this.#tempo.began();
     const ended = this.#pace.begin(store);

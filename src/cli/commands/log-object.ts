@@ -79,6 +79,9 @@ function colourOf({ type }: StoryEntry): Colour | undefined {
 const COLOURS: Partial<Record<Situation, Colour>> = {
   PERSISTED: 'green',
   EVICTED: 'green',
+  UFS_ONLY: 'green',
+  UFS_LOST: 'red',
+  CONFLICT: 'red',
   QUARANTINED: 'red',
   DISCARDED: 'red',
   WAITING: 'yellow',

@@ -1,22 +1,26 @@
 /**
- * Why an object is not persisted: a pure decision on its events and, when an engine runs, on what that knows now.
+ * Why an object is not persisted: a pure decision on its events and, when an engine runs, on what that knows now. The words for it are in
+ * `explain-words.ts`.
  *
- * | what the events (or the live state) say        | situation               |
- * |------------------------------------------------|-------------------------|
- * | nothing                                        | UNKNOWN                 |
- * | a write or multipart upload is open, no version | OPEN                   |
- * | committed, policy TRANSIENT                    | TRANSIENT               |
- * | committed, no failure yet                      | PENDING or UPLOADING    |
- * | the last attempt failed                        | WAITING                 |
- * | the last attempt failed for good               | QUARANTINED             |
- * | persisted, local copy kept or given up         | PERSISTED, EVICTED      |
- * | deleted, the UFS to follow or done             | DELETING, DELETED       |
- * | given up by an operator                        | DISCARDED               |
+ * | what the events (or the live state) say          | situation               |
+ * |--------------------------------------------------|-------------------------|
+ * | nothing                                          | UNKNOWN                 |
+ * | nothing, and the UFS has it                      | UFS_ONLY                |
+ * | a write or multipart upload is open, no version  | OPEN                    |
+ * | committed, policy TRANSIENT                      | TRANSIENT               |
+ * | committed, no failure yet                        | PENDING or UPLOADING    |
+ * | the last attempt failed                          | WAITING                 |
+ * | the last attempt failed for good                 | QUARANTINED, CONFLICT   |
+ * | persisted, local copy kept or given up           | PERSISTED, EVICTED      |
+ * | given up here, and the UFS does not have it      | UFS_LOST                |
+ * | deleted, the UFS to follow or done               | DELETING, DELETED       |
+ * | given up by an operator                          | DISCARDED               |
  */
 import type { DataEvent } from '../../../log/events.js';
+import type { PersistFailed } from '../../../log/persist-events.js';
 import type { ObjectStat } from '../admin-service.js';
+import { advise, limitsOf, outageOf, ownersOf, summarise } from './explain-words.js';
 import type { Explanation, LiveKnowledge, Situation } from './log-inspection.js';
-import { formatSize, formatSpan } from './object-story.js';
 
 export interface ExplainInput {
   readonly bucket: string;
@@ -28,35 +32,58 @@ export interface ExplainInput {
   readonly nowMs: number;
 }
 
-interface Standing {
+export interface Standing {
   readonly situation: Situation;
   readonly version?: number;
   readonly size?: number;
   readonly sinceMs?: number;
-  readonly failure?: Failure;
-  readonly ufsEtag?: string;
+  readonly failure?: Failure | undefined;
+  readonly ufsEtag?: string | undefined;
+  /** Whether it is about a pending delete. */
+  readonly isDelete?: boolean;
+  /** Of a large object that goes to the UFS in parts. */
+  readonly uploadedBytes?: number;
+  /** Why an operator gave it up. */
+  readonly reason?: string;
+  /** The newest write that is open. */
+  readonly open?: OpenWriteStanding | undefined;
 }
 
-interface Failure {
+export interface OpenWriteStanding {
+  readonly id: string;
+  readonly kind: 'write' | 'upload';
+  readonly sinceMs: number;
+  readonly lastDataMs: number;
+  readonly parts: number;
+  readonly bytes: number;
+}
+
+export interface Failure {
   readonly attempt: number;
+  readonly cause: string;
   readonly because: string;
   readonly nextAttemptAtMs: number;
 }
 
+const PERSISTED: ReadonlySet<Situation> = new Set(['PERSISTED', 'EVICTED', 'UFS_ONLY']);
+
 export function explain(input: ExplainInput): Explanation {
-  const { bucket, key, live, nowMs } = input;
+  const { bucket, key, live } = input;
   const logged = input.events.reduce(follow, { situation: 'UNKNOWN' } as Standing);
-  const standing = live?.stat === undefined ? logged : standingOf(live.stat, logged);
+  const standing = live?.stat === undefined ? withUfs(logged, live) : standingOf(live.stat, logged);
   const { situation } = standing;
-  const persisted =
-    situation === 'UNKNOWN' ? undefined : situation === 'PERSISTED' || situation === 'EVICTED';
   return {
     bucket,
     key,
-    persisted,
+    persisted: situation === 'UNKNOWN' ? undefined : PERSISTED.has(situation),
     situation,
-    summary: summarise(standing, nowMs),
-    details: [...advise(standing, nowMs), ...ownersOf(standing, live), ...limitsOf(input)],
+    summary: summarise(standing, input),
+    details: [
+      ...outageOf(standing, live),
+      ...advise(standing, input),
+      ...ownersOf(standing, live),
+      ...limitsOf(input),
+    ],
   };
 }
 
@@ -74,155 +101,123 @@ function follow(
       const sinceMs = event.origin === 'TAGS' ? (before.sinceMs ?? event.atMs) : event.atMs;
       return { ...kept, sinceMs, situation: state };
     }
-    case 'ObjectPersisted':
-      return { ...before, ...persistedBy(event), situation: 'PERSISTED', failure: undefined };
-    case 'PersistFailed': {
-      const because = event.message === '' ? event.cause : `${event.message} (${event.cause})`;
-      const failure = { attempt: event.attempt, because, nextAttemptAtMs: event.nextAttemptAtMs };
-      const situation = event.quarantined
-        ? 'QUARANTINED'
-        : before.situation === 'DELETING'
-          ? 'DELETING'
-          : 'WAITING';
-      return { ...before, version: event.version, situation, failure };
+    case 'ObjectPersisted': {
+      const { version, size, atMs, ufsEtag } = event;
+      return { situation: 'PERSISTED', version, size, sinceMs: atMs, ufsEtag, open: before.open };
     }
+    case 'PersistFailed':
+      return failed(before, event);
     case 'PersistRetried':
-      return before.situation === 'DELETING'
-        ? { ...before, failure: undefined }
-        : { ...before, situation: 'PENDING', failure: undefined };
-    case 'PersistDiscarded':
-      return { situation: 'DISCARDED', version: event.version, size: event.size, sinceMs: event.atMs };
-    case 'ObjectEvicted':
-      return { ...before, situation: 'EVICTED', version: event.version, size: event.size };
-    case 'ObjectDeleted':
-      return { situation: event.ufsDelete ? 'DELETING' : 'DELETED', version: offset, sinceMs: event.atMs };
+      return { ...before, situation: before.isDelete === true ? 'DELETING' : 'PENDING', failure: undefined };
+    case 'PersistDiscarded': {
+      const { version, size, atMs, deletion, reason } = event;
+      return { situation: 'DISCARDED', version, size, sinceMs: atMs, isDelete: deletion, reason };
+    }
+    case 'ObjectEvicted': {
+      const { version, size, atMs } = event;
+      return { ...before, situation: 'EVICTED', version, size, sinceMs: atMs };
+    }
+    case 'ObjectDeleted': {
+      const situation = event.ufsDelete ? 'DELETING' : 'DELETED';
+      return { situation, version: offset, sinceMs: event.atMs, isDelete: true };
+    }
     case 'DeletePersisted':
       return { situation: 'DELETED', version: event.version, sinceMs: event.atMs };
-    case 'WriteOpened':
-    case 'UploadOpened':
-      return before.situation === 'UNKNOWN' || before.situation === 'DELETED'
-        ? { situation: 'OPEN', sinceMs: event.atMs }
-        : before;
-    case 'WriteAbandoned':
-    case 'UploadAborted':
-      return before.situation === 'OPEN' ? { situation: 'UNKNOWN' } : before;
     default:
-      return before;
+      return { ...before, ...openBy(before, event) };
   }
 }
 
-function persistedBy({ version, size, atMs, ufsEtag }: Extract<DataEvent, { type: 'ObjectPersisted' }>): {
-  version: number;
-  size: number;
-  sinceMs: number;
-  ufsEtag: string;
-} {
-  return { version, size, sinceMs: atMs, ufsEtag };
+function failed(
+  before: Standing,
+  { version, attempt, cause, message, nextAttemptAtMs, quarantined }: PersistFailed,
+): Standing {
+  const failure = { attempt, cause, because: becauseOf(cause, message), nextAttemptAtMs };
+  const waiting = before.isDelete === true ? 'DELETING' : 'WAITING';
+  const parked = cause === 'UFS_CONFLICT' ? 'CONFLICT' : 'QUARANTINED';
+  return { ...before, version, situation: quarantined ? parked : waiting, failure };
+}
+
+/** Writes that are open decide only where there is no version. */
+function openBy(before: Standing, event: DataEvent): Partial<Standing> {
+  const { open } = before;
+  const isNothing = before.situation === 'UNKNOWN' || before.situation === 'DELETED';
+  switch (event.type) {
+    case 'WriteOpened':
+    case 'UploadOpened': {
+      const [kind, id, bytes] =
+        event.type === 'WriteOpened'
+          ? (['write', event.writeId, event.reservedBytes] as const)
+          : (['upload', event.uploadId, 0] as const);
+      const opened = { id, kind, sinceMs: event.atMs, lastDataMs: event.atMs, parts: 0, bytes };
+      return isNothing || before.situation === 'OPEN'
+        ? { situation: 'OPEN', sinceMs: event.atMs, open: opened }
+        : { open: opened };
+    }
+    case 'PartStored':
+      if (open?.id !== event.uploadId) return {};
+      return {
+        open: { ...open, lastDataMs: event.atMs, parts: open.parts + 1, bytes: open.bytes + event.size },
+      };
+    case 'WriteAbandoned':
+    case 'UploadAborted': {
+      const id = event.type === 'WriteAbandoned' ? event.writeId : event.uploadId;
+      if (open?.id !== id) return {};
+      return before.situation === 'OPEN' ? { situation: 'UNKNOWN', open: undefined } : { open: undefined };
+    }
+    default:
+      return {};
+  }
 }
 
 /** The live state is the newer truth; what it does not hold comes from the events. */
 function standingOf(stat: ObjectStat, logged: Standing): Standing {
   const { version, size, persist, ufsEtag } = stat;
   if (stat.state === 'PERSISTED' || stat.state === 'TRANSIENT')
-    return { situation: stat.state, version, size, ufsEtag, sinceMs: logged.sinceMs };
+    return {
+      situation: stat.state,
+      version,
+      size,
+      ufsEtag,
+      ...(isSame(stat, logged) ? sinceOf(logged) : {}),
+    };
+  const { attempt = 0, cause = '', message = '', nextAttemptAtMs = 0, uploadedBytes } = persist ?? {};
   const failure =
-    persist === undefined || persist.attempt === 0
-      ? logged.failure
-      : {
-          attempt: persist.attempt,
-          because:
-            persist.message === undefined || persist.message === ''
-              ? (persist.cause ?? 'of an unknown cause')
-              : `${persist.message} (${persist.cause ?? 'unknown'})`,
-          nextAttemptAtMs: persist.nextAttemptAtMs ?? 0,
-        };
-  const sinceMs = persist?.sinceMs ?? logged.sinceMs;
-  if (stat.state === 'DELETING') return { situation: 'DELETING', version, sinceMs, failure };
-  // A conflict is a kind of quarantine, whose message tells what it is about.
-  const phase = persist?.phase === 'CONFLICT' ? 'QUARANTINED' : persist?.phase;
-  return { situation: phase ?? stat.state, version, size, sinceMs, failure };
+    attempt > 0 ? { attempt, cause, because: becauseOf(cause, message), nextAttemptAtMs } : undefined;
+  const isDelete = stat.state === 'DELETING';
+  const phase = persist?.phase ?? (isDelete ? 'PENDING' : stat.state);
+  const isUnderWay = phase === 'PENDING' || phase === 'WAITING' || phase === 'UPLOADING';
+  return {
+    situation: isDelete && isUnderWay ? 'DELETING' : phase,
+    version,
+    ...(isDelete ? { isDelete } : { size }),
+    ...(persist === undefined ? sinceOf(logged) : { sinceMs: persist.sinceMs }),
+    ...(uploadedBytes === undefined ? {} : { uploadedBytes }),
+    failure,
+  };
 }
 
-function summarise({ situation, version, size, sinceMs, ufsEtag, failure }: Standing, nowMs: number): string {
-  const what = `version ${version ?? '?'}${size === undefined ? '' : ` (${formatSize(size)})`}`;
-  const since = sinceMs === undefined ? '' : ` for ${formatSpan(nowMs - sinceMs)}`;
-  switch (situation) {
-    case 'UNKNOWN':
-      return 'nothing is known of it: the cache does not hold it, and no event of it is kept';
-    case 'OPEN':
-      return `nothing was committed yet: a write is open${since}`;
-    case 'TRANSIENT':
-      return `${what} is TRANSIENT: it lives in the cache only and is never persisted`;
-    case 'PENDING':
-      return `${what} waits${since} for its first upload`;
-    case 'UPLOADING':
-      return `${what} is being uploaded now`;
-    case 'WAITING':
-      return `${what} is not persisted${since}: upload attempt ${failure?.attempt ?? '?'} failed because ${failure?.because ?? 'of an unknown cause'}`;
-    case 'QUARANTINED':
-      return `${what} is in quarantine after attempt ${failure?.attempt ?? '?'}: the UFS refused it for good, because ${failure?.because ?? 'of an unknown cause'}`;
-    case 'PERSISTED':
-      return `${what} is persisted${ufsEtag === undefined ? '' : `: the UFS holds it with ETag ${ufsEtag}`}`;
-    case 'EVICTED':
-      return `${what} is persisted; the local copy was given up, and a read fetches it from the UFS`;
-    case 'DELETING':
-      return `it is deleted here; the UFS is still to be told${since}`;
-    case 'DELETED':
-      return 'it is deleted, here and in the UFS';
-    case 'DISCARDED':
-      return `${what} was discarded by an operator: it was never persisted, and what the UFS holds is the truth again`;
-    default:
-      return `${what} is not persisted${since}: attempt ${failure?.attempt ?? '?'} ended in ${situation}, because ${failure?.because ?? 'of an unknown cause'}`;
-  }
+/** What the cache does not hold the UFS may: it was asked. */
+function withUfs(logged: Standing, live: LiveKnowledge | undefined): Standing {
+  const { ufs } = live ?? {};
+  if (ufs === undefined || !('held' in ufs)) return logged;
+  const isUnknown = logged.situation === 'UNKNOWN';
+  if (isUnknown && ufs.held !== undefined)
+    return { situation: 'UFS_ONLY', size: ufs.held.size, ufsEtag: ufs.held.storeEtag };
+  return logged.situation === 'EVICTED' && ufs.held === undefined
+    ? { ...logged, situation: 'UFS_LOST' }
+    : logged;
 }
 
-/** What happens next, and what an operator can do about it. */
-function advise({ situation, failure }: Standing, nowMs: number): string[] {
-  switch (situation) {
-    case 'TRANSIENT':
-      return [
-        'to have it persisted, give its path another policy (headrace pathconfig edit) and write it again',
-      ];
-    case 'QUARANTINED':
-      return [
-        'nothing is tried until an operator decides: mend the cause, then headrace async-persist retry; or discard it, or export its bytes',
-        'its bytes stay pinned meanwhile; other objects are not held up',
-      ];
-    case 'CONFLICT':
-      return [
-        'the UFS holds what somebody else put there: headrace async-persist resolve --keep ours or theirs decides',
-      ];
-    case 'WAITING':
-    case 'DELETING': {
-      if (failure === undefined) return [];
-      const leftMs = failure.nextAttemptAtMs - nowMs;
-      const next =
-        leftMs > 0 ? `the next attempt is due in ${formatSpan(leftMs)}` : 'the next attempt is due now';
-      const past =
-        situation === 'DELETING' ? [`attempt ${failure.attempt} failed because ${failure.because}`] : [];
-      return [...past, next];
-    }
-    case 'OPEN':
-      return ['a write becomes an object when it is committed; one that is silent for too long is abandoned'];
-    default:
-      return [];
-  }
+function isSame({ version }: ObjectStat, logged: Standing): boolean {
+  return version === logged.version;
 }
 
-/** Who or what it waits for. */
-function ownersOf({ situation }: Standing, live: LiveKnowledge | undefined): string[] {
-  if (live === undefined) return ['told from the log alone: no server was asked'];
-  const lines = [
-    `its path has policy ${live.policyMode} now, by rule ${live.rule}; rules apply to later writes`,
-  ];
-  if ((situation === 'PENDING' || situation === 'WAITING') && live.queuedBefore > 0)
-    lines.unshift(`${live.queuedBefore} older entries are queued for the UFS before it`);
-  return lines;
+function sinceOf({ sinceMs }: Standing): { sinceMs?: number } {
+  return sinceMs === undefined ? {} : { sinceMs };
 }
 
-function limitsOf({ oldestOffset, events }: ExplainInput): string[] {
-  if (oldestOffset === 0) return [];
-  const first = events[0]?.event.type;
-  const whole = first === 'ObjectCommitted' || first === 'WriteOpened' || first === 'UploadOpened';
-  return whole ? [] : [`events before offset ${oldestOffset} are no longer kept`];
+function becauseOf(cause: string, message: string): string {
+  if (message === '') return cause === '' ? 'of an unknown cause' : cause;
+  return `${message} (${cause})`;
 }

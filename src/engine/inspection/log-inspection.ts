@@ -6,6 +6,8 @@
  */
 import type { DurableBatch } from '../../../log/log-store.js';
 import type { IndexStore } from '../../core/index-store.js';
+import type { StoredObject } from '../../core/object-store.js';
+import type { PolicyMode } from '../../core/object.js';
 import type { IndexRecord } from '../../../projections/records.js';
 import type { ObjectStat, PersistPhase } from '../admin-service.js';
 import type { ReplayAnswer, ReplayQuestion } from './replay-answer.js';
@@ -66,6 +68,8 @@ export interface Explanation {
 
 export type Situation =
   | 'UNKNOWN'
+  | 'UFS_ONLY'
+  | 'UFS_LOST'
   | 'OPEN'
   | 'TRANSIENT'
   | PersistPhase
@@ -105,9 +109,20 @@ export interface LiveKnowledge {
   readonly stat: ObjectStat | undefined;
   /** Entries that were queued for the UFS before this one and are still there, up to a limit. */
   readonly queuedBefore: number;
-  readonly policyMode: string;
+  readonly policyMode: PolicyMode;
   /** The rule that gives it; `default` when no path rule matched. */
   readonly rule: string;
+  /** Where it is to be persisted, and whether uploads go there now. */
+  readonly store: { readonly mount: string; readonly description: string; readonly answers: boolean };
+  /** When the attempt that is under way began; absent when none is. */
+  readonly uploadingSinceMs?: number;
+  /** How long a call about it may take. */
+  readonly attemptMsMax: number;
+  /** What the UFS has of it; asked only when the cache holds nothing, and absent for what never goes there. */
+  readonly ufs?: { readonly held: StoredObject | undefined } | { readonly error: string };
+  /** An open write without data for so long is abandoned, and one that was open for so long. */
+  readonly danglingAfterMs: number;
+  readonly orphanTimeoutMs: number;
 }
 
 export interface InspectionSources {

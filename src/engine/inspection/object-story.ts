@@ -191,7 +191,7 @@ export function formatSize(sizeBytes: number): string {
       const scaled = sizeBytes / factor;
       return `${Number.isInteger(scaled) ? scaled : scaled.toFixed(1)} ${unit}`;
     }
-  return `${sizeBytes} bytes`;
+  return sizeBytes === 1 ? '1 byte' : `${sizeBytes} bytes`;
 }
 
 /** A span of time as somebody would say it: `40 ms`, `90 s`, `5 min`, `3 h`, `2 d`. */

@@ -87,7 +87,7 @@ void t.test('explain: says for every situation whether and why not an object is 
   t.match(await explain(world, 'none'), {
     persisted: undefined,
     situation: 'UNKNOWN',
-    summary: /nothing is known/,
+    summary: /neither the cache nor the UFS has it/,
   });
   await world.put('tmp/key', body(1));
   t.match(await explain(world, 'tmp/key'), {
@@ -113,7 +113,11 @@ void t.test('explain: says for every situation whether and why not an object is 
     situation: 'WAITING',
     summary:
       /version \d+ \(10 KiB\) is not persisted for .*: upload attempt \d+ failed because .*\(UFS_UNAVAILABLE\)/,
-    details: [/the next attempt is due/, /policy WRITE_BACK now, by rule default/],
+    details: [
+      /its UFS \(simulated\) does not answer: .* goes on by itself/,
+      /the next attempt is due in \d+ m?s$/,
+      /policy WRITE_BACK now, by rule default/,
+    ],
   });
   world.ufs.setFaults({});
   await world.drained();
@@ -150,7 +154,8 @@ void t.test('explain: from the log alone it says what it cannot know', async (t)
     summary:
       'version 7 is in quarantine after attempt 3: the UFS refused it for good, because no such bucket (UFS_REJECTED)',
     details: [
-      /headrace async-persist retry/,
+      /headrace async-persist retry --path s3:\/\/b\/k$/,
+      /async-persist export --path s3:\/\/b\/k .* async-persist discard --path s3:\/\/b\/k/,
       /stay pinned/,
       /from the log alone/,
       /before offset 10 are no longer kept/,
@@ -168,6 +173,6 @@ void t.test('explain: from the log alone it says what it cannot know', async (t)
   t.match(from(QUARANTINED, { ...NAME, ...given }), { situation: 'DISCARDED', persisted: false });
   t.match(from({ ...NAME, type: 'WriteOpened', writeId: 'w', reservedBytes: 5 }), {
     situation: 'OPEN',
-    summary: 'nothing was committed yet: a write is open for 60 s',
+    summary: 'nothing was committed yet: a write of 5 bytes is open for 60 s',
   });
 });
