@@ -1,6 +1,6 @@
 /**
  * What a simulation plays: the machine, the under-store, the clients, the faults, the configuration. Plain values; a seed makes
- * a run of it. The built-in ones are in `scenarios.ts`, those of users are read by `scenario-document.ts`.
+ * a run of it. The built-in ones are below, those of users are read by `scenario-document.ts`.
  */
 import { KIB, MIB } from '../src/core/units.js';
 import type { EngineOptions } from '../src/engine/engine-core.js';

@@ -8,6 +8,8 @@
  * | `secrets.key`   | the key that access keys are encrypted with (`src/engine/users-secret-box.ts`)             |
  * | `log`, `segments`, `index` | the store's own directories; may be mount points                               |
  * | `ufs-roots.json` | directories that served as under-stores (`known-roots.ts`)                                 |
+ * | `admin.token`   | what lets its holder administer the running server (`src/composition/admin-access.ts`)      |
+ * | `readyz.probe`  | a byte that is written to see whether the disk takes writes (`src/engine/readiness.ts`)     |
  * | `ufs`           | a directory that serves as under-store; belongs to the user                               |
  *
  * Invariants: nothing is written into a directory that somebody else filled; the marker is durable before anything
@@ -27,7 +29,7 @@ const STORE_DIRECTORIES: readonly string[] = ['log', 'segments', 'index'];
 /** May lie in a new data directory with any content: the user's under-store, and what mkfs makes. */
 const TOLERATED: readonly string[] = ['ufs', 'lost+found'];
 /** Beside what begins with the name of the format. */
-const OWN_FILES: readonly string[] = ['secrets.key', 'ufs-roots.json'];
+const OWN_FILES: readonly string[] = ['secrets.key', 'ufs-roots.json', 'admin.token', 'readyz.probe'];
 /** Names that a message lists before it says how many more there are. */
 const LISTED_NAMES_MAX = 5;
 

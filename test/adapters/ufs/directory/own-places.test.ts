@@ -62,6 +62,7 @@ void t.test(
       [path.join(data, 'index'), /it belongs to the data directory/],
       [path.join(data, 'secrets.key'), /it belongs to the data directory/],
       [path.join(data, 'headrace.json'), /it belongs to the data directory/],
+      [path.join(data, 'admin.token'), /it belongs to the data directory/],
       [path.join(directory, 'link'), /it belongs to the data directory/],
       [path.join(directory, 'link', 'new'), /it belongs to the data directory/],
       [path.join(directory, 'file'), /it is a file: name a directory/],
