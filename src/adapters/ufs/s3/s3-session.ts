@@ -32,6 +32,8 @@ const IDLE_TIMEOUT_MS = 60 * SECOND_MS;
 const CONNECTIONS_MAX = 64;
 /** A connection that nobody used for this long is closed here, before the store does it in the middle of a request. */
 const UNUSED_TIMEOUT_MS = 15 * SECOND_MS;
+/** The engine logs each failure itself: without a logger the client writes to the console, once for each upload while the store is away. */
+const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 /** What a store without regions expects. */
 const REGION_OF_ENDPOINTS = 'us-east-1';
 
@@ -86,6 +88,7 @@ async function connect(settings: S3Settings): Promise<S3Connection> {
         }),
     forcePathStyle: settings.pathStyle ?? endpoint !== undefined,
     maxAttempts: 1,
+    logger: SILENT,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     // It would open a new connection for each large body.
@@ -101,3 +104,5 @@ async function connect(settings: S3Settings): Promise<S3Connection> {
   const direct = new S3Direct({ httpAgent, httpsAgent, credentials, connectTimeoutMs, idleTimeoutMs });
   return { sdk, client, direct };
 }
+
+function ignore(): void {}

@@ -93,6 +93,15 @@ void t.test(
   },
 );
 
+void t.test('s3: a store that is away is an error to its caller, and nothing on the console', async (t) => {
+  const said = t.capture(console, 'warn');
+  const store = new S3ObjectStore({ endpoint: 'http://127.0.0.1:1', ...CREDENTIALS });
+  t.teardown(() => store.close());
+  const request = streamed(putRequest('bucket', 'k', Buffer.alloc(1_000_000)), 64_000);
+  await failsWith(t, ['UFS_UNAVAILABLE'], () => store.put(request));
+  t.same(said(), []);
+});
+
 void t.test('s3: a store that stays silent is given up, or aborted', async (t) => {
   const { store } = await fakeStore(t, () => {}, { idleTimeoutMs: 100 });
   await failsWith(t, ['UFS_UNAVAILABLE'], () => store.head('bucket', 'k'));
