@@ -29,6 +29,8 @@ import { CutOff } from './ufs-calls.js';
 
 const RETRY_DOUBLINGS_MAX = 40;
 const STOP_GRACE_MS = 2000;
+/** Between two looks at a lease that is in doubt. */
+const LEASE_LOOK_MS = 200;
 /** Unless configured: `write.cache.async.persist.age.limit`. */
 const AGE_LIMIT_MS = 10 * MINUTE_MS;
 /** Unless configured: what S3 takes in one request, so that the ETag stays an MD5. */
@@ -196,6 +198,8 @@ export class Persister {
   /** Begins as many attempts as may run at once. */
   #fill(): void {
     if (this.#stopped) return;
+    // Another server may have persisted newer versions by now: nothing older may begin to go behind them.
+    if (this.#core.lease?.isValid === false) return this.#tempo.after(LEASE_LOOK_MS);
     this.#queue.prepare();
     while (this.#busy.size < this.#core.options.persistConcurrency) {
       const delayMs = Math.max(this.#rate.delayMs, this.#tempo.delayMs);

@@ -1,14 +1,16 @@
 /**
- * That nothing is answered from memory which another owner of the log may have changed: where others can reach the log, what was
- * read counts only if the lease was valid behind the reading.
+ * That a server which another one may have succeeded neither answers from memory nor writes to an under-store: where others can reach the log,
+ * what was read counts only if the lease was valid behind the reading.
  *
- * | what happened                                         | with a lease that is not valid any more                            |
- * |-------------------------------------------------------|--------------------------------------------------------------------|
- * | a read found something, or that there is nothing      | `LEASE_EXPIRED`: it may have been so at another time               |
- * | a write was refused by the state (412, no such upload) | `LEASE_EXPIRED`, as its reason was read from memory               |
- * | a write found nothing to change, and logged nothing   | `LEASE_EXPIRED`, likewise                                          |
- * | a write was logged                                    | its receipt: the log's epoch says that nobody else was the owner   |
- * | an error of the disk, the log or the under-store      | that error: it claims nothing about objects                        |
+ * | what happened                                          | while the lease is not valid                                       |
+ * |--------------------------------------------------------|--------------------------------------------------------------------|
+ * | a read found something, or that there is nothing       | `LEASE_EXPIRED`: it may have been so at another time               |
+ * | a write begins                                         | `LEASE_EXPIRED`: it may go to the under-store before the log       |
+ * | a write was refused by the state (412, no such upload) | `LEASE_EXPIRED`, as its reason was read from memory                |
+ * | a write found nothing to change, and logged nothing    | `LEASE_EXPIRED`, likewise                                          |
+ * | a write was logged                                     | its receipt: the log's epoch says that nobody else was the owner   |
+ * | an error of the disk, the log or the under-store       | that error: it claims nothing about objects                        |
+ * | an object is due to be persisted                       | it waits (`persister.ts`)                                          |
  *
  * Invariant: the lease is looked at after the state. The other way round a process that is stopped between the two, by its kernel or
  * its garbage collector, answers with what was true before somebody else's writes. What an answer rests on was true at some moment
@@ -81,11 +83,11 @@ export class LeasedObjects implements ObjectService {
   }
 
   createBucket(bucket: string, owner?: string): Promise<void> {
-    return this.#write(this.#objects.createBucket(bucket, owner));
+    return this.#write(() => this.#objects.createBucket(bucket, owner));
   }
 
   deleteBucket(bucket: string): Promise<void> {
-    return this.#write(this.#objects.deleteBucket(bucket));
+    return this.#write(() => this.#objects.deleteBucket(bucket));
   }
 
   headBucket(bucket: string): Promise<BucketSummary> {
@@ -97,11 +99,11 @@ export class LeasedObjects implements ObjectService {
   }
 
   setBucketDocument(bucket: string, name: string, document: string): Promise<void> {
-    return this.#write(this.#objects.setBucketDocument(bucket, name, document));
+    return this.#write(() => this.#objects.setBucketDocument(bucket, name, document));
   }
 
   putObject(request: PutObjectRequest): Promise<WriteReceipt> {
-    return this.#logged(this.#objects.putObject(request));
+    return this.#logged(() => this.#objects.putObject(request));
   }
 
   getObject(request: GetObjectRequest): Promise<GetObjectResult> {
@@ -118,15 +120,15 @@ export class LeasedObjects implements ObjectService {
   }
 
   deleteObject(bucket: string, key: string, conditions?: WriteConditions): Promise<{ offset?: Offset }> {
-    return this.#logged(this.#objects.deleteObject(bucket, key, conditions));
+    return this.#logged(() => this.#objects.deleteObject(bucket, key, conditions));
   }
 
   deleteObjects(bucket: string, keys: readonly string[]): Promise<DeletedObjects> {
-    return this.#logged(this.#objects.deleteObjects(bucket, keys));
+    return this.#logged(() => this.#objects.deleteObjects(bucket, keys));
   }
 
   copyObject(request: CopyObjectRequest): Promise<WriteReceipt> {
-    return this.#logged(this.#objects.copyObject(request));
+    return this.#logged(() => this.#objects.copyObject(request));
   }
 
   setObjectTags(
@@ -134,11 +136,11 @@ export class LeasedObjects implements ObjectService {
     key: string,
     tags: Readonly<Record<string, string>>,
   ): Promise<{ offset?: Offset }> {
-    return this.#logged(this.#objects.setObjectTags(bucket, key, tags));
+    return this.#logged(() => this.#objects.setObjectTags(bucket, key, tags));
   }
 
   setObjectAcl(bucket: string, key: string, list: string): Promise<void> {
-    return this.#write(this.#objects.setObjectAcl(bucket, key, list));
+    return this.#write(() => this.#objects.setObjectAcl(bucket, key, list));
   }
 
   listObjects(request: ListObjectsRequest): Promise<ListObjectsResult> {
@@ -146,23 +148,23 @@ export class LeasedObjects implements ObjectService {
   }
 
   createUpload(request: CreateUploadRequest): Promise<{ uploadId: string }> {
-    return this.#write(this.#objects.createUpload(request));
+    return this.#write(() => this.#objects.createUpload(request));
   }
 
   putPart(request: PutPartRequest): Promise<PartReceipt> {
-    return this.#write(this.#objects.putPart(request));
+    return this.#write(() => this.#objects.putPart(request));
   }
 
   copyPart(request: CopyPartRequest): Promise<PartReceipt> {
-    return this.#write(this.#objects.copyPart(request));
+    return this.#write(() => this.#objects.copyPart(request));
   }
 
   completeUpload(request: CompleteUploadRequest): Promise<WriteReceipt> {
-    return this.#logged(this.#objects.completeUpload(request));
+    return this.#logged(() => this.#objects.completeUpload(request));
   }
 
   abortUpload(bucket: string, key: string, uploadId: string): Promise<void> {
-    return this.#write(this.#objects.abortUpload(bucket, key, uploadId));
+    return this.#write(() => this.#objects.abortUpload(bucket, key, uploadId));
   }
 
   listParts(request: ListPartsRequest): Promise<ListPartsResult> {
@@ -183,15 +185,17 @@ export class LeasedObjects implements ObjectService {
   }
 
   /** One whose success is an event. */
-  #write<Value>(writing: Promise<Value>): Promise<Value> {
-    return writing.catch(this.#refused);
+  #write<Value>(write: () => Promise<Value>): Promise<Value> {
+    if (!this.#lease.isValid) return Promise.reject(leaseExpired());
+    return write().catch(this.#refused);
   }
 
   /** One that says where its event stands, and may find that there is nothing to do. */
   #logged<Receipt extends { readonly offset?: Offset | undefined }>(
-    writing: Promise<Receipt>,
+    write: () => Promise<Receipt>,
   ): Promise<Receipt> {
-    return writing.then((receipt) => {
+    if (!this.#lease.isValid) return Promise.reject(leaseExpired());
+    return write().then((receipt) => {
       if (receipt.offset === undefined) checkLease({ lease: this.#lease });
       return receipt;
     }, this.#refused);
