@@ -113,6 +113,12 @@ function encode(bytes: string, keep: string): string {
 
 /** Nothing in such a value could have to be changed; hardly any has a space in it. */
 const TIDY = /^[^ \t,]*$/;
+
+/** Whether a header's value is signed as it is. */
+export function isTidy(value: string): boolean {
+  return TIDY.test(value);
+}
+
 /** What the parser leaves to do in others. */
 const UNTIDY = /, |[ \t]{2}|\t/;
 const SPACES = /[ \t]+/g;

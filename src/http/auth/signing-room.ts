@@ -8,7 +8,7 @@
  */
 import { hash } from 'node:crypto';
 import type { AuthenticationRequest } from './authenticator.js';
-import { headerValue } from './canonical-request.js';
+import { headerValue, isTidy } from './canonical-request.js';
 import type { SignatureParts } from './signature-parts.js';
 import type { PreparedSignature, SigningKey } from './signing-keys.js';
 
@@ -24,6 +24,8 @@ export class SigningRoom {
   #prepared: PreparedSignature | undefined;
   #query = '';
   readonly #headerValues: string[] = [];
+  /** Those of them that are signed just as they come, so that one which comes again needs not be looked through. */
+  readonly #tidyValues: (string | undefined)[] = [];
   #payload = '';
   /** Of what is in `#bytes` behind the start; 0 for nothing. */
   #restCharacters = 0;
@@ -56,9 +58,13 @@ export class SigningRoom {
     let isSame = this.#restCharacters > 0 && query === this.#query && payload === this.#payload;
     const { signedHeaders } = claim;
     for (let at = 0; at < signedHeaders.length; at++) {
-      const value = headerValue(request, signedHeaders[at] ?? '');
+      const name = signedHeaders[at] ?? '';
+      const tidy = this.#tidyValues[at];
+      if (tidy !== undefined && request.headers[name] === tidy) continue;
+      const value = headerValue(request, name);
       if (value === this.#headerValues[at]) continue;
       this.#headerValues[at] = value;
+      this.#tidyValues[at] = isTidy(value) ? value : undefined;
       isSame = false;
     }
     this.#query = query;
@@ -90,6 +96,7 @@ export class SigningRoom {
   #forget(): void {
     this.#restCharacters = 0;
     this.#headerValues.length = 0;
+    this.#tidyValues.length = 0;
     this.#query = '';
     this.#payload = '';
   }

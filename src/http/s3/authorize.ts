@@ -36,19 +36,18 @@ interface Question {
 export function authorize(exchange: Exchange, permission: OperationPermission): Promise<void> | undefined {
   if (permission === BY_OPERATION) return undefined;
   const { target, headers } = exchange;
+  const { bucket } = target;
   let questions: Question[] | undefined;
-  const require = (question: Question): void => {
-    if (!isSettled(exchange, question)) (questions ??= []).push(question);
-  };
   const key =
     target.key === '' && permission.right === 'list' ? (target.query.get('prefix') ?? '') : target.key;
-  require({ permission, bucket: target.bucket, key });
+  if (!isSettled(exchange, permission, bucket, key)) questions = [{ permission, bucket, key }];
   if (exchange.identity.user === undefined) checkOverrides(target.query);
-  if (headers['x-amz-tagging'] !== undefined)
-    require({ permission: WRITE_TAGS, bucket: target.bucket, key: target.key });
+  if (headers['x-amz-tagging'] !== undefined && !isSettled(exchange, WRITE_TAGS, bucket, target.key))
+    (questions ??= []).push({ permission: WRITE_TAGS, bucket, key: target.key });
   if (headers['x-amz-copy-source'] !== undefined && permission.resource === 'object') {
     const source = parseCopySource(headers);
-    require({ permission: READ_SOURCE, bucket: source.bucket, key: source.key });
+    if (!isSettled(exchange, READ_SOURCE, source.bucket, source.key))
+      (questions ??= []).push({ permission: READ_SOURCE, bucket: source.bucket, key: source.key });
   }
   return questions === undefined ? undefined : askLists(exchange, questions);
 }
@@ -71,7 +70,7 @@ export function isAllowed(exchange: Asking, permission: Permission, bucket: stri
 }
 
 /** Whether it is allowed without the list of an object. Throws AccessDenied. */
-function isSettled(exchange: Exchange, { permission, bucket, key }: Question): boolean {
+function isSettled(exchange: Exchange, permission: Permission, bucket: string, key: string): boolean {
   const { access } = exchange.context;
   const verdict = access.decide(exchange.identity.user, permission, bucket, key);
   if (verdict === 'ALLOWED') return true;

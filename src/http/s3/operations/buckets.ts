@@ -170,16 +170,22 @@ export function getBucketVersioning(exchange: Exchange): void {
   });
 }
 
+const EXPECTED_OWNER = 'x-amz-expected-bucket-owner';
+const EXPECTED_SOURCE_OWNER = 'x-amz-source-expected-bucket-owner';
+
 /** Refuses an account that is not the owner of the bucket. */
 export function checkExpectedOwner(exchange: Exchange): void {
+  // Asked of every request, and in hardly any: each by its name, which costs least.
+  const { headers, target } = exchange;
+  if (headers[EXPECTED_OWNER] !== undefined) checkOwner(exchange, EXPECTED_OWNER, target.bucket);
+  if (headers[EXPECTED_SOURCE_OWNER] !== undefined)
+    checkOwner(exchange, EXPECTED_SOURCE_OWNER, parseCopySource(headers).bucket);
+}
+
+function checkOwner(exchange: Exchange, name: string, bucket: string): void {
   const { access, options } = exchange.context;
-  for (const name of ['x-amz-expected-bucket-owner', 'x-amz-source-expected-bucket-owner']) {
-    const expected = exchange.headers[name];
-    if (expected === undefined) continue;
-    const source =
-      name === 'x-amz-expected-bucket-owner' ? exchange.target : parseCopySource(exchange.headers);
-    if (expected === (access.ownerOf(source.bucket) ?? options.ownerId)) continue;
-    if (expected === '') throw invalidArgument('The value cannot be empty.', name, '');
-    throw new S3Error('AccessDenied');
-  }
+  const expected = exchange.headers[name];
+  if (expected === (access.ownerOf(bucket) ?? options.ownerId)) return;
+  if (expected === '') throw invalidArgument('The value cannot be empty.', name, '');
+  throw new S3Error('AccessDenied');
 }
