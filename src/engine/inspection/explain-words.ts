@@ -137,7 +137,12 @@ export function advise(standing: Standing, input: ExplainInput): string[] {
       if (live?.uploadingSinceMs !== undefined) return underWay(standing, live, nowMs);
       if (failure === undefined) return [];
       const leftMs = failure.nextAttemptAtMs - nowMs;
-      if (leftMs <= 0) return ['the next attempt is due now'];
+      if (leftMs <= 0)
+        return [
+          live?.store.answers === false
+            ? 'the next attempt is made when it answers'
+            : 'the next attempt is due now',
+        ];
       const now = live?.store.answers === true ? `; headrace async-persist retry ${path} makes it now` : '';
       return [`the next attempt is due in ${formatSpan(leftMs)}${now}`];
     }

@@ -145,6 +145,8 @@ function openBy(before: Standing, event: DataEvent): Partial<Standing> {
   switch (event.type) {
     case 'WriteOpened':
     case 'UploadOpened': {
+      // The parts of an upload are writes as well, while they are on their way.
+      if (event.type === 'WriteOpened' && open?.kind === 'upload') return {};
       const [kind, id, bytes] =
         event.type === 'WriteOpened'
           ? (['write', event.writeId, event.reservedBytes] as const)
@@ -218,6 +220,9 @@ function sinceOf({ sinceMs }: Standing): { sinceMs?: number } {
 }
 
 function becauseOf(cause: string, message: string): string {
+  // What it says there is to be done is said as a command of its own.
+  if (cause === 'UFS_CONFLICT' && message !== '')
+    return message.replace(/; keep ours or theirs with .*$/s, '');
   if (message === '') return cause === '' ? 'of an unknown cause' : cause;
   return `${message} (${cause})`;
 }

@@ -75,11 +75,14 @@ async function ufsHolds(
   }
 }
 
+/** What is in quarantine holds nobody up. */
 function countQueuedBefore(core: EngineCore, { bucket, key, version }: ObjectStat): number {
+  let looked = 0;
   let count = 0;
-  for (const _entry of partitionOf(core, bucket, key).index.scan('q', queueKey(version))) {
-    count += 1;
-    if (count >= QUEUED_BEFORE_MAX) break;
+  for (const [, record] of partitionOf(core, bucket, key).index.scan('q', queueKey(version))) {
+    if (record.kind === 'queued' && !record.quarantined) count += 1;
+    looked += 1;
+    if (looked >= QUEUED_BEFORE_MAX) break;
   }
   return count;
 }

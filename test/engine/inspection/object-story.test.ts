@@ -126,6 +126,101 @@ void t.test('explain: says for every situation whether and why not an object is 
   t.match(await explain(world, 'done'), { persisted: false, situation: 'DELETED' });
 });
 
+void t.test('explain: what is not here is asked for in the UFS, and nobody waits for it long', async (t) => {
+  const world = await EngineWorld.open(KEPT);
+  world.ufs.putOutOfBand(BUCKET, 'theirs', body(1));
+  t.match(await explain(world, 'theirs'), {
+    persisted: true,
+    situation: 'UFS_ONLY',
+    summary: /in the UFS \(10 KiB, ETag .*\) and not in the cache/,
+  });
+  for (const key of ['lost', 'changed', 'gone']) await world.put(key, body(2));
+  await world.drained();
+  await world.run(world.admin.free({}));
+  await world.delete('gone');
+  await world.drained();
+  world.ufs.deleteOutOfBand(BUCKET, 'lost');
+  world.ufs.putOutOfBand(BUCKET, 'changed', body(3, 5));
+  world.ufs.putOutOfBand(BUCKET, 'gone', body(3, 1));
+  t.match(await explain(world, 'lost'), {
+    persisted: false,
+    situation: 'UFS_LOST',
+    summary: /somebody deleted it there/,
+    details: [/404/],
+  });
+  t.match(await explain(world, 'changed'), {
+    situation: 'EVICTED',
+    details: [/other bytes by now \(5 bytes/],
+  });
+  t.match(await explain(world, 'gone'), {
+    situation: 'DELETED',
+    details: [/an object of that name again \(1 byte,/],
+  });
+  world.ufs.setFaults({ hang: 1 });
+  const askedMs = world.scheduler.nowMs;
+  t.match(await explain(world, 'theirs'), {
+    persisted: undefined,
+    situation: 'UNKNOWN',
+    summary: /whether the UFS does is not known now: the UFS did not answer within 5000 ms/,
+  });
+  t.ok(world.scheduler.nowMs - askedMs < 6000);
+});
+
+void t.test(
+  'explain: conflicts, refused deletes, hung attempts and open uploads have words of their own',
+  async (t) => {
+    const world = await EngineWorld.open({
+      ...KEPT,
+      engine: { safePersist: 'conditional', ufsTimeoutMs: 60_000, persistConcurrency: 1 },
+    });
+    await world.put('refused', body(1));
+    await world.drained();
+    world.ufs.arm('throttled', { operation: 'put', times: 1 });
+    await world.put('conflict', body(1));
+    world.ufs.putOutOfBand(BUCKET, 'conflict', body(2));
+    world.ufs.arm('denied', { operation: 'delete', times: 1 });
+    await world.delete('refused');
+    await world.until(() => world.state.uploads.quarantined === 2);
+    t.match(await explain(world, 'conflict'), {
+      persisted: false,
+      situation: 'CONFLICT',
+      summary: /parked as a conflict: somebody else changed .* now has one with ETag "sim-version-\d+"$/,
+      details: [/resolve --path s3:\/\/bucket\/conflict --keep ours/, /--keep theirs gives this version/],
+    });
+    t.match(await explain(world, 'refused'), {
+      situation: 'QUARANTINED',
+      summary: /^its delete is in quarantine after attempt 1: the UFS refused it for good/,
+      details: [/retry --path/, /the object is back/, /readers of the UFS do/],
+    });
+    world.ufs.arm('hang', { operation: 'put', times: 1 });
+    await world.put('hung', body(1));
+    await world.sleep(10_000);
+    t.match(await explain(world, 'hung'), {
+      situation: 'UPLOADING',
+      summary: /not persisted for 10 s: upload attempt 1 is under way for 10 s/,
+      details: [/not answer within 60 s is given up, and tried again/, /policy/],
+    });
+    world.ufs.setFaults({ unavailable: 1 });
+    await world.put('behind', body(1));
+    t.match(
+      (await explain(world, 'behind')).details[0],
+      /1 older entry is queued/,
+      'and not what is in quarantine',
+    );
+    const uploadId = await world.createUpload('open');
+    t.match(
+      (await explain(world, 'open')).summary,
+      new RegExp(`upload ${uploadId} is open for .* and has no part yet`),
+    );
+    await world.putPart('open', uploadId, 1, body(1, 300 * KIB));
+    t.match(await explain(world, 'open'), {
+      situation: 'OPEN',
+      summary: /has 1 part \(300 KiB\), the last of \d+ ms ago/,
+      details: [/when its client completes it; when no data comes for 10 min it is abandoned/],
+    });
+  },
+);
+
 const NAME = { bucket: 'b', key: 'k', atMs: 1000 };
 const QUARANTINED: DataEvent = {
   ...NAME,
