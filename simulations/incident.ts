@@ -12,6 +12,7 @@ import { readExport } from '../src/engine/inspection/export-reader.js';
 import { replayExport } from '../src/engine/inspection/replay.js';
 import { parsePathConfigText } from '../src/engine/path-config-document.js';
 import type { PathConfigDocument } from '../src/engine/path-config.js';
+import type { ControlEvent } from '../log/events.js';
 import { emptyControlState, foldControl, isControlEvent, type ControlState } from '../projections/control.js';
 import { INCIDENT_BUCKET, mountsOf, type IncidentMounts } from './incident-places.js';
 import { recordsOf, type IncidentRecord } from './incident-records.js';
@@ -37,24 +38,21 @@ const RECORDS_MAX = 20_000;
 
 /** `open` gives the bytes of the export, from their start each time. `INVALID_ARGUMENT`, and what `readExport` throws. */
 export async function readIncident(open: () => AsyncIterable<Uint8Array>): Promise<Incident> {
-  const control = emptyControlState();
-  const partitions: number[] = [];
-  let createdMs = 0;
+  const controlEvents: { readonly event: ControlEvent; readonly offset: number }[] = [];
   let description: ExportDescription | undefined;
   for await (const item of readExport(open())) {
-    if (item.kind === 'DESCRIPTION') {
-      ({ description } = item);
-      ({ createdMs } = description);
-      for (const { partition } of description.partitions) if (partition !== 0) partitions.push(partition);
-    } else if (item.kind === 'FRAME' && item.header.partition === 0)
+    if (item.kind === 'DESCRIPTION') ({ description } = item);
+    else if (item.kind === 'FRAME' && item.header.partition === 0)
       for (const [at, event] of item.events.entries())
-        if (isControlEvent(event)) foldControl(control, event, item.header.firstOffset + at);
+        if (isControlEvent(event)) controlEvents.push({ event, offset: item.header.firstOffset + at });
   }
+  const { createdMs = 0, partitions: exported = [] } = description ?? {};
   const records: IncidentRecord[] = [];
   const offsets: { partition: number; offset: number }[] = [];
   let complete = true;
   let atMs: number | undefined;
-  for (const partition of partitions) {
+  for (const { partition } of exported) {
+    if (partition === 0) continue;
     const { replayed, snapshots } = await replayExport(readExport(open()), { partition });
     const last = snapshots.at(-1);
     if (last === undefined) continue;
@@ -70,6 +68,11 @@ export async function readIncident(open: () => AsyncIterable<Uint8Array>): Promi
         'export less, with --bucket and --prefix',
     );
   records.sort((a, b) => Number(isOlder(b)) - Number(isOlder(a)) || a.atMs - b.atMs || a.version - b.version);
+  // What was configured after the slice's end was not in force yet.
+  const isCutShort = exported.some(({ to, end = to }) => to < end);
+  const control = emptyControlState();
+  for (const { event, offset } of controlEvents)
+    if (!isCutShort || event.atMs <= (atMs ?? createdMs)) foldControl(control, event, offset);
   const { pathConfig } = control;
   return {
     atMs: atMs ?? createdMs,

@@ -10,6 +10,7 @@ import { Simulation, type SimulationResult } from '../../simulations/simulation.
 import { incidentScenario } from '../../src/composition/sim-incident.js';
 import type { StorePutRequest } from '../../src/core/object-store.js';
 import { KIB, MIB } from '../../src/core/units.js';
+import type { ExportRequest } from '../../src/engine/inspection/log-inspection.js';
 import { BUCKET, EngineWorld, WORLD_PARTS, type EngineWorldOptions } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
 
@@ -34,10 +35,13 @@ function openWorld(options: EngineWorldOptions = {}): Promise<EngineWorld> {
   });
 }
 
-async function exported(world: EngineWorld): Promise<() => AsyncIterable<Uint8Array>> {
+async function exported(
+  world: EngineWorld,
+  request: ExportRequest = {},
+): Promise<() => AsyncIterable<Uint8Array>> {
   const pieces: Uint8Array[] = [];
   const read = async (): Promise<void> => {
-    for await (const piece of world.admin.inspection.exportLog({})) pieces.push(piece);
+    for await (const piece of world.admin.inspection.exportLog(request)) pieces.push(piece);
   };
   await world.run(read());
   return async function* () {
@@ -300,4 +304,21 @@ void t.test('incident: places of objects follow the longest mount', async (t) =>
   t.equal(removed.bucketOfCopy('b/x/k'), 'incident-former');
   t.match(removed.events(1), [{ type: 'MountRemoved', path: '/incident/b/x' }]);
   t.same((await readIncident(await exported(await openWorld()))).mounts, { mounted: [], unsettled: [] });
+});
+
+void t.test('incident: a slice that ends earlier has the mounts and rules of that time', async (t) => {
+  const world = await openWorld();
+  await world.put('key', makeBody(1, 100));
+  await world.drained();
+  const to = world.partition.log.durableOffset;
+  await world.sleep(1000);
+  await world.run(world.admin.addMount({ path: `/${BUCKET}/a`, ufs: 'sim://outer/', options: {} }));
+  await world.setPolicies({ default: 'WRITE_THROUGH' });
+  const whole = await readIncident(await exported(world));
+  t.equal(whole.mounts.mounted.length, 1, 'nothing was written since, and it is in force');
+  t.equal(whole.pathConfig?.defaultRule.policyMode, 'WRITE_THROUGH');
+  await world.put('later', makeBody(1, 100));
+  const slice = await readIncident(await exported(world, { to }));
+  t.same(slice.mounts, { mounted: [], unsettled: [] });
+  t.equal(slice.pathConfig?.defaultRule.policyMode, 'WRITE_BACK');
 });

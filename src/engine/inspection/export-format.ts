@@ -47,6 +47,8 @@ export interface ExportedPartition {
   /** The first offset that is exported, and the first that is not. */
   readonly from: number;
   readonly to: number;
+  /** Where the log ended when it was exported; absent in exports of older versions, and of the control stream, which goes on to its end. */
+  readonly end?: number;
 }
 
 /** JSON: the pages before it are the whole state of the partition at this offset. */

@@ -38,7 +38,7 @@ const PIECE_BYTES = 64 * KIB;
 const SCAN_PAGE = 512;
 const INDEX_END = '\xff';
 
-interface Plan extends ExportedPartition {
+interface Plan extends Required<ExportedPartition> {
   readonly source: InspectedPartition;
   /** Where the whole state is put. */
   readonly state: IndexCheckpoint | undefined;
@@ -76,7 +76,7 @@ function planOf(source: InspectedPartition, request: ExportRequest): Plan {
   const state = from === 0 ? undefined : checkpoints.find(({ offset }) => offset >= from);
   const known = from === 0 ? 0 : (state?.offset ?? Number.POSITIVE_INFINITY);
   const checks = checkpoints.filter(({ offset }) => offset > known);
-  return { partition, from, to, source, state, checks };
+  return { partition, from, to, end: durableOffset, source, state, checks };
 }
 
 class Exporter {
@@ -105,7 +105,7 @@ class Exporter {
       selected: this.#scope.isSelection,
       partitions: [
         ...(hidden ? [] : [{ partition, from: sources.control.oldestOffset, to: durableOffset }]),
-        ...plans.map((plan) => ({ partition: plan.partition, from: plan.from, to: plan.to })),
+        ...plans.map(({ partition: number, from, to, end }) => ({ partition: number, from, to, end })),
       ],
     };
     this.#exportId = xxhash64(Buffer.from(JSON.stringify(this.#description)));
