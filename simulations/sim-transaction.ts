@@ -113,6 +113,9 @@ export class SimTransaction implements DatabaseTransaction {
       const fault = database.drawFault([
         'conflict',
         'tooOld',
+        'locked',
+        'versionChanged',
+        'versionChangedLate',
         'unknownDone',
         'unknownLost',
         'timedOutLate',
@@ -125,7 +128,7 @@ export class SimTransaction implements DatabaseTransaction {
         let version = 0;
         try {
           if (fault === undefined || fault === 'unknownDone') version = database.commit(commit);
-          if (fault === 'timedOutLate') this.#commitLate(commit);
+          if (fault === 'timedOutLate' || fault === 'versionChangedLate') this.#commitLate(commit);
           if (fault !== undefined) throw databaseError(fault);
         } catch (error) {
           reject(error);

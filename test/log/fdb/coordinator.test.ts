@@ -59,6 +59,8 @@ void t.test('FoundationDB coordinator: with faults no two leases are valid, and 
       unknownDone: 0.05,
       unknownLost: 0.05,
       timedOutLate: 0.05,
+      versionChanged: 0.02,
+      versionChangedLate: 0.03,
       timedOutLost: 0.02,
       hang: 0.02,
     });

@@ -69,7 +69,13 @@ void t.test('two writers race: what was acknowledged is there, once, at its offs
 });
 
 void t.test('commits of unknown outcome are found out, and the events are there once', async (t) => {
-  for (const fault of ['unknownDone', 'unknownLost', 'timedOutLate', 'timedOutLost'] as const) {
+  for (const fault of [
+    'unknownDone',
+    'unknownLost',
+    'timedOutLate',
+    'timedOutLost',
+    'versionChangedLate',
+  ] as const) {
     const world = new FdbWorld(fault);
     const log = await world.open();
     world.database.setFaults({ [fault]: 0.5 });
