@@ -62,7 +62,7 @@ export function probeOf(event: Event): Probe | undefined {
 
 /** What the engine warns of, by the beginning of the message. */
 const WARNINGS: readonly (readonly [start: string, probe: Probe])[] = [
-  ['cut the torn tail of the log', 'torn tail cut'],
+  ['the torn end of an append', 'torn tail cut'],
   ['the log refused an append', 'log recovered while running'],
 ];
 

@@ -28,7 +28,7 @@ import type { Decision, DecisionView, Receipt } from './decision.js';
 import { KeptBases } from './kept-bases.js';
 import { DurableRecords, Overlay } from './overlay.js';
 import type { PartitionDependencies } from './partition-dependencies.js';
-import { checkReach, tellCutTail } from './recovered-log.js';
+import { checkReach } from './recovered-log.js';
 
 const REOPEN_DELAY_MS = 1000;
 
@@ -215,7 +215,6 @@ export class Partition {
   }
 
   async #readLog(log: PartitionLog): Promise<void> {
-    tellCutTail(log, this.#dependencies.logger);
     for await (const batch of log.read(this.#applied)) this.#apply(batch);
     checkReach(log, this.#applied);
     assert(this.#applied === log.durableOffset, 'the log was read to its end');

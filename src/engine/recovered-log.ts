@@ -1,15 +1,6 @@
-/** What is said of a log that was opened, before its partition goes on with it. */
+/** Whether a log that was opened goes with the index of its partition. */
 import { HeadraceError } from '../core/errors.js';
-import type { Logger } from '../core/logger.js';
 import type { PartitionLog } from '../../log/log-store.js';
-
-/** Warns of a tail that recovery cut. */
-export function tellCutTail({ partition, recovery }: PartitionLog, logger: Logger): void {
-  const { cutBytes, decision } = recovery;
-  if (cutBytes === 0) return;
-  const fields = { partition, cutBytes, decision };
-  logger.warn(fields, 'cut the torn tail of the log; nothing in it was acknowledged');
-}
 
 /** `CORRUPT_FRAME` when the index, which stands at `applied`, knows of events that the log does not have. */
 export function checkReach({ partition, durableOffset }: PartitionLog, applied: number): void {
