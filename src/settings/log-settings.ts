@@ -64,7 +64,7 @@ export const LOG_SETTINGS: SettingsOf<LogValues> = {
     key: 'foundationdb.lease.time',
     default: '10s',
     description:
-      'How long the server that owns the log in FoundationDB may be silent before another one may take it over.',
+      'How long the server that owns the log in FoundationDB may be silent before another one may take it over. Silent for half of it, it serves nothing.',
   }),
   logSegmentBytes: setting(size(64 * KIB, GIB), {
     key: 'log.segment.size',
