@@ -42,6 +42,7 @@ export function buildProgram(context: CliContext, json = false): Command {
     })
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
+    .showHelpAfterError('(add --help to see what there is)')
     .addHelpText('after', examples('start', 'status', 'pathconfig edit', 'fs ls s3://bucket/', 'log tail'));
   addGlobalOptions(program);
   addStartCommand(program, context);

@@ -63,7 +63,7 @@ void t.test('cli: wrong use exits with 2 and says what is wrong', async (t) => {
     [[], /Usage: headrace/],
     [['sart'], /unknown command 'sart'[\s\S]*Did you mean st/],
     [['pathconfig'], /Usage: headrace pathconfig/],
-    [['status', '--jsn'], /unknown option '--jsn'/],
+    [['status', '--jsn'], /unknown option '--jsn'[\s\S]*\(add --help to see what there is\)\n$/],
     [['conf', 'get'], /missing required argument 'key'/],
     [['conf', 'get', 'x', 'y'], /too many arguments/],
     [['pathconfig', 'test'], /required option '--path <path>'/],

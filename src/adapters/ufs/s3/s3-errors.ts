@@ -78,6 +78,11 @@ const TLS_FAILED = /CERT|SIGNED|^ERR_TLS|^ERR_SSL|^EPROTO$/;
 /** What the client's HTTP handler says when a connection takes too long; it has no code. */
 const CONNECT_TIMEOUT = /did not establish a connection/;
 
+/** What the client says when neither the settings nor the AWS environment name a region. */
+const NO_REGION = /^Region is missing/;
+const REGION_ADVICE =
+  "set ufs.s3.region, the option region of the mount, or AWS_REGION; ufs.s3.endpoint for a store that is not Amazon's";
+
 export interface S3Failure {
   /** S3's code, such as NoSuchKey, or the system's, such as ECONNRESET. */
   readonly name: string;
@@ -107,7 +112,8 @@ export function s3Error(what: string, error: unknown, write: boolean, signal?: A
   const failure = failureOf(error);
   const code = codeOf(failure, error, write);
   const status = failure.status === undefined ? '' : ` (${failure.status} ${failure.name})`;
-  return new HeadraceError(code, `cannot ${what}: ${failure.message}${status}`, {
+  const reason = NO_REGION.test(failure.message) ? `${failure.message}: ${REGION_ADVICE}` : failure.message;
+  return new HeadraceError(code, `cannot ${what}: ${reason}${status}`, {
     cause: error,
     details: {
       s3Code: failure.name,
@@ -129,8 +135,10 @@ export function damagedError(what: string, expected: string, found: string): Hea
 
 function codeOf({ name, status, message }: S3Failure, error: unknown, write: boolean): ErrorCode {
   const lost = write ? 'UFS_UNKNOWN_OUTCOME' : 'UFS_UNAVAILABLE';
+  // Of the store, not of this object: somebody has to mend the configuration, and nothing is quarantined meanwhile.
   if (error instanceof Error && /Credentials?ProviderError|TokenProviderError/.test(error.name))
     return 'UFS_DENIED';
+  if (NO_REGION.test(message)) return 'UFS_DENIED';
   if (status === undefined) {
     if (NOT_CONNECTED.has(name) || TLS_FAILED.test(name) || CONNECT_TIMEOUT.test(message))
       return 'UFS_UNAVAILABLE';
@@ -155,12 +163,12 @@ function blamesCredentials({ name, status }: S3Failure): boolean {
   return status === undefined || status === 401 || CREDENTIALS.has(name);
 }
 
-/** The client refused to build the request: a header that is none, no region. */
+/** The client refused to build the request: a header that is none. */
 function isProgramError(error: unknown): boolean {
   return (
     error instanceof TypeError ||
     error instanceof RangeError ||
-    (error instanceof Error && /^Region is missing|Invalid URL/.test(error.message))
+    (error instanceof Error && /^Invalid URL/.test(error.message))
   );
 }
 

@@ -276,3 +276,24 @@ void t.test('s3: what somebody else wrote over an object does not keep our ETag'
   t.not(head?.lastModifiedMs, 1);
   t.same(head?.headers.user, { a: 'b' });
 });
+
+void t.test(
+  's3: without a region anywhere nothing is quarantined, and the message says where to give one',
+  async (t) => {
+    const { env } = process;
+    const before = { ...env };
+    t.teardown(() => Object.assign(env, before));
+    for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE']) delete env[name];
+    env['AWS_CONFIG_FILE'] = env['AWS_SHARED_CREDENTIALS_FILE'] = '/nowhere/aws';
+    const store = new S3ObjectStore(CREDENTIALS);
+    t.teardown(() => store.close());
+    for (const call of [() => store.check(), () => store.put(putRequest('bucket', 'key', 'x'))]) {
+      const error: unknown = await call().catch((found: unknown) => found);
+      t.match(error, {
+        code: 'UFS_DENIED',
+        details: { credentials: true },
+        message: /Region is missing: set ufs\.s3\.region, the option region of the mount, or AWS_REGION/,
+      });
+    }
+  },
+);
