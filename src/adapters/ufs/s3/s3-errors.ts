@@ -168,7 +168,7 @@ function isProgramError(error: unknown): boolean {
   return (
     error instanceof TypeError ||
     error instanceof RangeError ||
-    (error instanceof Error && /^Invalid URL/.test(error.message))
+    (error instanceof Error && error.message.startsWith('Invalid URL'))
   );
 }
 
