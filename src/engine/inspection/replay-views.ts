@@ -129,11 +129,7 @@ export function orphansView({ state }: ReplaySnapshot): OrphanView[] {
 }
 
 /** The record of one object and its entry in the upload stream; undefined when there was none. */
-export function objectView(
-  snapshot: ReplaySnapshot,
-  bucket: string,
-  key: string,
-): ObjectView | undefined {
+export function objectView(snapshot: ReplaySnapshot, bucket: string, key: string): ObjectView | undefined {
   const record = snapshot.records.get(objectKey(bucket, key));
   if (record === undefined) return undefined;
   const at = 'version' in record ? queueKey(record.version) : '';
