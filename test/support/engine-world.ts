@@ -73,6 +73,11 @@ export class EngineWorld extends SimWorld {
     return (await this.get(key))?.body;
   }
 
+  /** Whether the cache holds the object. */
+  async isCached(key: string): Promise<boolean> {
+    return (await this.run(this.admin.persistStat(BUCKET, key))) !== undefined;
+  }
+
   delete(key: string, conditions?: WriteConditions): Promise<{ offset?: string }> {
     return this.run(this.objects.deleteObject(BUCKET, key, conditions));
   }
