@@ -142,12 +142,9 @@ export function parseGrant(text: string): Grant {
   const slash = place.indexOf('/');
   const bucket = slash < 0 ? place : place.slice(0, slash);
   const prefix = slash < 0 ? '' : place.slice(slash + 1);
-  if (
-    colon < 0 ||
-    bucket === '' ||
-    !(bucket === ALL_BUCKETS || /^[a-z\d][a-z\d.-]{1,61}[a-z\d]$/.test(bucket))
-  )
-    throw invalidGrant(text);
+  if (colon < 0) throw invalidGrant(text, 'it has no colon');
+  if (bucket !== ALL_BUCKETS && !/^[a-z\d][a-z\d.-]{1,61}[a-z\d]$/.test(bucket))
+    throw invalidGrant(text, `"${bucket}" is no name of a bucket, which has 3 to 63 characters`);
   if (byteLength(prefix) > KEY_BYTES_MAX)
     throw new HeadraceError(
       'INVALID_ARGUMENT',
@@ -158,13 +155,13 @@ export function parseGrant(text: string): Grant {
 
 function parseRight(right: string, grant: string): Right {
   if (isRight(right)) return right;
-  throw invalidGrant(grant);
+  throw invalidGrant(grant, `"${right}" is no right`);
 }
 
-function invalidGrant(text: string): HeadraceError {
+function invalidGrant(text: string, why: string): HeadraceError {
   return new HeadraceError(
     'INVALID_ARGUMENT',
-    `the grant "${text}" is not valid: write RIGHTS:BUCKET[/PREFIX], where the rights are of ${RIGHTS.join(', ')}, ` +
+    `the grant "${text}" is not valid, as ${why}: write RIGHTS:BUCKET[/PREFIX], where the rights are of ${RIGHTS.join(', ')}, ` +
       'separated by commas, and the bucket may be * for all, such as read,list:photos/2024/ or admin:*',
   );
 }

@@ -164,6 +164,12 @@ void t.test('grants: rights on the same keys are one grant, and are taken away o
   for (const wrong of ['', 'read', 'read:', ':b23', 'reed:b23', 'read:B', 'read:b*', 'read,:b23', 'read:*x'])
     t.throws(() => parseGrant(wrong), { code: 'INVALID_ARGUMENT', message: /read,list:photos/ }, wrong);
   t.throws(() => parseGrant(`read:b23/${'ü'.repeat(513)}`), { code: 'INVALID_ARGUMENT' });
+  for (const [grant, why] of [
+    ['read', 'as it has no colon'],
+    ['read:b', 'as "b" is no name of a bucket'],
+    ['read,wirte:b23', 'as "wirte" is no right'],
+  ] as const)
+    t.throws(() => parseGrant(grant), { message: new RegExp(`^the grant "${grant}" is not valid, ${why}`) });
 });
 
 void t.test('grants: what is written is read back', async (t) => {

@@ -25,7 +25,7 @@ export const PARAMETERS: Readonly<Record<string, string>> = {
   exact: 'The path is one key and not a prefix.',
   force: 'Give up what is not persisted.',
   from: 'The first offset.',
-  grants: 'RIGHTS:BUCKET[/PREFIX]; rights are read, write, list, admin.',
+  grants: 'RIGHTS:BUCKET[/PREFIX]; rights are read, write, list, create, admin.',
   id: 'The id of a job.',
   kind: 'What the job does.',
   keep: 'Whose version stays.',
