@@ -134,6 +134,11 @@ export interface InspectionSources {
   readonly nowMs: () => number;
   /** Lets others have the event loop, in the midst of long scans. */
   readonly nextTurn: () => Promise<void>;
+  /**
+   * For one piece of work: what it awaits every so often, and which takes so long that most of the time is left to others. Absent
+   * where there are none; then it is `nextTurn`.
+   */
+  readonly beside?: () => () => Promise<void>;
   /** Absent without a running engine. */
   readonly live?: (bucket: string, key: string) => Promise<LiveKnowledge>;
 }

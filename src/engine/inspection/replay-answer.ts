@@ -7,7 +7,7 @@
  * | what          | bound                                                                                         |
  * |---------------|-----------------------------------------------------------------------------------------------|
  * | at once       | one replay in a server (`LogInspector`); another is refused with `SLOW_DOWN`                   |
- * | in one turn   | 256 events, or 256 records; then whatever the engine has to do comes first                    |
+ * | of the time   | a quarter, in slices of about a millisecond (`inspect-engine.ts`)                              |
  * | memory        | 250,000 events folded, and `limit` rows                                                       |
  * | time          | 60 s, or until the one who asked is gone                                                      |
  */
@@ -42,7 +42,8 @@ export const ROWS_MAX = 10_000;
 export const STEPS_MAX = 100;
 const EVENTS_MAX = 250_000;
 const REPLAY_MS_MAX = 60_000;
-const PAGE = 256;
+/** Records that are looked at before it is asked whether others are to go first. */
+const PAGE = 64;
 
 export interface ReplayQuestion {
   readonly partition?: number | undefined;
@@ -168,10 +169,12 @@ export function* stepViews(
 }
 
 /** Lets the engine go first, and ends what takes too long or is not wanted any more. */
-function pacer({ nowMs, nextTurn }: InspectionSources, signal: AbortSignal | undefined): () => Promise<void> {
+function pacer(sources: InspectionSources, signal: AbortSignal | undefined): () => Promise<void> {
+  const { nowMs, nextTurn, beside } = sources;
   const endMs = nowMs() + REPLAY_MS_MAX;
+  const othersFirst = beside?.() ?? nextTurn;
   return async () => {
-    await nextTurn();
+    await othersFirst();
     if (signal?.aborted === true)
       throw new HeadraceError('CLOSED', 'the replay was given up: nobody waits for it any more');
     if (nowMs() > endMs)

@@ -44,8 +44,8 @@ export interface TravelResult {
 }
 
 const PROGRESS_EVENTS = 10_000;
-/** About half a millisecond of folding. */
-const PACE_EVENTS = 256;
+/** A small part of a millisecond of folding. */
+const PACE_EVENTS = 32;
 
 /**
  * `INVALID_ARGUMENT` for a partition or an offset that there is not, or for more events than may be folded, `LOG_TRIMMED` for an offset before the oldest kept
