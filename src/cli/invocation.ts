@@ -169,7 +169,9 @@ export class Invocation {
       await client.logHead().catch((failure: unknown) => {
         throw failure instanceof CliFailure && failure.code === 'NO_SERVER' ? error : failure;
       });
-      await this.printer.note(`no log in ${this.settings.dataDirectory}: asking the server at ${client.endpoint}`);
+      await this.printer.note(
+        `no log in ${this.settings.dataDirectory}: asking the server at ${client.endpoint}`,
+      );
       return server(client);
     }
     try {

@@ -170,9 +170,7 @@ function whyNot(description: ExportDescription | undefined, bucket: string, key:
   const isOutside =
     description?.bucket !== undefined &&
     (bucket !== description.bucket || !key.startsWith(description.prefix ?? ''));
-  return isOutside
-    ? `this export has only ${objectsOf(description)}`
-    : 'log history tells what became of it';
+  return isOutside ? `this export has only ${objectsOf(description)}` : 'log history tells what became of it';
 }
 
 async function printRows<Row>(
@@ -192,7 +190,8 @@ async function printChanges(
   changes: readonly ReplayChange[],
   printer: Printer,
 ): Promise<void> {
-  if (printer.json) return printer.value({ from, to, changes, ...(omitted === undefined ? {} : { omitted }) });
+  if (printer.json)
+    return printer.value({ from, to, changes, ...(omitted === undefined ? {} : { omitted }) });
   if (changes.length === 0) return printer.text(`nothing changed between offsets ${from} and ${to}`);
   for (const change of changes) await printChange(change, printer);
 }

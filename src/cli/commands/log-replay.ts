@@ -178,10 +178,7 @@ async function askServer(client: AdminClient, printer: Printer, wanted: Wanted):
 }
 
 /** Events are kept only where they are printed. */
-function stepsTo(
-  kept: Steps,
-  { steps }: Wanted,
-): { onStep?: (event: DataEvent, offset: number) => void } {
+function stepsTo(kept: Steps, { steps }: Wanted): { onStep?: (event: DataEvent, offset: number) => void } {
   return steps === undefined ? {} : { onStep: (event, offset) => void kept.set(offset, event) };
 }
 
