@@ -92,10 +92,7 @@ export class PersistMultipart {
     }
   }
 
-  /**
-   * Aborts what an earlier attempt began of a version that goes whole now, by another threshold: nobody would remember it when the
-   * version is persisted. `UFS_*`.
-   */
+  /** Aborts what was begun of a version that goes whole now: nobody would remember it once that is persisted. `UFS_*`. */
   async giveUp(target: PersistTarget, { store: { multipart }, bucket, key }: UfsLocation): Promise<void> {
     const uploadId = this.#uploadOf(target)?.id;
     if (uploadId === undefined) return;
@@ -104,10 +101,7 @@ export class PersistMultipart {
     await this.#ended(target, uploadId);
   }
 
-  /**
-   * What an earlier attempt left: the object itself, or the upload and its parts; undefined when there is nothing to go on
-   * with.
-   */
+  /** What an earlier attempt left: the object itself, or the upload and its parts; undefined when that is nothing to go on with. */
   async #resume(
     target: PersistTarget,
     job: MultipartJob,
