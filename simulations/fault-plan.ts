@@ -6,7 +6,9 @@
  */
 import type { DiskFaults } from './sim-device.js';
 import type { SimRandom } from './sim-random.js';
+import type { DatabaseFaults } from './sim-database-faults.js';
 import type { StoreFaults } from './sim-store-faults.js';
+import type { LogPlace } from './world.js';
 
 interface FaultKind {
   readonly description: string;
@@ -75,23 +77,82 @@ export const FAULT_KINDS = {
     max: 0.5,
   },
 } as const satisfies Record<string, FaultKind>;
-export type Fault = keyof typeof FAULT_KINDS;
+
+/** Of a log in FoundationDB. */
+export const DATABASE_FAULT_KINDS = {
+  dbConflict: { description: 'share of commits to FoundationDB that conflict (1020)', min: 0.01, max: 0.2 },
+  dbTooOld: { description: 'share of calls to FoundationDB that are too old (1007)', min: 0.01, max: 0.2 },
+  dbBusy: {
+    description: 'share of calls to FoundationDB that it has no time for (1009, 1037, 1038, 1051, 1213)',
+    min: 0.01,
+    max: 0.2,
+  },
+  dbUnknown: {
+    description: 'share of commits to FoundationDB with an unknown outcome (1021), half of which took effect',
+    min: 0.01,
+    max: 0.2,
+  },
+  dbTimedOut: {
+    description: 'share of commits to FoundationDB that time out (1031), half of which take effect later',
+    min: 0.005,
+    max: 0.1,
+  },
+  dbVersionChanged: {
+    description:
+      'share of calls to FoundationDB that end with its version (1039), half of which take effect later',
+    min: 0.005,
+    max: 0.1,
+  },
+  dbHang: { description: 'share of calls to FoundationDB that are never answered', min: 0.001, max: 0.02 },
+  dbStall: {
+    description: 'share of lives in which FoundationDB stands still for up to 30 s and its versions jump',
+    min: 0.1,
+    max: 0.6,
+  },
+} as const satisfies Record<string, FaultKind>;
+export type Fault = keyof typeof FAULT_KINDS | keyof typeof DATABASE_FAULT_KINDS;
 export type FaultRates = Readonly<Partial<Record<Fault, number>>>;
+
+export const FAULTS = [...Object.keys(FAULT_KINDS), ...Object.keys(DATABASE_FAULT_KINDS)] as Fault[];
+/** Faults of log files. */
+const FILE_FAULTS: readonly Fault[] = ['logWriteLie', 'logDamage'];
 
 const ARMED_RATIO = 0.4;
 /** Seeds without any fault: what goes wrong there is nobody's but the engine's. */
 const HEALTHY_RATIO = 0.08;
 const STALL_MS = 30;
+const BUSY_FAULTS = ['futureVersion', 'processBehind', 'locked', 'batchThrottled', 'throttled'] as const;
 
-export function drawFaults(random: SimRandom): FaultRates {
+export function drawFaults(random: SimRandom, log: LogPlace): FaultRates {
   if (random.chance(HEALTHY_RATIO)) return {};
   const rates: Partial<Record<Fault, number>> = {};
-  for (const [name, { min, max }] of Object.entries(FAULT_KINDS) as [Fault, FaultKind][]) {
+  const isFiles = log === 'files';
+  const kinds: Readonly<Record<string, FaultKind>> = isFiles
+    ? FAULT_KINDS
+    : { ...FAULT_KINDS, ...DATABASE_FAULT_KINDS };
+  for (const [name, { min, max }] of Object.entries(kinds) as [Fault, FaultKind][]) {
     if (!random.chance(ARMED_RATIO)) continue;
     const rate = Math.exp(random.between(Math.log(min), Math.log(max)));
-    rates[name] = Number(rate.toPrecision(2));
+    if (isFiles || !FILE_FAULTS.includes(name)) rates[name] = Number(rate.toPrecision(2));
   }
   return rates;
+}
+
+export function databaseFaultsOf(rates: FaultRates): DatabaseFaults {
+  const { dbBusy = 0, dbUnknown = 0, dbTimedOut = 0, dbVersionChanged = 0 } = rates;
+  const each = dbBusy / BUSY_FAULTS.length;
+  return {
+    conflict: rates.dbConflict ?? 0,
+    tooOld: rates.dbTooOld ?? 0,
+    ...Object.fromEntries(BUSY_FAULTS.map((name) => [name, each])),
+    unknownDone: dbUnknown / 2,
+    unknownLost: dbUnknown / 2,
+    timedOutLate: dbTimedOut / 2,
+    timedOutLost: dbTimedOut / 2,
+    versionChanged: dbVersionChanged / 2,
+    versionChangedLate: dbVersionChanged / 2,
+    hang: rates.dbHang ?? 0,
+  };
 }
 
 /** `ufsReset=0.02 kill=0.5`, or `none`. */

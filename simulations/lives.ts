@@ -6,11 +6,12 @@ import { Calls } from './clients/calls.js';
 import { TrainingJob, type CheckpointPlan } from './clients/training-job.js';
 import { Client } from './clients/workload.js';
 import { bytesOf } from './content.js';
-import { diskFaultsOf, storeFaultsOf } from './fault-plan.js';
+import { databaseFaultsOf, diskFaultsOf, storeFaultsOf } from './fault-plan.js';
 import { checkDamageIsReported } from './log-damage.js';
 import { plantIncident } from './plant-incident.js';
 import type { FoundObject } from './checkers/found-objects.js';
 import type { Outage } from './scenario.js';
+import type { SimDatabase } from './sim-database.js';
 import type { SimRandom } from './sim-random.js';
 import type { Simulation } from './simulation.js';
 import { Violation } from './violation.js';
@@ -24,6 +25,9 @@ const CLOCK_STEP_MS_MAX = MINUTE_MS;
 /** From what a migration takes to what outlasts every deadline of a call. */
 const PAUSE_MS_MIN = SECOND_MS / 10;
 const PAUSE_MS_MAX = MINUTE_MS;
+
+/** Beyond the deadline of an append, and the time to live of a lease. */
+const DATABASE_STALL_MS_MAX = 30 * SECOND_MS;
 
 type Death = 'stop' | 'kill' | 'power cut';
 
@@ -127,6 +131,7 @@ export class Lives {
     };
     world.ufs.setFaults(storeFaultsOf(faults));
     world.disk.setFaults(diskFaultsOf(faults));
+    if (world.databaseLog !== undefined) this.#armDatabase(world.databaseLog.database, random, note);
     const outages = [...scenario.ufs.outages];
     const lifeMs = scenario.lifeMs.max;
     if (random.chance(faults.ufsOutage ?? 0))
@@ -151,6 +156,17 @@ export class Lives {
         world.scheduler.stall(pauseMs);
       });
     }
+  }
+
+  #armDatabase(database: SimDatabase, random: SimRandom, note: (what: string) => void): void {
+    const { faults, scenario } = this.#run;
+    database.setFaults(databaseFaultsOf(faults));
+    if (!random.chance(faults.dbStall ?? 0)) return;
+    const stallMs = Math.round(random.between(PAUSE_MS_MIN, DATABASE_STALL_MS_MAX));
+    this.#later(random.between(0, scenario.lifeMs.max), () => {
+      note(`dbStall ${stallMs} ms`);
+      database.stall(stallMs);
+    });
   }
 
   #outage({ atMs, forMs }: Outage, note: (what: string) => void): void {
@@ -222,6 +238,7 @@ export class Lives {
     world.faults.clear();
     world.disk.setFaults({});
     world.ufs.setFaults({});
+    world.databaseLog?.database.setFaults({});
   }
 
   /** Starts the next process; some are cut off in their recovery, at a moment that is drawn. */

@@ -271,4 +271,36 @@ export const MUTANTS: readonly Mutant[] = [
     faults: { ufsForeign: 0.4, ufsUnavailable: 0.2 },
     caughtBy: ['foreign-kept'],
   },
+  {
+    name: 'skip-the-head-conflict',
+    description: 'an append to FoundationDB does not conflict with one that came in between',
+    module: 'log/fdb/frame-append.js',
+    find: 'transaction.addReadConflict(keys.head);',
+    replace: '',
+    scenario: 'foundationdb',
+    faults: { dbTimedOut: 0.2, dbVersionChanged: 0.2 },
+    caughtBy: ['no-assertion', 'log-order', 'recovers', 'linearizable', 'acknowledged-readable', 'call-ends'],
+  },
+  {
+    name: 'unknown-outcome-with-a-new-id',
+    description: 'a commit to FoundationDB of unknown outcome is tried again under another id',
+    module: 'log/fdb/frame-append.js',
+    find: 'const transaction = database.begin();',
+    replace:
+      'frame = { ...frame, batchId: Buffer.from(this.#options.random.bytes(16)) }; const transaction = database.begin();',
+    scenario: 'foundationdb',
+    faults: { dbUnknown: 0.2 },
+    caughtBy: ['no-assertion', 'expected-errors', 'call-ends'],
+  },
+  {
+    name: 'accept-a-stale-epoch',
+    description:
+      'a new owner of the log in FoundationDB takes the epoch of the one before, which goes on with it',
+    module: 'log/fdb/partition-log.js',
+    find: 'const epoch = (found?.epoch ?? 0) + 1;',
+    replace: 'const epoch = found?.epoch ?? 1;',
+    scenario: 'foundationdb',
+    faults: { kill: 1, dbTimedOut: 0.2, dbVersionChanged: 0.2 },
+    caughtBy: ['log-order', 'no-assertion', 'recovers', 'acknowledged-readable', 'linearizable'],
+  },
 ];

@@ -9,7 +9,7 @@ import { parsePathConfig } from '../src/engine/path-config-document.js';
 import type { PathConfigDocument } from '../src/engine/path-config.js';
 import type { CheckpointPlan } from './clients/training-job.js';
 import { ACTIVITIES, type Activity, type Workload } from './clients/workload.js';
-import { FAULT_KINDS, type Fault, type FaultRates } from './fault-plan.js';
+import { FAULTS, type FaultRates, type Fault } from './fault-plan.js';
 import {
   booleanOf,
   durationOf,
@@ -27,6 +27,7 @@ import {
   textOf,
 } from './scenario-values.js';
 import { SCENARIO_DEFAULTS, SCENARIOS, type Outage, type Scenario } from './scenario.js';
+import type { LogPlace } from './world.js';
 
 /** A scenario and the settings it asks for, which are not read here. */
 export interface ScenarioDocument {
@@ -62,6 +63,7 @@ const FIELDS = [
   'workload',
   'checkpoints',
   'disk',
+  'log',
   'ufs',
   'faults',
   'pathConfig',
@@ -111,6 +113,7 @@ function read(text: string): ScenarioDocument {
     workload: optional(fields['workload'], workloadOf, base.workload),
     disk: diskOf(fields['disk'], base),
     ufs: ufsOf(fields['ufs'], base),
+    log: optional(fields['log'], logOf, base.log),
     faults: optional(fields['faults'], faultsOf, base.faults),
     pathConfig: optional(fields['pathConfig'], pathConfigOf, base.pathConfig),
     drainWithinMs: optional(
@@ -216,11 +219,16 @@ function workloadOf(value: unknown): Workload {
   return workload;
 }
 
+function logOf(value: unknown): LogPlace {
+  if (value === 'files' || value === 'foundationdb') return value;
+  return refuse('log', value, 'must be files or foundationdb');
+}
+
 function faultsOf(value: unknown): 'swarm' | FaultRates {
   if (value === 'swarm') return 'swarm';
   if (value === 'none') return {};
   if (typeof value === 'string') refuse('faults', value, 'must be swarm, none, or rates by name');
-  const names = Object.keys(FAULT_KINDS) as Fault[];
+  const names = FAULTS;
   const fields = fieldsOf(value, 'faults', names);
   const rates: Partial<Record<Fault, number>> = {};
   for (const name of names)

@@ -9,7 +9,7 @@ import type { CheckpointPlan } from './clients/training-job.js';
 import type { SizeRange, Workload } from './clients/workload.js';
 import type { FaultRates } from './fault-plan.js';
 import type { Incident } from './incident.js';
-import { BUCKET } from './world.js';
+import { BUCKET, type LogPlace } from './world.js';
 
 export interface Outage {
   /** After the clients have begun. */
@@ -51,6 +51,8 @@ export interface Scenario {
     readonly outages: readonly Outage[];
     readonly multipart: boolean;
   };
+  /** Where the log is; in FoundationDB its faults are armed as well. */
+  readonly log: LogPlace;
   /** `swarm`: drawn from the seed. */
   readonly faults: 'swarm' | FaultRates;
   readonly pathConfig: PathConfigDocument;
@@ -102,6 +104,7 @@ export const SCENARIO_DEFAULTS: Scenario = {
     syncLatencyMs: { min: 0.1, max: 1 },
   },
   ufs: { latencyMs: { min: 1, max: 20 }, bytesPerS: undefined, outages: [], multipart: true },
+  log: 'files',
   faults: 'swarm',
   pathConfig: POLICIES,
   engine: {},
@@ -184,6 +187,13 @@ export const SCENARIOS: readonly Scenario[] = [
     faults: { ufsForeign: 0.3, ufsUnavailable: 0.1, ufsLostAnswer: 0.05, kill: 0.3, powerCut: 0.3 },
     engine: { capacityBytes: 64 * MIB },
     drawsEngine: false,
+  },
+  {
+    ...SCENARIO_DEFAULTS,
+    name: 'foundationdb',
+    description: 'the log is in a FoundationDB that conflicts, stands still and leaves outcomes unknown',
+    lifeMs: { min: 20, max: 2000 },
+    log: 'foundationdb',
   },
   {
     ...SCENARIO_DEFAULTS,

@@ -112,7 +112,8 @@ export class Simulation {
     this.places = new IncidentPlaces(scenario.incident?.mounts);
     this.portCalls.crashAt = { life: options.crashAtCall, recovery: options.crashAgainAtCall };
     this.random = new SimRandom(`${scenario.name} ${seed}`);
-    this.faults = scenario.faults === 'swarm' ? drawFaults(this.random.fork('faults')) : scenario.faults;
+    this.faults =
+      scenario.faults === 'swarm' ? drawFaults(this.random.fork('faults'), scenario.log) : scenario.faults;
     this.foreign = (this.faults.ufsForeign ?? 0) > 0 ? new ForeignChanges(this) : undefined;
     const statistics = new Statistics();
     const trace = new Trace(() => world.scheduler.nowMs);
@@ -123,6 +124,7 @@ export class Simulation {
       seed: `${scenario.name} ${seed}`,
       engine: { ...engineOf(scenario, this.random.fork('engine')), ...scenario.engine },
       disk: scenario.disk,
+      logPlace: scenario.log,
       ...placeOf(scenario, this.faults, this.random.fork('clock')),
       observer: {
         onStep: (timeMs, sequence) => {

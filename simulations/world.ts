@@ -23,6 +23,7 @@ import type { SegmentStore } from '../src/engine/segment-store.js';
 import { openSegmentStore } from '../src/engine/segments/segment-files.js';
 import { ArmedFaults, faultyDisk, faultyStore } from './armed-faults.js';
 import { Contents } from './content.js';
+import { DatabaseLog } from './database-log.js';
 import { Scheduler } from './scheduler.js';
 import { SimClock, type SimClockOptions } from './sim-clock.js';
 import { SimDisk, type SimDiskOptions } from './sim-disk.js';
@@ -73,6 +74,8 @@ export interface WorldParts {
   }) => Promise<{ readonly store: IndexStore<IndexRecord> }>;
 }
 
+export type LogPlace = 'files' | 'foundationdb';
+
 export interface WorldOptions {
   readonly seed?: number | string;
   readonly engine?: Partial<EngineOptions>;
@@ -80,6 +83,8 @@ export interface WorldOptions {
   readonly ufs?: SimObjectStoreOptions;
   readonly clock?: SimClockOptions;
   readonly log?: Partial<EmbeddedLogOptions>;
+  /** Where the log is. In files of the disk unless given. */
+  readonly logPlace?: LogPlace | undefined;
   /** Policies by path pattern; `default` for the rest. WRITE_BACK everywhere unless given. */
   readonly policies?: Readonly<Record<string, PolicyMode>>;
   /** How long it takes to open what a mount points at. */
@@ -95,6 +100,8 @@ export interface WorldOptions {
 export interface WorldStores {
   readonly segments: SegmentStore;
   readonly logStore: LogStore;
+  /** Under which the log is owned. */
+  readonly lease?: ReadLease | undefined;
 }
 
 /** Sees what happens between the engine and its ports, and puts what it wants between them. */
@@ -126,6 +133,8 @@ export class SimWorld {
   disk: SimDisk;
   ufs: SimObjectStore;
   clock: SimClock;
+  /** Where the log is in FoundationDB. */
+  readonly databaseLog: DatabaseLog | undefined;
   #engine: Engine | undefined;
   #generation = 0;
   /** By how much the wall clock was stepped: the machine's clock outlives its processes. */
@@ -145,6 +154,8 @@ export class SimWorld {
       ...options.ufs,
     });
     this.clock = new SimClock(this.scheduler, options.clock);
+    if (options.logPlace === 'foundationdb')
+      this.databaseLog = new DatabaseLog(this.scheduler, this.random.fork('database'));
   }
 
   get engine(): Engine {
@@ -216,7 +227,7 @@ export class SimWorld {
     const disk = observer.wrapDisk?.(whole) ?? whole;
     const logger = this.#logger();
     const random = this.random.fork(`process ${this.#generation}`);
-    const { segments, logStore: embedded } = await this.#openStores(disk, random);
+    const { segments, logStore, lease } = await this.#openStores(disk, random);
     const { store: index } = await this.#parts.openIndex({
       disk,
       directory: 'index/p0001',
@@ -232,11 +243,11 @@ export class SimWorld {
       random,
       disk,
       logger,
-      logStore: observer.wrapLog?.(embedded) ?? embedded,
+      logStore: observer.wrapLog?.(logStore) ?? logStore,
       segments,
       indexes: [new TalliedIndex(index)],
       root: store,
-      lease: this.#options.lease,
+      lease: this.#options.lease ?? lease,
       // `sim://<bucket>/<prefix>`: a part of the one simulated store.
       openMount: async ({ ufs }) => {
         const { mountDelayMs } = this.#options;
@@ -265,6 +276,10 @@ export class SimWorld {
       logger,
       options: { storeId: STORE_ID, smallSegmentBytes: MIB, batchBytes: 512 * KIB },
     });
+    if (this.databaseLog !== undefined) {
+      const storeId = Buffer.from(STORE_ID).readBigUInt64LE();
+      return { segments, ...(await this.databaseLog.open({ clock, random, logger, storeId })) };
+    }
     const logStore = new EmbeddedLogStore({
       disk,
       clock,
@@ -289,6 +304,7 @@ export class SimWorld {
   /** An orderly stop. */
   async stop(): Promise<void> {
     await this.run(this.engine.close());
+    if (this.databaseLog !== undefined) await this.run(this.databaseLog.close());
     this.#end(this.disk.kill(this.random.fork(`stop ${this.#generation}`)));
   }
 
@@ -359,6 +375,7 @@ export class SimWorld {
 
   #end(disk: SimDisk): void {
     this.clock.stop();
+    this.databaseLog?.end();
     this.disk = disk;
     this.ufs = this.ufs.kill();
     this.clock = new SimClock(this.scheduler, this.#options.clock);

@@ -18,7 +18,8 @@ ufs:
   latency: 20ms
   bandwidth: 50MiB/s
   outages: [{ at: 10s, for: 5s }]
-faults: { ufsThrottled: 0.01, kill: 1 }
+log: foundationdb
+faults: { ufsThrottled: 0.01, kill: 1, dbUnknown: 0.1 }
 settings:
   page.store.size: 64MiB
 pathConfig:
@@ -35,7 +36,8 @@ void t.test('scenario: a document is read, and what it leaves out is small and h
     sizes: { min: 64 * KIB, max: MIB },
     disk: { latencyMs: { min: 0.05, max: 1 }, syncLatencyMs: SCENARIO_DEFAULTS.disk.syncLatencyMs },
     ufs: { latencyMs: { min: 20, max: 20 }, bytesPerS: 50 * MIB, outages: [{ atMs: 10_000, forMs: 5000 }] },
-    faults: { ufsThrottled: 0.01, kill: 1 },
+    log: 'foundationdb',
+    faults: { ufsThrottled: 0.01, kill: 1, dbUnknown: 0.1 },
   });
   t.same(settings, { 'page.store.size': '64MiB' });
   t.same(parseScenario('b.yaml', 'base: swarm').scenario.faults, 'swarm');
@@ -69,6 +71,7 @@ void t.test('scenario: a mistake is told with its place, the value and what woul
     ['ufs: { outages: [{ at: 1s }] }', /ufs\.outages\[0\]\.for must be a time .*, not nothing/],
     ['ufs: { bandwidth: 0 }', /ufs\.bandwidth must be above 0/],
     ['faults: { kil: 1 }', /faults has no "kil": it may have ufsUnavailable/],
+    ['log: foundation', /log must be files or foundationdb, not "foundation"/],
     ['faults: { kill: 2 }', /faults\.kill must be a number from 0 to 1, not 2/],
     ['workload: { reads: 0 }', /workload: give at least one activity a weight above 0/],
     ['checkpoints: { size: 1GiB }', /checkpoints\.every must be a time .*, not nothing/],

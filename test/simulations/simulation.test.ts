@@ -35,6 +35,24 @@ void t.test('simulation: the same seed gives the same trace, byte for byte', asy
   t.not(first.traceHash, other.traceHash);
 });
 
+void t.test('simulation: with its log in FoundationDB an engine survives what that does to it', async (t) => {
+  const faults = {
+    kill: 1,
+    dbConflict: 0.1,
+    dbUnknown: 0.1,
+    dbTimedOut: 0.1,
+    dbBusy: 0.1,
+    dbHang: 0.01,
+    dbStall: 1,
+  };
+  const scenario = { ...scenarioOf('foundationdb'), faults };
+  const options = { scenario, seed: '1', keepsTrace: true };
+  const [first, second] = [await simulate(WORLD_PARTS, options), await simulate(WORLD_PARTS, options)];
+  t.same(first.violation, undefined);
+  t.ok((first.counts.faults['dbStall'] ?? 0) > 0);
+  t.same(first, second);
+});
+
 void t.test(
   'simulation: a run is crashed at a call that changes the disk, and again in its recovery',
   async (t) => {
