@@ -248,14 +248,19 @@ export class SimWorld {
       indexes: [new TalliedIndex(index)],
       root: store,
       lease: this.#options.lease ?? lease,
-      // `sim://<bucket>/<prefix>`: a part of the one simulated store.
+      // `sim://<bucket>/<prefix>`: a part of the one simulated store. `sim-fixed://…`: so that the bucket is not made through it.
       openMount: async ({ ufs }) => {
         const { mountDelayMs } = this.#options;
         if (mountDelayMs !== undefined) await this.clock.sleep(mountDelayMs);
-        const [, bucket, prefix = ''] = /^sim:\/\/([^/]+)\/?(.*)$/.exec(ufs) ?? [];
+        const [, fixed, bucket, prefix = ''] = /^sim(-fixed)?:\/\/([^/]+)\/?(.*)$/.exec(ufs) ?? [];
         if (bucket === undefined)
           throw new HeadraceError('INVALID_SETTING', `"${ufs}" is no part of the simulated store`);
-        return { store: unclosable(this.#store()), bucket, prefix };
+        const store = this.#store();
+        return {
+          store: fixed === undefined ? unclosable(store) : fixedBucket(store, bucket),
+          bucket,
+          prefix,
+        };
       },
     });
   }
@@ -397,12 +402,22 @@ export class SimWorld {
 }
 
 /** A mount that is removed closes its store, which here is the root as well. */
-function unclosable(store: ObjectStore): ObjectStore {
+function unclosable(store: ObjectStore, calls: Partial<ObjectStore> = {}): ObjectStore {
+  const own: Partial<ObjectStore> = { close: () => Promise.resolve(), ...calls };
   return new Proxy(store, {
     get: (target, name) => {
-      if (name === 'close') return () => Promise.resolve();
+      if (Object.hasOwn(own, name)) return Reflect.get(own, name) as unknown;
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
   });
+}
+
+/** As a mount of S3 is: one bucket, which is there or not, and which is not made through the mount. */
+function fixedBucket(store: ObjectStore, bucket: string): ObjectStore {
+  const require = async (signal?: AbortSignal): Promise<void> => {
+    if (await store.bucketExists(bucket, signal)) return;
+    throw new HeadraceError('NO_SUCH_BUCKET', `the store has no bucket "${bucket}": create it there`);
+  };
+  return unclosable(store, { check: require, createBucket: (_bucket, signal) => require(signal) });
 }

@@ -11,7 +11,10 @@ import type { ObjectHeaders } from './object.js';
 export interface ObjectStore {
   /** For messages: `directory /path`, `s3 https://host/bucket`. */
   readonly description: string;
-  /** Resolves when the store answers; otherwise rejects with a clear `UFS_UNAVAILABLE` or `UFS_DENIED`. */
+  /**
+   * Resolves when the store answers; otherwise rejects with a clear `UFS_UNAVAILABLE` or `UFS_DENIED`. Where it stands for one
+   * bucket that is made elsewhere, `NO_SUCH_BUCKET` when that is not there.
+   */
   check(signal?: AbortSignal): Promise<void>;
   /** Sorted names of the buckets (directories) that can be seen. */
   listBuckets(signal?: AbortSignal): Promise<StoredBucket[]>;

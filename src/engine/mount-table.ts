@@ -28,6 +28,14 @@ export interface MountedStore {
 /** Opens what a mount points at. `INVALID_SETTING` for a URI that is none. */
 export type OpenMount = (mount: Mount) => Promise<MountedStore>;
 
+/** For a mount that somebody asks for now. */
+export interface MountChecks {
+  /** Looks at the store that was opened. */
+  readonly confirm?: (store: ObjectStore) => Promise<void>;
+  /** Called in the turn in which the mount takes effect. */
+  readonly accept?: () => void;
+}
+
 const ROOT = '/';
 /** Option of a mount: what persisting does with an object that somebody else changed in the UFS. */
 export const SAFE_PERSIST_OPTION = 'safe.persist';
@@ -89,14 +97,15 @@ export class MountTable {
     ];
   }
 
-  /** `accept` is called in the turn in which the mount takes effect; what it throws is thrown, and nothing is mounted. */
-  async add(mount: Mount, accept: () => void = () => undefined): Promise<void> {
+  /** What a check throws is thrown, and nothing is mounted. */
+  async add(mount: Mount, { confirm, accept }: MountChecks = {}): Promise<void> {
     const { bucket, prefix } = parseMountPath(mount.path);
     const conditional = isConditional(mount);
     const opened = await this.#open(mount);
     try {
       if (conditional) refuseUnconditional(opened.store);
-      accept();
+      await confirm?.(opened.store);
+      accept?.();
     } catch (error) {
       await opened.store.close();
       throw error;

@@ -5,7 +5,9 @@
  * persisted, or deleted, in the wrong store. Clean copies of the store that was meant before are given up, and an event says
  * when they are: a start finishes what a crash left, before anything is read.
  */
-import { HeadraceError } from '../core/errors.js';
+import { HeadraceError, isErrorCode } from '../core/errors.js';
+import type { ObjectStore } from '../core/object-store.js';
+import { SECOND_MS } from '../core/units.js';
 import type { Mount } from '../../projections/control.js';
 import { afterPrefix } from '../core/key.js';
 import { objectKey, parseObjectKey, queueVersion, type QueueRecord } from '../../projections/records.js';
@@ -17,8 +19,11 @@ import type { EngineCore } from './engine-core.js';
 import { parseMountPath } from './mount-table.js';
 import type { Partition } from './partition.js';
 import type { PersistBarriers } from './persist-barrier.js';
+import { ufsCall } from './ufs-calls.js';
 
 const EVICT_BATCH = 256;
+/** How long a new mount waits for its store to answer: one that is away may be mounted. */
+const CONFIRM_MS_MAX = 5 * SECOND_MS;
 /** Drains that follow each other while clients go on writing. */
 const DRAINS_MAX = 100;
 
@@ -57,7 +62,8 @@ export class Mounts {
 
   /**
    * `INVALID_ARGUMENT` for a path that is mounted already, or that has something dirty below it; `INVALID_SETTING` for a UFS
-   * that is none.
+   * that is none; `NO_SUCH_BUCKET` for a bucket that the store says it does not have, and that is not made here. Durable on
+   * return.
    */
   add(mount: Mount): Promise<void> {
     return this.#inTurn(() => this.#add({ ...mount, path: canonicalPath(mount.path) }));
@@ -101,7 +107,10 @@ export class Mounts {
       );
     refuseDirty();
     // Again when it is open, because clients went on writing.
-    await this.#core.mounts.add(mount, refuseDirty);
+    await this.#core.mounts.add(mount, {
+      confirm: (store) => this.#confirm(mount, store),
+      accept: refuseDirty,
+    });
     try {
       await this.#core.control.submit((_state, atMs) => ({ type: 'MountAdded', atMs, ...mount }));
     } catch (error) {
@@ -110,6 +119,21 @@ export class Mounts {
       throw error;
     }
     await this.#settle(path);
+  }
+
+  /** A store that does not answer, or does not let us look, may take objects later; one that has no such bucket never will. */
+  async #confirm({ path, ufs }: Mount, store: ObjectStore): Promise<void> {
+    const timeoutMs = Math.min(CONFIRM_MS_MAX, this.#core.options.ufsTimeoutMs);
+    try {
+      await ufsCall(this.#core, (signal) => store.check(signal), { timeoutMs });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (isErrorCode(error, 'NO_SUCH_BUCKET'))
+        throw new HeadraceError('NO_SUCH_BUCKET', `${ufs} was not mounted at "${path}": ${message}`, {
+          cause: error,
+        });
+      this.#core.logger.warn({ path, ufs, message }, 'a store is mounted that could not be checked');
+    }
   }
 
   async #remove(request: RemoveMountRequest): Promise<MountRemoval> {

@@ -8,7 +8,8 @@
  * | UFS_DENIED otherwise (403 for this object)            | quarantined                     | slowed down when it goes on so      |
  * | UFS_THROTTLED                                         | tried again                     | slowed down                         |
  * | UFS_UNKNOWN_OUTCOME, IO_FAILED, anything unexpected   | tried again                     |                                     |
- * | UFS_REJECTED, UFS_CONFLICT, NO_SUCH_BUCKET, a bad name or size | quarantined            |                                     |
+ * | NO_SUCH_BUCKET, where the bucket is not made here     | tried again                     | asked, until it is there again      |
+ * | UFS_REJECTED, UFS_CONFLICT, a bad name or size        | quarantined                     |                                     |
  * | CORRUPT_EXTENT                                        | quarantined at the third time: the damage may be in the read | |
  */
 import { HeadraceError, type ErrorCode } from '../core/errors.js';
@@ -31,7 +32,6 @@ const MESSAGE_CHARACTERS_MAX = 1024;
 const PERMANENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'UFS_REJECTED',
   'UFS_CONFLICT',
-  'NO_SUCH_BUCKET',
   'KEY_TOO_LONG',
   'INVALID_BUCKET_NAME',
   'INVALID_ARGUMENT',
@@ -62,7 +62,7 @@ export function failureOf(error: unknown, attempt: number): PersistFailure {
     message,
     permanent:
       PERMANENT.has(code) || denied || (code === 'CORRUPT_EXTENT' && attempt >= CORRUPT_ATTEMPTS_MAX),
-    suspectsStore: code === 'UFS_UNAVAILABLE' || credentials,
+    suspectsStore: code === 'UFS_UNAVAILABLE' || code === 'NO_SUCH_BUCKET' || credentials,
     outcome: code === 'UFS_THROTTLED' ? 'throttled' : denied ? 'denied' : 'failed',
     retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : 0,
   };

@@ -169,6 +169,11 @@ export class Persister {
     return this.#health.isUp(store);
   }
 
+  /** What a store says that answers and takes nothing. */
+  refusalOf(store: ObjectStore): string | undefined {
+    return this.#health.refusalOf(store);
+  }
+
   /** Uploads that a store gets at once now: fewer after it asked to slow down. */
   concurrencyOf(store: ObjectStore): number {
     return this.#pace.limitOf(store);

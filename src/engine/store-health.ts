@@ -1,7 +1,7 @@
 /**
  * Which under-stores answer. One whose call failed is asked at once whether it answers at all: if it does, the failure was that
- * call's and the others go on; if it does not, the store is left alone but for a cheap probe, with growing pauses, so that an
- * outage neither burns attempts of every waiting object nor hides the store's return.
+ * call's and the others go on; if it does not, or has lost the bucket it stands for, the store is left alone but for a cheap probe, with growing pauses, so
+ * that an outage neither burns attempts of every waiting object nor hides the store's return.
  */
 import { isErrorCode } from '../core/errors.js';
 import type { ObjectStore } from '../core/object-store.js';
@@ -18,6 +18,8 @@ interface Suspicion {
   cancel: () => void;
   /** Whether a probe failed. */
   isDown: boolean;
+  /** What the store said to the last probe, if it said anything. */
+  refusal: string | undefined;
 }
 
 export class StoreHealth {
@@ -34,6 +36,11 @@ export class StoreHealth {
   /** False while it does not answer, and for the moment in which it is asked. */
   isUp(store: ObjectStore): boolean {
     return !this.#suspects.has(store);
+  }
+
+  /** Why it takes nothing although it answers, as to a bucket that is gone; undefined when it does not answer. */
+  refusalOf(store: ObjectStore): string | undefined {
+    return this.#suspects.get(store)?.refusal;
   }
 
   /** Whether no store that is in use answered its last probe. */
@@ -54,7 +61,7 @@ export class StoreHealth {
 
   failed(store: ObjectStore): void {
     if (this.#suspects.has(store) || this.#stopped) return;
-    const suspicion: Suspicion = { cancel: () => undefined, isDown: false };
+    const suspicion: Suspicion = { cancel: () => undefined, isDown: false, refusal: undefined };
     this.#suspects.set(store, suspicion);
     void this.#probe(store, suspicion, PROBE_INITIAL_MS);
   }
@@ -86,11 +93,14 @@ export class StoreHealth {
       this.#suspects.delete(store);
       return;
     }
+    const message = error instanceof Error ? error.message : String(error);
+    suspicion.refusal = isErrorCode(error, 'NO_SUCH_BUCKET', 'UFS_DENIED') ? message : undefined;
     if (!suspicion.isDown) {
-      const message = error instanceof Error ? error.message : String(error);
       this.#core.logger.warn(
         { ufs: store.description, message },
-        'the UFS does not answer: persisting waits for it',
+        suspicion.refusal === undefined
+          ? 'the UFS does not answer: persisting waits for it'
+          : 'the UFS refuses everything: persisting waits for it',
       );
     }
     suspicion.isDown = true;

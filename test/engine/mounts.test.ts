@@ -218,9 +218,11 @@ void t.test('a write through a mount that changes meanwhile is not shown as if i
     ufs: { latencyMs: { min: 400, max: 500 } },
   });
   world.ufs.putOutOfBand('other', 'x', bytes(1));
-  const written = codeOf(world.beginPut('m/x', bytes(2)));
+  // The store is looked at while the write is on its way.
+  const adding = world.admin.addMount({ path: `/${BUCKET}/m`, ufs: 'sim://other', options: {} });
   await world.sleep(200);
-  await world.run(world.admin.addMount({ path: `/${BUCKET}/m`, ufs: 'sim://other', options: {} }));
+  const written = codeOf(world.beginPut('m/x', bytes(2)));
+  await world.run(adding);
   t.equal(await world.run(written), 'SLOW_DOWN');
   t.same(await world.read('m/x'), bytes(1));
 });

@@ -216,8 +216,12 @@ function ufsAdvice({ situation, ufsEtag }: Standing, live: LiveKnowledge | undef
 export function outageOf({ situation }: Standing, live: LiveKnowledge | undefined): string[] {
   const isUnderWay = WAITING.has(situation) || situation === 'UPLOADING';
   if (live === undefined || live.store.answers || !isUnderWay) return [];
-  const { description, mount } = live.store;
+  const { description, mount, refusal } = live.store;
   const where = mount === '/' ? description : `${description}, mounted at ${mount}`;
+  if (refusal !== undefined)
+    return [
+      `its UFS (${where}) takes nothing now, and said why: ${refusal}; nothing but a probe is sent there every few seconds, and everything goes on by itself when one succeeds`,
+    ];
   return [
     `its UFS (${where}) does not answer: nothing but a probe is sent there every few seconds, and everything goes on by itself when one is answered`,
   ];

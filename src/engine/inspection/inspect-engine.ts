@@ -20,7 +20,7 @@ const REST_MS_MAX = 20;
 const ASK_MS_MAX = 5000;
 
 /** What it asks of those who persist. */
-export type PersistKnowledge = Pick<Persister, 'isUp' | 'uploadingSinceMs'>;
+export type PersistKnowledge = Pick<Persister, 'isUp' | 'refusalOf' | 'uploadingSinceMs'>;
 
 export function inspectEngine(
   core: EngineCore,
@@ -41,7 +41,12 @@ export function inspectEngine(
       queuedBefore: stat?.persist === undefined ? 0 : countQueuedBefore(core, stat),
       policyMode,
       rule: matched,
-      store: { mount, description: store.description, answers: persister.isUp(store) },
+      store: {
+        mount,
+        description: store.description,
+        answers: persister.isUp(store),
+        refusal: persister.refusalOf(store),
+      },
       ...(uploadingSinceMs === undefined ? {} : { uploadingSinceMs }),
       attemptMsMax: ufsTimeoutMs(core, stat?.size ?? 0),
       ...(isAsked ? { ufs: await ufsHolds(core, bucket, key) } : {}),

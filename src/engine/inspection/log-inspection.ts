@@ -113,7 +113,13 @@ export interface LiveKnowledge {
   /** The rule that gives it; `default` when no path rule matched. */
   readonly rule: string;
   /** Where it is to be persisted, and whether uploads go there now. */
-  readonly store: { readonly mount: string; readonly description: string; readonly answers: boolean };
+  readonly store: {
+    readonly mount: string;
+    readonly description: string;
+    readonly answers: boolean;
+    /** What it says when it answers and takes nothing. */
+    readonly refusal?: string | undefined;
+  };
   /** When the attempt that is under way began; absent when none is. */
   readonly uploadingSinceMs?: number;
   /** How long a call about it may take. */

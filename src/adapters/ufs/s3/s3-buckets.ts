@@ -2,6 +2,7 @@
  * Buckets of an S3 store. Errors are those of the client; the caller maps them.
  */
 import type { BucketLocationConstraint } from '@aws-sdk/client-s3';
+import { HeadraceError } from '../../../core/errors.js';
 import type { StoredBucket } from '../../../core/object-store.js';
 import { isS3Code } from './s3-errors.js';
 import type { S3Connection } from './s3-session.js';
@@ -10,16 +11,16 @@ const BUCKET_PAGES_MAX = 1000;
 /** The one region that must not be named when a bucket is made (S3 API reference, CreateBucket). */
 const UNNAMED_REGION = 'us-east-1';
 
-/** Whether the store answers and knows us; `mapped` is the one bucket that is asked for, if there is just one. */
+/**
+ * Whether the store answers and knows us; `mapped` is the one bucket that is asked for, if there is just one: `NO_SUCH_BUCKET`
+ * when the store does not have it.
+ */
 export async function checkBuckets(
   { sdk, client }: S3Connection,
   mapped: string | undefined,
   signal?: AbortSignal,
 ): Promise<void> {
-  if (mapped !== undefined) {
-    await client.send(new sdk.HeadBucketCommand({ Bucket: mapped }), { abortSignal: signal });
-    return;
-  }
+  if (mapped !== undefined) return requireBucket({ sdk, client }, mapped, signal);
   try {
     await client.send(new sdk.ListBucketsCommand({}), { abortSignal: signal });
   } catch (error) {
@@ -49,7 +50,7 @@ export async function listBuckets(
 }
 
 export async function bucketExists(
-  { sdk, client }: S3Connection,
+  { sdk, client }: Pick<S3Connection, 'sdk' | 'client'>,
   bucket: string,
   signal?: AbortSignal,
 ): Promise<boolean> {
@@ -60,6 +61,19 @@ export async function bucketExists(
     if (isS3Code(error, 404, 'NotFound', 'NoSuchBucket')) return false;
     throw error;
   }
+}
+
+/** For a bucket that is made in the store itself and not by us: `NO_SUCH_BUCKET`, with what to do, when it is not there. */
+export async function requireBucket(
+  connection: Pick<S3Connection, 'sdk' | 'client'>,
+  bucket: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (await bucketExists(connection, bucket, signal)) return;
+  throw new HeadraceError(
+    'NO_SUCH_BUCKET',
+    `the store has no bucket "${bucket}": create it there, or correct the name`,
+  );
 }
 
 /** Nothing happens when we have it already. */

@@ -133,6 +133,14 @@ export function damagedError(what: string, expected: string, found: string): Hea
   );
 }
 
+/** Through a mapping (`what` completes "cannot …") buckets are neither made nor removed. */
+export function mappedError(what: string, description: string): HeadraceError {
+  return new HeadraceError(
+    'UFS_REJECTED',
+    `cannot ${what}: ${description} stands for one bucket, which is made and removed in the store itself`,
+  );
+}
+
 function codeOf({ name, status, message }: S3Failure, error: unknown, write: boolean): ErrorCode {
   const lost = write ? 'UFS_UNKNOWN_OUTCOME' : 'UFS_UNAVAILABLE';
   // Of the store, not of this object: somebody has to mend the configuration, and nothing is quarantined meanwhile.

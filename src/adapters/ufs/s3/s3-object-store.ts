@@ -25,8 +25,15 @@ import type {
 import { checkStoreCondition } from '../../../core/store-condition.js';
 import { KEY_BYTES_MAX } from '../../../core/object.js';
 import { AnswerBody } from '../answer-body.js';
-import { bucketExists, checkBuckets, createBucket, deleteBucket, listBuckets } from './s3-buckets.js';
-import { isS3Code, s3Error } from './s3-errors.js';
+import {
+  bucketExists,
+  checkBuckets,
+  createBucket,
+  deleteBucket,
+  listBuckets,
+  requireBucket,
+} from './s3-buckets.js';
+import { isS3Code, mappedError, s3Error } from './s3-errors.js';
 import { listPage } from './s3-listing.js';
 import { deleteObject, getObject, headObject } from './s3-requests.js';
 import { headersFrom, ownMetadataFrom, type S3ObjectFields, storeEtagOf } from './s3-metadata.js';
@@ -104,14 +111,14 @@ export class S3ObjectStore implements ObjectStore {
   createBucket(bucket: string, signal?: AbortSignal): Promise<void> {
     return this.#write(`create the bucket ${bucket}`, signal, async (connection) => {
       if (this.#mapped === undefined) return createBucket(connection, bucket, this.#region, signal);
-      if (bucket === this.#mapped && (await bucketExists(connection, bucket, signal))) return;
-      throw this.#mappedError(`create the bucket ${bucket}`);
+      if (bucket !== this.#mapped) throw mappedError(`create the bucket ${bucket}`, this.description);
+      await requireBucket(connection, bucket, signal);
     });
   }
 
   deleteBucket(bucket: string, signal?: AbortSignal): Promise<void> {
     return this.#write(`delete the bucket ${bucket}`, signal, async (connection) => {
-      if (this.#mapped !== undefined) throw this.#mappedError(`delete the bucket ${bucket}`);
+      if (this.#mapped !== undefined) throw mappedError(`delete the bucket ${bucket}`, this.description);
       await deleteBucket(connection, bucket, signal);
     });
   }
@@ -261,13 +268,6 @@ export class S3ObjectStore implements ObjectStore {
     const answer = await client.send(new sdk.GetObjectTaggingCommand(target), { abortSignal: signal });
     const pairs = (answer.TagSet ?? []).map(({ Key = '', Value = '' }) => [Key, Value] as const);
     return { ...object, headers: { ...object.headers, tags: Object.fromEntries(pairs) } };
-  }
-
-  #mappedError(what: string): HeadraceError {
-    return new HeadraceError(
-      'UFS_REJECTED',
-      `cannot ${what}: ${this.description} stands for one bucket, which is made and removed in the store itself`,
-    );
   }
 }
 

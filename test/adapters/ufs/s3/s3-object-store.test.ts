@@ -253,6 +253,26 @@ void t.test('s3: a mapped store has one bucket, of the keys below its prefix', r
   t.equal(await whole.head('shared', 'team/a/y'), undefined);
 });
 
+void t.test(
+  's3: a mapped store whose bucket is not there says so, and what to do, and does not make it',
+  real,
+  async (t) => {
+    const whole = new S3ObjectStore(options);
+    const mapped = new S3ObjectStore({ ...options, bucket: 'not-made-yet', prefix: 'a/' });
+    t.teardown(() => Promise.all([whole.close(), mapped.close()]));
+    const expected = { code: 'NO_SUCH_BUCKET', message: /no bucket "not-made-yet": create it there/ };
+    await t.rejects(mapped.check(), expected);
+    await t.rejects(mapped.createBucket('not-made-yet'), expected);
+    await failsWith(t, ['NO_SUCH_BUCKET'], () => mapped.put(putRequest('not-made-yet', 'k', 'x')));
+    t.equal(await whole.bucketExists('not-made-yet'), false);
+    await whole.createBucket('not-made-yet');
+    await mapped.check();
+    await mapped.createBucket('not-made-yet');
+    await mapped.put(putRequest('not-made-yet', 'k', 'x'));
+    t.equal(await contentOf(whole, 'not-made-yet', 'a/k'), 'x');
+  },
+);
+
 void t.test('s3: what somebody else wrote over an object does not keep our ETag', real, async (t) => {
   const store = new S3ObjectStore(options);
   const other = new S3Client({
