@@ -186,6 +186,8 @@ export interface FlushResult extends FlushProgress {
   readonly outcome: 'PERSISTED' | 'BLOCKED' | 'TIMEOUT' | 'CANCELLED';
   /** Some of what is blocked. */
   readonly blocked: readonly FlushBlocked[];
+  /** Nothing waited, and nothing is stored at the path: it may be misspelt. */
+  readonly isEmpty?: boolean;
 }
 
 export interface FsEntry {

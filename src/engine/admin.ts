@@ -16,6 +16,7 @@ import type {
 } from './admin-service.js';
 import type { Buckets } from './buckets.js';
 import type { EngineCore } from './engine-core.js';
+import { tellPlace } from './flush-place.js';
 import { freeSpace, type FreeRequest } from './free-space.js';
 import { listFs } from './fs-listing.js';
 import { inspectEngine } from './inspection/inspect-engine.js';
@@ -144,7 +145,8 @@ export class Admin implements AdminService {
   }
 
   async flush(request: FlushRequest): Promise<FlushResult> {
-    const result = await this.#parts.barriers.flush(request);
+    const flushed = await this.#parts.barriers.flush(request);
+    const result = await tellPlace(this.#core, this.#parts, request, flushed);
     checkLease(this.#core);
     return result;
   }

@@ -25,6 +25,18 @@ void t.test('flush: asks for what was named and ends with 0 when it is in the UF
   ]);
 });
 
+void t.test('flush: says that nothing is stored at the path', async (t) => {
+  const fixture = await CliFixture.open(t);
+  fixture.admin.flushResult = { ...NOTHING_LEFT, outcome: 'PERSISTED', blocked: [], isEmpty: true };
+  const below = await fixture.run(['flush', 's3://bucket/dri/']);
+  t.equal(below.exitCode, 0);
+  t.equal(below.stdout, 'nothing to wait for: there are no objects below s3://bucket/dri/\n');
+  const key = await fixture.run(['flush', '/bucket/ke', '--key']);
+  t.equal(key.stdout, 'nothing to wait for: there is no object s3://bucket/ke\n');
+  const json = await fixture.run(['flush', '/bucket/dri/', '--json']);
+  t.match(JSON.parse(json.stdout), { outcome: 'PERSISTED', isEmpty: true });
+});
+
 void t.test('flush: ends with 4 when time is up, and says what it waits for', async (t) => {
   const fixture = await CliFixture.open(t);
   fixture.admin.flushResult = {

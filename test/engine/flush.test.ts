@@ -189,3 +189,45 @@ void t.test('flush: under random writes, deletes and faults it never returns ear
     }
   }
 });
+
+void t.test('flush: of a bucket that is not there is an error that names it', async (t) => {
+  const world = await EngineWorld.open();
+  for (const path of ['/misspelt', '/misspelt/dir/', '/No_Name/'])
+    await t.rejects(world.run(world.admin.flush({ path })), {
+      code: 'NO_SUCH_BUCKET',
+      message: `there is no bucket "${path.split('/')[1]}"`,
+    });
+  world.ufs.putOutOfBand('theirs', 'key', body(1));
+  const { outcome, isEmpty } = await world.run(world.admin.flush({ path: '/theirs' }));
+  t.same({ outcome, isEmpty }, { outcome: 'PERSISTED', isEmpty: undefined }, 'the UFS has it');
+});
+
+void t.test('flush: says when nothing is stored at its path, be it here or in the UFS', async (t) => {
+  const world = await EngineWorld.open();
+  const isEmpty = async (path: string, exact = false): Promise<boolean> => {
+    const result = await world.run(world.admin.flush({ path, exact }));
+    t.equal(result.outcome, 'PERSISTED');
+    return result.isEmpty ?? false;
+  };
+  t.ok(await isEmpty(`/${BUCKET}`));
+  t.notOk(await isEmpty('/'), 'everything is never misspelt');
+  await world.put('dir/key', body(1));
+  t.notOk(await isEmpty(`/${BUCKET}/dir/`), 'it waited');
+  t.notOk(await isEmpty(`/${BUCKET}/dir/`), 'it is there');
+  t.ok(await isEmpty(`/${BUCKET}/dri/`));
+  t.notOk(await isEmpty(`/${BUCKET}/dir/key`, true));
+  t.ok(await isEmpty(`/${BUCKET}/dir/ke`, true), 'another key begins with it');
+});
+
+void t.test('flush: nothing is said of a path that the UFS cannot be asked about now', async (t) => {
+  const world = await EngineWorld.open();
+  world.ufs.setFaults({ unavailable: 1 });
+  for (const path of ['/misspelt/', `/${BUCKET}/dir/`]) {
+    const { outcome, isEmpty } = await world.run(world.admin.flush({ path }));
+    t.same({ outcome, isEmpty }, { outcome: 'PERSISTED', isEmpty: undefined });
+  }
+  world.ufs.setFaults({ hang: 1 });
+  const beganMs = world.clock.monotonicTimeMs();
+  await world.run(world.admin.flush({ path: '/hanging/' }));
+  t.ok(world.clock.monotonicTimeMs() - beganMs <= 6 * SECOND_MS, 'and it is not waited for long');
+});

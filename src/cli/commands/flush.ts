@@ -43,7 +43,7 @@ export function addFlushCommand(program: Command, context: CliContext): void {
       });
       await printer.progress('');
       if (printer.json) await printer.value(result);
-      else await printResult(result, printer);
+      else await printResult(path ?? '/', options, result, printer);
       refuseUnlessPersisted(result);
     });
 }
@@ -57,8 +57,17 @@ function requestOf(path: string, { key, upToOffset, timeout }: FlushOptions): Fl
   };
 }
 
-async function printResult(result: FlushResult, printer: Printer): Promise<void> {
-  if (result.outcome === 'PERSISTED') {
+async function printResult(
+  path: string,
+  { key }: FlushOptions,
+  result: FlushResult,
+  printer: Printer,
+): Promise<void> {
+  if (result.isEmpty === true)
+    await printer.text(
+      `nothing to wait for: ${key === true ? 'there is no object' : 'there are no objects below'} s3:/${path}`,
+    );
+  else if (result.outcome === 'PERSISTED') {
     const { persistedObjects, persistedBytes, elapsedMs } = result;
     await printer.text(
       `everything is in the UFS: ${persistedObjects} objects (${formatBytes(persistedBytes)}) since the call, in ${seconds(elapsedMs)}`,

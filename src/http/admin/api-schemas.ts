@@ -211,6 +211,7 @@ export const ANSWERS = {
     outcome: choice('PERSISTED', 'BLOCKED', 'TIMEOUT', 'CANCELLED'),
     ...FLUSH_PROGRESS,
     blocked: listOf(record({ bucket: text, key: text, version: offset, cause: text, message: text })),
+    'isEmpty?': { ...flag, description: 'Nothing waited, and nothing is stored at the path.' },
   }),
   LogHead: LOG_HEAD,
   LoggedEvent: record({
