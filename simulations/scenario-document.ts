@@ -2,7 +2,7 @@
  * Reading a scenario that a user wrote, as YAML: every mistake is named with its place in the document. What it leaves out is taken
  * from the built-in scenario that it names as its `base`, or is small and without faults.
  */
-import { parseDocument } from 'yaml';
+import { parseDocument, type Document } from 'yaml';
 import { HeadraceError } from '../src/core/errors.js';
 import { MIB } from '../src/core/units.js';
 import { parsePathConfig } from '../src/engine/path-config-document.js';
@@ -23,6 +23,7 @@ import {
   optional,
   rangeOf,
   refuse,
+  shortened,
   sizeOf,
   textOf,
 } from './scenario-values.js';
@@ -88,8 +89,9 @@ function read(text: string): ScenarioDocument {
     );
   const parsed = parseDocument(text, { uniqueKeys: true });
   const [error] = parsed.errors;
-  if (error !== undefined) throw invalid(`not YAML: ${error.message.split('\n')[0] ?? ''}`);
-  const fields = fieldsOf(parsed.toJS({ maxAliasCount: 0 }), 'the document', FIELDS);
+  if (error !== undefined)
+    throw invalid(`not YAML: ${shortened((error.message.split('\n')[0] ?? '').replace(/:$/, ''))}`);
+  const fields = fieldsOf(valueOf(parsed, text), 'the document', FIELDS);
   const base = baseOf(fields['base']);
   if (fields['workers'] !== undefined && fields['workers'] !== 1)
     refuse('workers', fields['workers'], 'must be 1: a simulated cluster is not there yet');
@@ -128,6 +130,23 @@ function read(text: string): ScenarioDocument {
     asksForClients: ['base', 'clients', 'workload'].some((name) => fields[name] !== undefined),
     hasPathConfig: fields['pathConfig'] !== undefined,
   };
+}
+
+/** The document's value; a file of another kind is most often one long text to YAML, of which the first line is shown. */
+function valueOf(parsed: Document.Parsed, text: string): unknown {
+  let value: unknown;
+  try {
+    value = parsed.toJS({ maxAliasCount: 0 });
+  } catch (error) {
+    throw invalid(error instanceof ReferenceError ? 'aliases (*name) are not allowed' : 'not YAML', error);
+  }
+  if (isFields(value)) return value;
+  const lines = text.split('\n');
+  const at = lines.findIndex((line) => /^\s*[^\s#]/.test(line) && line.trim() !== '---');
+  const found = at < 0 ? 'nothing' : JSON.stringify(shortened(lines[at]?.trim() ?? ''));
+  throw invalid(
+    `line ${Math.max(at, 0) + 1}: no scenario begins with ${found}: it is YAML of the form "name: my-scenario", with the fields ${FIELDS.join(', ')}`,
+  );
 }
 
 function baseOf(value: unknown): Scenario {

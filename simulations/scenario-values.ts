@@ -6,6 +6,8 @@ import type { SizeRange } from './clients/workload.js';
 
 /** A long weekend, and what led to it. */
 const DURATION_MS_MAX = 7 * DAY_MS;
+/** Of a wrong value, in a message. */
+const SHOWN_CHARACTERS_MAX = 80;
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -82,7 +84,8 @@ export function listOf(place: string, value: unknown, max: number): readonly unk
 export function fieldsOf(value: unknown, place: string, known: readonly string[]): Fields {
   if (!isFields(value)) return refuse(place, value, `must be a map of ${known.join(', ')}`);
   for (const name of Object.keys(value))
-    if (!known.includes(name)) throw invalid(`${place} has no "${name}": it may have ${known.join(', ')}`);
+    if (!known.includes(name))
+      throw invalid(`${place} has no "${shortened(name)}": it may have ${known.join(', ')}`);
   return value;
 }
 
@@ -98,10 +101,15 @@ export function optional<Value, Fallback>(
   return value === undefined ? fallback : parse(value);
 }
 
-export function refuse(place: string, value: unknown, rule: string): never {
-  throw invalid(`${place} ${rule}, not ${JSON.stringify(value) ?? 'nothing'}`);
+/** A file that is none of ours may be one long value. */
+export function shortened(text: string): string {
+  return text.length <= SHOWN_CHARACTERS_MAX ? text : `${text.slice(0, SHOWN_CHARACTERS_MAX)}…`;
 }
 
-export function invalid(message: string): HeadraceError {
-  return new HeadraceError('INVALID_ARGUMENT', message);
+export function refuse(place: string, value: unknown, rule: string): never {
+  throw invalid(`${place} ${rule}, not ${shortened(JSON.stringify(value) ?? 'nothing')}`);
+}
+
+export function invalid(message: string, cause?: unknown): HeadraceError {
+  return new HeadraceError('INVALID_ARGUMENT', message, { cause });
 }

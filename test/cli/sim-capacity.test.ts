@@ -112,6 +112,25 @@ void t.test('sim capacity: a violation is a failure, and a scenario must be name
   t.match(without.stderr, /--scenario/);
 });
 
+void t.test('sim capacity: a scenario that cannot be read is told in one line', async (t) => {
+  const files = {
+    get './directory'(): string {
+      throw new Error('EISDIR: illegal operation on a directory, read');
+    },
+  };
+  for (const [file, why] of [
+    ['./directory', 'it cannot be read: EISDIR: illegal operation on a directory, read'],
+    ['none.yaml', 'there is no such file'],
+  ] as const) {
+    const run = await runCli(['sim', 'capacity', '--scenario', file], {
+      files,
+      openSimulator: async () => simulatorOf(1),
+    });
+    t.equal(run.exitCode, 2);
+    t.equal(run.stderr.trimEnd().split('\n').at(-1), `error: --scenario ${file}: ${why}`);
+  }
+});
+
 void t.test('ratio search: every hundredth is found, in a bounded number of runs', async (t) => {
   for (let needed = 1; needed <= 100; needed++) {
     let runs = 0;

@@ -43,6 +43,24 @@ void t.test('scenario: a document is read, and what it leaves out is small and h
   t.same(parseScenario('b.yaml', 'base: swarm').scenario.faults, 'swarm');
 });
 
+void t.test('scenario: a file that is none is told in one short line, with the place', async (t) => {
+  const prose = 'a word of this file\n'.repeat(5000);
+  for (const [text, message] of [
+    [prose, /^f: line 1: no scenario begins with "a word of this file": it is YAML of the form "name: my-/],
+    [`\n# notes\n\n${prose}`, /^f: line 4: no scenario begins with "a word/],
+    ['x'.repeat(100_000), /^f: line 1: no scenario begins with "x{80}…": /],
+    ['- a list\n- of things\n', /^f: line 1: no scenario begins with "- a list"/],
+    ['', /^f: line 1: no scenario begins with nothing/],
+    ['# Heading\n\nText: of: a\npage\n', /^f: not YAML: .* at line 3, column \d+$/],
+    [`clients: ${'9'.repeat(5000)}x`, /^f: clients must be an integer from 1 to 1000, not "9{79}…$/],
+    [`${'k'.repeat(500)}: 1`, /^f: the document has no "k{80}…": it may have name, /],
+    ['name: &a one-two\nbucket: *a\n', /^f: aliases \(\*name\) are not allowed$/],
+  ] as const) {
+    const error = t.throws(() => parseScenario('f', text), { code: 'INVALID_ARGUMENT', message });
+    t.ok(error instanceof Error && error.message.length < 400 && !error.message.includes('\n'));
+  }
+});
+
 void t.test('scenario: training jobs need no other clients, and may have them', async (t) => {
   const { scenario } = parseScenario(
     'a.yaml',

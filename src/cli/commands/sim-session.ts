@@ -79,9 +79,14 @@ export function configOf(command: Command): string | undefined {
 }
 
 function textOf({ readText }: CliContext, option: string, path: string): string {
-  const text = readText(path);
-  if (text !== undefined) return text;
-  throw new CliFailure('INVALID_ARGUMENT', `${option} ${path}: there is no such file`, EXIT_USAGE);
+  let why = 'there is no such file';
+  try {
+    const text = readText(path);
+    if (text !== undefined) return text;
+  } catch (error) {
+    why = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  throw new CliFailure('INVALID_ARGUMENT', `${option} ${path}: ${why}`, EXIT_USAGE);
 }
 
 export function seedOption(text: string): string {
