@@ -77,6 +77,10 @@ void t.test('cli: wrong use exits with 2 and says what is wrong', async (t) => {
     [['conf', 'list', '--markdown', '--running'], /leave --running out/],
     [['conf', 'list', '--set', 's3.prot=1'], /did you mean s3.port/],
     [['conf', 'get', 's3.prot'], /did you mean s3.port/],
+    [
+      ['start', '--endpoint', 'http://127.0.0.1:1'],
+      /^error: --endpoint http:\/\/127\.0\.0\.1:1 has no meaning for start: .* --admin-port .* ufs\.s3\.endpoint=URL\n$/,
+    ],
     [['start', '--s3-port', 'x'], /^error: s3.port = "x" \(flag --s3-port\): allowed is an integer/],
   ];
   for (const [args, message] of cases) {

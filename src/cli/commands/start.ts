@@ -1,6 +1,6 @@
 /** `headrace start` */
 import type { Command } from 'commander';
-import type { CliContext } from '../context.js';
+import { CliFailure, EXIT_USAGE, type CliContext } from '../context.js';
 import { examples, Invocation } from '../invocation.js';
 
 export function addStartCommand(program: Command, context: CliContext): void {
@@ -16,8 +16,21 @@ export function addStartCommand(program: Command, context: CliContext): void {
       ),
     )
     .action(async (_options: object, command: Command) => {
+      refuseEndpoint(command);
       const { settings, printer } = new Invocation(context, command);
       for (const warning of settings.warnings) await printer.note(`warning: ${warning}`);
       await context.startServer(settings);
     });
+}
+
+/** Who gives it means where the server listens, or the store behind it: to go on without would be neither. */
+function refuseEndpoint(command: Command): void {
+  const { endpoint } = command.optsWithGlobals<{ endpoint?: string }>();
+  if (endpoint === undefined) return;
+  throw new CliFailure(
+    'INVALID_ARGUMENT',
+    `--endpoint ${endpoint} has no meaning for start: it names the server that other commands talk to. This one listens ` +
+      'where --set admin.host=HOST, --admin-port and --s3-port say; the S3 store behind it is --set ufs.s3.endpoint=URL',
+    EXIT_USAGE,
+  );
 }
