@@ -36,7 +36,8 @@ export interface MountChecks {
   readonly accept?: () => void;
 }
 
-const ROOT = '/';
+/** Of what is mounted nowhere: the root store. */
+export const ROOT_MOUNT = '/';
 /** Option of a mount: what persisting does with an object that somebody else changed in the UFS. */
 export const SAFE_PERSIST_OPTION = 'safe.persist';
 export type SafePersistMode = 'overwrite' | 'conditional';
@@ -92,7 +93,7 @@ export class MountTable {
   /** Every store with the path of its mount, the root first. */
   stores(): { readonly mount: string; readonly store: ObjectStore }[] {
     return [
-      { mount: ROOT, store: this.#root },
+      { mount: ROOT_MOUNT, store: this.#root },
       ...this.#entries.map(([mount, { store }]) => ({ mount, store })),
     ];
   }
@@ -142,14 +143,14 @@ export class MountTable {
         };
       }
     }
-    return { store: this.#root, mount: ROOT, bucket, key, conditional: this.#rootConditional };
+    return { store: this.#root, mount: ROOT_MOUNT, bucket, key, conditional: this.#rootConditional };
   }
 
   /** The store that a prefix belongs to, and those of the mounts below it. */
   sources(bucket: string, prefix: string): readonly MountSource[] {
     const own = this.#entries.find(
       ([, entry]) => entry.bucketName === bucket && prefix.startsWith(entry.keyPrefix),
-    )?.[1] ?? { store: this.#root, path: ROOT, bucket, prefix: '', keyPrefix: '' };
+    )?.[1] ?? { store: this.#root, path: ROOT_MOUNT, bucket, prefix: '', keyPrefix: '' };
     const below: MountSource[] = [];
     for (const [, entry] of this.#entries)
       if (entry !== own && entry.bucketName === bucket && entry.keyPrefix.startsWith(prefix))

@@ -127,6 +127,12 @@ export async function creatingBucket<Result>(
   }
 }
 
+/** A client's own bucket is there: when that behind its mount is gone, the client meets an outage. `UFS_UNAVAILABLE` for it. */
+export function throwAsOutage(error: unknown): never {
+  if (!isErrorCode(error, 'NO_SUCH_BUCKET')) throw error;
+  throw new HeadraceError('UFS_UNAVAILABLE', error.message, { cause: error });
+}
+
 const WITHOUT_EFFECT = [
   'UFS_UNAVAILABLE',
   'UFS_THROTTLED',

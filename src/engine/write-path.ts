@@ -21,13 +21,13 @@ import { checkConditions, currentEtag, decideCommit, decideDelete } from './deci
 import { checkMd5 } from './digests.js';
 import { controlState, durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import { refusePendingDelete, type KeySettler } from './key-settler.js';
-import { refuseMoved } from './mount-table.js';
+import { refuseMoved, ROOT_MOUNT } from './mount-table.js';
 import type { Body, PutObjectRequest, WriteConditions, WriteReceipt } from './object-service.js';
 import { readObject } from './object-bytes.js';
 import type { Decision, DecisionView, Receipt } from './decision.js';
 import type { StoredBody } from './small-body.js';
 import { SmallPut, receiptOf, versionOf, type SmallPutRequest } from './small-put.js';
-import { creatingBucket, ufsCall, ufsTimeoutMs } from './ufs-calls.js';
+import { creatingBucket, throwAsOutage, ufsCall, ufsTimeoutMs } from './ufs-calls.js';
 import type { KnownEtag, UfsKnowledge } from './ufs-knowledge.js';
 
 export class WritePath {
@@ -245,10 +245,14 @@ export class WritePath {
     const located = this.#core.mounts.locate(bucket, key);
     const put = (signal: AbortSignal): Promise<StoredObject> =>
       located.store.put({ bucket: located.bucket, key: located.key, ...request }, signal);
-    const isOurs = controlState(this.#core).buckets.has(bucket);
-    return ufsCall(this.#core, (signal) => (isOurs ? creatingBucket(located, put, signal) : put(signal)), {
-      timeoutMs: ufsTimeoutMs(this.#core, request.size),
-    });
+    const isMounted = located.mount !== ROOT_MOUNT;
+    const creates = isMounted || controlState(this.#core).buckets.has(bucket);
+    const held = ufsCall(
+      this.#core,
+      (signal) => (creates ? creatingBucket(located, put, signal) : put(signal)),
+      { timeoutMs: ufsTimeoutMs(this.#core, request.size) },
+    );
+    return isMounted ? held.catch(throwAsOutage) : held;
   }
 
   /** Under the lock: conditions hold, and nothing that is being fetched will be kept. */

@@ -1,7 +1,7 @@
 /** The bucket that a mount stands for and that is not made here: when it is not there, and when it is back. */
 import t from 'tap';
 import { SECOND_MS } from '../../src/core/units.js';
-import { BUCKET, EngineWorld } from '../support/engine-world.js';
+import { BUCKET, bodyOf, EngineWorld } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
 
 const bytes = (seed: number): Buffer => makeBody(seed, 1000);
@@ -68,3 +68,27 @@ void t.test(
     t.equal(world.ufs.contents('lake').size, count, 'it goes on by itself when the bucket is back');
   },
 );
+
+void t.test('a write through to a mount whose bucket is gone meets an outage, which says why', async (t) => {
+  const world = await EngineWorld.open({ policies: { default: 'WRITE_THROUGH' } });
+  await world.run(world.ufs.createBucket('lake'));
+  await world.run(world.admin.addMount({ path: `/${BUCKET}/m`, ufs: 'sim-fixed://lake', options: {} }));
+  await world.run(world.ufs.deleteBucket('lake'));
+  await t.rejects(world.put('m/x', bytes(1)), {
+    code: 'UFS_UNAVAILABLE',
+    message: /no bucket "lake": create it there/,
+  });
+  t.equal(await world.read('m/x'), undefined);
+  await world.run(world.ufs.createBucket('lake'));
+  await world.put('m/x', bytes(2));
+  t.same(world.ufs.contents('lake').size, 1);
+});
+
+void t.test('a write through to a mounted directory that is not there yet makes it', async (t) => {
+  const world = await EngineWorld.open({ policies: { default: 'WRITE_THROUGH' } });
+  await world.run(world.admin.addMount({ path: '/whole', ufs: 'sim://directory', options: {} }));
+  const headers = { system: {}, user: {} };
+  const body = bodyOf(bytes(1));
+  await world.run(world.objects.putObject({ bucket: 'whole', key: 'x', body, headers }));
+  t.ok(world.ufs.contents('directory').has('x'));
+});
