@@ -110,6 +110,10 @@ async function abortUploads({ world, scenario }: Simulation): Promise<void> {
       maxUploads: 1000,
     }),
   );
+  // What was open when its path became READ_ONLY is closed to clients too, until an operator opens the path again.
+  const isClosed = ({ key }: { readonly key: string }): boolean =>
+    world.admin.testPath(`/${bucket}/${key}`).policyMode === 'READ_ONLY';
+  if (uploads.some(isClosed)) await world.run(world.admin.setPathConfig(scenario.pathConfig));
   for (const { key, uploadId } of uploads) await world.run(world.objects.abortUpload(bucket, key, uploadId));
 }
 
