@@ -121,10 +121,8 @@ function endUpload(
     if (ufsUpload === '') leave(index, version, { bucket, key, upload });
     return;
   }
-  if (ufsUpload === '') {
-    index.delete(namelessUploadKey(version));
-    return;
-  }
+  if (ufsUpload === '') index.delete(namelessUploadKey(version));
+  // One without a name as well: indexes of before have it at this key.
   const stale = index.get(staleUploadKey(version));
   if (stale?.kind === 'staleUpload' && stale.id === ufsUpload) index.delete(staleUploadKey(version));
 }

@@ -14,6 +14,7 @@ import {
   queueVersion,
   staleUploadKey,
   type StaleUploadRecord,
+  type UfsUpload,
 } from '../../projections/records.js';
 import { MINUTE_MS, SECOND_MS } from '../core/units.js';
 import { decideUfsUploadEnded } from './decide-persists.js';
@@ -120,8 +121,10 @@ export class PersistStaleUploads {
     const record = recordOf(stale);
     if (record === undefined || record.id !== '') return false;
     const { bucket, key, sinceMs, lastMs = sinceMs } = record;
-    if (this.#core.clock.wallTimeMs() < lastMs + ARRIVED_MS) return true;
-    return this.#uploadInUse(stale.partition, bucket, key) === '';
+    const arrivedMs = this.#core.clock.wallTimeMs() - ARRIVED_MS;
+    if (arrivedMs < lastMs) return true;
+    const inUse = this.#uploadInUse(stale.partition, bucket, key);
+    return inUse?.id === '' && arrivedMs < inUse.sinceMs;
   }
 
   async #abort(name: string, stale: Stale): Promise<void> {
@@ -135,7 +138,7 @@ export class PersistStaleUploads {
       if (multipart !== undefined) {
         const upload = { bucket: located.bucket, key: located.key, uploadId: id };
         if (id === '') {
-          const spared = this.#uploadInUse(partition, bucket, key);
+          const spared = this.#uploadInUse(partition, bucket, key)?.id;
           await abortBegunSince(this.#core, {
             located,
             multipart,
@@ -157,11 +160,11 @@ export class PersistStaleUploads {
   }
 
   /** The upload that carries the object's current version. */
-  #uploadInUse(partition: Partition, bucket: string, key: string): string | undefined {
+  #uploadInUse(partition: Partition, bucket: string, key: string): UfsUpload | undefined {
     const current = durableRecord(this.#core, bucket, key);
     if (current?.kind !== 'object') return undefined;
     const queued = partition.index.get(queueKey(current.version));
-    return queued?.kind === 'queued' ? queued.upload?.id : undefined;
+    return queued?.kind === 'queued' ? queued.upload : undefined;
   }
 }
 

@@ -251,6 +251,17 @@ void t.test(
   },
 );
 
+void t.test('an upload begun without an answer is aborted although the next could not begin', async (t) => {
+  const world = await openWorld();
+  world.ufs.arm('lostAnswer', { operation: 'begin' });
+  world.ufs.arm('denied', { operation: 'begin', times: 1000 });
+  await putLarge(world);
+  await world.until(() => world.state.uploads.quarantined === 1);
+  t.equal(world.ufs.uploads.open.size, 1);
+  await world.sleep(5 * MINUTE_MS);
+  t.equal(world.ufs.uploads.open.size, 0);
+});
+
 void t.test('an upload of somebody else for another key stays', async (t) => {
   const world = await openWorld();
   const foreign = world.ufs.uploads.begin(BUCKET, 'key/other');

@@ -10,6 +10,7 @@ import {
   foldPartition,
 } from '../../projections/partition-state.js';
 import { RECORD_CODEC } from '../../projections/record-codec.js';
+import { emptyUploadStreamCounts, foldUploadStream } from '../../projections/upload-stream.js';
 import {
   namelessUploadKey,
   queueKey,
@@ -120,6 +121,17 @@ void t.test(
     t.pass('300 histories');
   },
 );
+
+void t.test('projections: a stale upload without a name ends wherever it is kept', async (t) => {
+  for (const keyOf of [staleUploadKey, namelessUploadKey]) {
+    const records = new MapRecords();
+    const [version, place] = [7, { bucket: 'bucket', key: 'a' }];
+    records.set(keyOf(version), { kind: 'staleUpload', ...place, id: '', sinceMs: 1 });
+    const event = { type: 'UfsUploadEnded', atMs: 2, ...place, version, ufsUpload: '' } as const;
+    foldUploadStream(records, emptyUploadStreamCounts(), event, 9);
+    t.equal(records.entries.size, 0);
+  }
+});
 
 void t.test(
   'projections: parts at the UFS are known only of an upload that is, and one without an entry is stale',
