@@ -65,7 +65,7 @@ export class DatabaseLog {
       ttlMs: LEASE_MS,
       address: WORKER_ID,
       partition: CONTROL_PARTITION,
-      // Nobody else is there: a process that loses its lease to itself stops, as in production, and its calls say so.
+      // Nobody else is there to take it. Were it lost all the same, reads would be refused until the end, which is a violation.
       onLost: (error) => logger.error({ error }, 'the lease of the log was lost'),
     });
     this.#ownership = ownership;

@@ -9,7 +9,6 @@ import { EmbeddedLogStore, type EmbeddedLogOptions } from '../log/embedded/log-s
 import type { LogStore } from '../log/log-store.js';
 import { RECORD_CODEC } from '../projections/record-codec.js';
 import type { IndexRecord } from '../projections/records.js';
-import { HeadraceError } from '../src/core/errors.js';
 import type { IndexCodec, IndexStore } from '../src/core/index-store.js';
 import type { Logger } from '../src/core/logger.js';
 import type { ObjectStore } from '../src/core/object-store.js';
@@ -27,6 +26,7 @@ import { DatabaseLog } from './database-log.js';
 import { Scheduler } from './scheduler.js';
 import { SimClock, type SimClockOptions } from './sim-clock.js';
 import { SimDisk, type SimDiskOptions } from './sim-disk.js';
+import { openSimMount } from './sim-mounts.js';
 import { SimObjectStore, type SimObjectStoreOptions } from './sim-object-store.js';
 import { SimRandom } from './sim-random.js';
 import { TalliedIndex } from './tallied-index.js';
@@ -248,19 +248,10 @@ export class SimWorld {
       indexes: [new TalliedIndex(index)],
       root: store,
       lease: this.#options.lease ?? lease,
-      // `sim://<bucket>/<prefix>`: a part of the one simulated store. `sim-fixed://…`: so that the bucket is not made through it.
       openMount: async ({ ufs }) => {
         const { mountDelayMs } = this.#options;
         if (mountDelayMs !== undefined) await this.clock.sleep(mountDelayMs);
-        const [, fixed, bucket, prefix = ''] = /^sim(-fixed)?:\/\/([^/]+)\/?(.*)$/.exec(ufs) ?? [];
-        if (bucket === undefined)
-          throw new HeadraceError('INVALID_SETTING', `"${ufs}" is no part of the simulated store`);
-        const store = this.#store();
-        return {
-          store: fixed === undefined ? unclosable(store) : fixedBucket(store, bucket),
-          bucket,
-          prefix,
-        };
+        return openSimMount(ufs, this.#store());
       },
     });
   }
@@ -399,25 +390,4 @@ export class SimWorld {
       };
     return { debug() {}, info() {}, warn: note('warn'), error: note('error') };
   }
-}
-
-/** A mount that is removed closes its store, which here is the root as well. */
-function unclosable(store: ObjectStore, calls: Partial<ObjectStore> = {}): ObjectStore {
-  const own: Partial<ObjectStore> = { close: () => Promise.resolve(), ...calls };
-  return new Proxy(store, {
-    get: (target, name) => {
-      if (Object.hasOwn(own, name)) return Reflect.get(own, name) as unknown;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
-}
-
-/** As a mount of S3 is: one bucket, which is there or not, and which is not made through the mount. */
-function fixedBucket(store: ObjectStore, bucket: string): ObjectStore {
-  const require = async (signal?: AbortSignal): Promise<void> => {
-    if (await store.bucketExists(bucket, signal)) return;
-    throw new HeadraceError('NO_SUCH_BUCKET', `the store has no bucket "${bucket}": create it there`);
-  };
-  return unclosable(store, { check: require, createBucket: (_bucket, signal) => require(signal) });
 }
