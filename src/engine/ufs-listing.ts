@@ -11,8 +11,8 @@ import type { StoreListEntry, StoreListPage } from '../core/object-store.js';
 import { commonPrefixOf, greatestKeyBelow, pageOf } from '../core/store-listing.js';
 import type { EngineCore } from './engine-core.js';
 import { earlier, placeOf } from './list-entries.js';
-import { keyInStore, type MountSource } from './mount-table.js';
-import { ufsCall } from './ufs-calls.js';
+import { keyInStore, ROOT_MOUNT, type MountSource } from './mount-table.js';
+import { throwAsOutage, ufsCall } from './ufs-calls.js';
 
 export interface UfsListRequest {
   readonly bucket: string;
@@ -120,12 +120,20 @@ export class UfsListing {
       );
       page = inBucket(source, found);
     } catch (error) {
-      // A bucket that was created while the UFS was away, or that holds TRANSIENT data only.
       if (!isErrorCode(error, 'NO_SUCH_BUCKET')) throw error;
+      await this.#confirmAbsence(source);
     } finally {
       known.endPage(bucket, prefix, question, page === undefined ? undefined : { name, page });
     }
     return page ?? EMPTY;
+  }
+
+  /**
+   * A store without the bucket is empty: one that was created while the UFS was away, or that holds TRANSIENT data only. A mount's
+   * bucket that went is an outage, or tools that compare listings would take all that is in it for deleted.
+   */
+  async #confirmAbsence({ path, store }: MountSource): Promise<void> {
+    if (path !== ROOT_MOUNT) await ufsCall(this.#core, (signal) => store.check(signal)).catch(throwAsOutage);
   }
 }
 

@@ -92,3 +92,19 @@ void t.test('a write through to a mounted directory that is not there yet makes 
   await world.run(world.objects.putObject({ bucket: 'whole', key: 'x', body, headers }));
   t.ok(world.ufs.contents('directory').has('x'));
 });
+
+void t.test('a listing of a mount whose bucket is gone is an outage, not an empty bucket', async (t) => {
+  const world = await EngineWorld.open({ policies: { default: 'WRITE_THROUGH' } });
+  await world.run(world.ufs.createBucket('lake'));
+  await world.run(world.admin.addMount({ path: `/${BUCKET}/m`, ufs: 'sim-fixed://lake', options: {} }));
+  t.same(await world.names({ prefix: 'm/' }), []);
+  await world.run(world.ufs.deleteBucket('lake'));
+  await t.rejects(world.names({ prefix: 'm/' }), {
+    code: 'UFS_UNAVAILABLE',
+    message: /no bucket "lake": create it there/,
+  });
+  await world.run(world.admin.addMount({ path: '/whole', ufs: 'sim://directory', options: {} }));
+  const all = { bucket: 'whole', prefix: '', delimiter: '', startAfter: '', maxKeys: 10 };
+  const page = await world.run(world.objects.listObjects(all));
+  t.same(page.entries, [], 'a directory that is not there yet is empty');
+});
