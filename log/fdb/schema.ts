@@ -220,11 +220,6 @@ export class PartitionKeys {
     return Buffer.concat([this.#log, at]);
   }
 
-  /** Behind every frame. */
-  get framesEnd(): Buffer {
-    return Buffer.concat([this.#log, Buffer.alloc(10, 0xff)]);
-  }
-
   /** Offset and chunk number of a frame's key. */
   parseFrame(key: Buffer): { offset: number; chunk: number } {
     const at = this.#log.length;

@@ -101,17 +101,6 @@ export class DatabaseError extends Error {
     this.code = code;
   }
 
-  /** Whether the transaction may have taken effect, or may still. */
-  get isUnknownOutcome(): boolean {
-    return (
-      this.code === DATABASE_ERRORS.commitUnknownResult ||
-      this.code === DATABASE_ERRORS.timedOut ||
-      this.code === DATABASE_ERRORS.transactionTimedOut ||
-      this.code === DATABASE_ERRORS.clusterVersionChanged ||
-      this.code === DATABASE_ERRORS.transactionCancelled
-    );
-  }
-
   /** Whether the same may succeed later. */
   get isRetryable(): boolean {
     return this.code < OPERATION_CODES_END && CODES.has(this.code);
