@@ -50,7 +50,6 @@ export function dispatch(exchange: Exchange): void {
     const { context, request, headers, method } = exchange;
     const target = parseTarget(request.url ?? '', headers.host, context.options.domains);
     exchange.target = target;
-    if (exchange.refusal !== undefined) throw exchange.refusal;
     checkHost(request);
     if (method === 'OPTIONS') preflight(exchange);
     else if (headers.origin !== undefined && target.bucket !== '')

@@ -41,8 +41,6 @@ export class Exchange {
   identity: Identity = ANONYMOUS;
   /** S3's name of the operation, once it is known. */
   operation = 'Unknown';
-  /** Set when the request is refused before it is looked at. */
-  refusal: S3Error | undefined;
   /** What all answers to a request of another origin say. */
   corsHeaders: readonly string[] = NO_HEADERS;
 

@@ -33,7 +33,6 @@ export const S3_ERRORS = {
   ],
   EntityTooLarge: [400, 'Your proposed upload exceeds the maximum allowed object size.'],
   EntityTooSmall: [400, 'Your proposed upload is smaller than the minimum allowed object size.'],
-  ExpectationFailed: [417, 'The only value of the Expect header that is supported is 100-continue.'],
   ExpiredToken: [400, 'The provided token has expired.'],
   IncompleteBody: [
     400,

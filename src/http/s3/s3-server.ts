@@ -138,8 +138,9 @@ class NodeS3Server implements S3Server {
     server.on('checkContinue', (request, response) => {
       this.#accept(request, response, true);
     });
+    // An expectation that nobody knows is no reason to refuse (RFC 9110, section 10.1.1: a server may), and S3 does not.
     server.on('checkExpectation', (request, response) => {
-      this.#accept(request, response, false, new S3Error('ExpectationFailed'));
+      this.#accept(request, response, false);
     });
     server.on('timeout', (socket: Socket) => this.#connections.get(socket)?.idle());
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -164,17 +165,11 @@ class NodeS3Server implements S3Server {
     server.on('secureConnection', (socket) => this.#handshakes.delete(addressOf(socket)));
   }
 
-  #accept(
-    request: IncomingMessage,
-    response: ServerResponse,
-    expectsContinue: boolean,
-    refusal?: S3Error,
-  ): void {
+  #accept(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const connection = this.#connections.get(request.socket);
     // A connection that is closed has nobody to answer.
     if (connection === undefined) return;
     const exchange = new Exchange(this.#context, request, response, expectsContinue, connection.next);
-    exchange.refusal = refusal;
     connection.accept(exchange);
   }
 
