@@ -162,7 +162,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'ignore-if-none-match',
     description: 'If-None-Match is not looked at in the decision',
-    module: 'src/engine/decide.js',
+    module: 'src/engine/write-conditions.js',
     find: 'if (ifNoneMatch !== undefined && etag !== undefined) {',
     replace: "if (ifNoneMatch !== undefined && etag === '') {",
     scenario: 'races',

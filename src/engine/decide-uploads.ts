@@ -17,9 +17,10 @@ import {
   type PartRecord,
   type UploadRecord,
 } from '../../projections/records.js';
-import { checkConditions, currentEtag, replacedBy, replacedDelete } from './decide.js';
+import { replacedBy, replacedDelete } from './decide.js';
 import type { CompleteUploadRequest } from './upload-requests.js';
 import type { Decision, DecisionView } from './decision.js';
+import { checkConditions, currentEtag } from './write-conditions.js';
 
 interface Target {
   readonly bucket: string;

@@ -6,13 +6,19 @@
  * only a PERSISTED version may be evicted.
  */
 import { assert } from '../core/assert.js';
-import { HeadraceError } from '../core/errors.js';
 import type { Extent, ObjectVersion } from '../core/object.js';
 import type { DataEvent } from '../../log/events.js';
 import type { AbandonReason, ObjectEvicted, Replaced } from '../../log/object-events.js';
 import { objectKey, type IndexRecord, type ObjectRecord } from '../../projections/records.js';
-import type { WriteConditions } from './object-service.js';
+import type { DeleteConditions, WriteConditions } from './object-service.js';
 import type { Decision, DecisionView } from './decision.js';
+import {
+  checkConditions,
+  checkDeleteConditions,
+  currentEtag,
+  currentIdentity,
+  type ObjectIdentity,
+} from './write-conditions.js';
 
 interface Target {
   readonly bucket: string;
@@ -69,15 +75,16 @@ function modifiedAt(object: ObjectVersion, lastModifiedMs: number): ObjectVersio
 }
 
 export interface DeleteObject extends Target {
-  readonly conditions?: WriteConditions;
-  readonly ufsEtag?: string;
+  readonly conditions?: DeleteConditions;
+  /** What the UFS holds, for conditions on an object that the cache does not hold. */
+  readonly ufsObject?: ObjectIdentity;
   /** False for an object that never goes to the UFS. */
   readonly ufsDelete: boolean;
 }
 
 export function decideDelete(view: DecisionView, command: DeleteObject): Decision<void> {
   const current = view.records.get(objectKey(command.bucket, command.key));
-  checkConditions(command.conditions, currentEtag(current, command.ufsEtag), command.key);
+  checkDeleteConditions(command.conditions, currentIdentity(current, command.ufsObject), command.key);
   if (current?.kind === 'deleting') return nothing();
   if (current === undefined && !command.ufsDelete) return nothing();
   return one({
@@ -214,39 +221,6 @@ export function replacedDelete(
   object: Pick<ObjectVersion, 'state'>,
 ): number | undefined {
   return current?.kind === 'deleting' && object.state !== 'TRANSIENT' ? current.version : undefined;
-}
-
-export function currentEtag(
-  current: IndexRecord | undefined,
-  ufsEtag: string | undefined,
-): string | undefined {
-  if (current?.kind === 'object') return current.etag;
-  return current?.kind === 'deleting' ? undefined : ufsEtag;
-}
-
-/** S3's rules for conditional writes: user guide, "Conditional writes". */
-export function checkConditions(
-  conditions: WriteConditions | undefined,
-  etag: string | undefined,
-  key: string,
-): void {
-  if (conditions === undefined) return;
-  const { ifMatch, ifNoneMatch } = conditions;
-  if (ifMatch !== undefined) {
-    if (etag === undefined) throw new HeadraceError('NO_SUCH_KEY', `there is no object "${key}" to match`);
-    if (!ifMatch.includes('*') && !ifMatch.includes(etag)) {
-      throw new HeadraceError('PRECONDITION_FAILED', `the object's ETag is "${etag}"`, {
-        details: { condition: 'If-Match' },
-      });
-    }
-  }
-  if (ifNoneMatch !== undefined && etag !== undefined) {
-    if (ifNoneMatch.includes('*') || ifNoneMatch.includes(etag)) {
-      throw new HeadraceError('PRECONDITION_FAILED', `the object exists with ETag "${etag}"`, {
-        details: { condition: 'If-None-Match' },
-      });
-    }
-  }
 }
 
 /** Bytes were copied from one segment to another; the move counts only if the record still refers to all of them. */

@@ -7,13 +7,14 @@ import { HeadraceError } from '../core/errors.js';
 import type { PolicyMode } from '../core/object.js';
 import { appendBatches } from './append-batches.js';
 import { withoutCopy } from './changed-in-ufs.js';
-import { checkConditions, currentEtag, decideDelete } from './decide.js';
+import { decideDelete } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { KeySettler } from './key-settler.js';
-import type { DeletedObjects, WriteConditions } from './object-service.js';
+import type { DeleteConditions, DeletedObjects } from './object-service.js';
 import type { Partition } from './partition.js';
 import { ufsCall } from './ufs-calls.js';
 import type { UfsKnowledge } from './ufs-knowledge.js';
+import { checkDeleteConditions, currentIdentity } from './write-conditions.js';
 import type { WritePath } from './write-path.js';
 
 /** UFS deletes of one DeleteObjects call that run at the same time. */
@@ -41,7 +42,7 @@ export class DeletePath {
   }
 
   /** As `ObjectService.deleteObject`. */
-  async delete(bucket: string, key: string, conditions?: WriteConditions): Promise<{ offset?: string }> {
+  async delete(bucket: string, key: string, conditions?: DeleteConditions): Promise<{ offset?: string }> {
     const policy = this.#policyFor(bucket, key);
     if (policy === 'WRITE_THROUGH' || policy === 'NO_CACHE') {
       await this.#deleteThrough(bucket, key, conditions);
@@ -56,7 +57,7 @@ export class DeletePath {
       (known) =>
         partition.submit((view) => {
           known.stillTrue(view);
-          return decideDelete(view, { bucket, key, conditions, ufsEtag: known.etag, ufsDelete });
+          return decideDelete(view, { bucket, key, conditions, ufsObject: known.object, ufsDelete });
         }),
     );
     return { offset: `${partition.number}:${offset}` };
@@ -137,13 +138,13 @@ export class DeletePath {
     return policy;
   }
 
-  async #deleteThrough(bucket: string, key: string, conditions: WriteConditions | undefined): Promise<void> {
+  async #deleteThrough(bucket: string, key: string, conditions: DeleteConditions | undefined): Promise<void> {
     const unlock = await this.#settler.lockClean(bucket, key);
     try {
       const record = durableRecord(this.#core, bucket, key);
       if (conditions !== undefined) {
-        const ufsEtag = record === undefined ? await this.#ufs.headEtag(bucket, key) : undefined;
-        checkConditions(conditions, currentEtag(record, ufsEtag), key);
+        const ufsObject = record === undefined ? await this.#ufs.head(bucket, key) : undefined;
+        checkDeleteConditions(conditions, currentIdentity(record, ufsObject), key);
       }
       this.#ufs.forgetFills(bucket, key);
       await withoutCopy(this.#core, { bucket, key }, async () => {

@@ -43,7 +43,7 @@ export interface ObjectService {
   /** How far the version that a read just found has come on its way to the UFS. */
   objectStatus(bucket: string, key: string, object: ObjectVersion): ObjectStatus;
   /** Deleting what is not there succeeds. `PRECONDITION_FAILED`, `READ_ONLY_PATH`. */
-  deleteObject(bucket: string, key: string, conditions?: WriteConditions): Promise<{ offset?: Offset }>;
+  deleteObject(bucket: string, key: string, conditions?: DeleteConditions): Promise<{ offset?: Offset }>;
   /** One append for all. */
   deleteObjects(bucket: string, keys: readonly string[]): Promise<DeletedObjects>;
   copyObject(request: CopyObjectRequest): Promise<WriteReceipt>;
@@ -107,6 +107,13 @@ export const SMALL_BODY_BYTES_MAX = 256 * 1024;
 export interface WriteConditions {
   readonly ifMatch?: readonly string[];
   readonly ifNoneMatch?: readonly string[];
+}
+
+/** Size and time are those of the object that is to be deleted; they hold where there is none. */
+export interface DeleteConditions extends WriteConditions {
+  readonly ifSize?: number;
+  /** Compared to the second. */
+  readonly ifModifiedAtMs?: number;
 }
 
 export interface ReadConditions extends WriteConditions {

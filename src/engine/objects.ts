@@ -10,6 +10,7 @@ import type { ListPath } from './list-path.js';
 import type {
   BucketSummary,
   CopyObjectRequest,
+  DeleteConditions,
   DeletedObjects,
   GetObjectRequest,
   GetObjectResult,
@@ -17,7 +18,6 @@ import type {
   ListObjectsResult,
   ObjectService,
   PutObjectRequest,
-  WriteConditions,
   WriteReceipt,
 } from './object-service.js';
 import type {
@@ -127,7 +127,7 @@ export class Objects implements ObjectService {
   async deleteObject(
     bucket: string,
     key: string,
-    conditions?: WriteConditions,
+    conditions?: DeleteConditions,
   ): Promise<{ offset?: string }> {
     try {
       return await this.#writing(bucket, () =>

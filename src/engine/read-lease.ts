@@ -26,6 +26,7 @@ import type { ObjectVersion } from '../core/object.js';
 import type {
   BucketSummary,
   CopyObjectRequest,
+  DeleteConditions,
   DeletedObjects,
   GetObjectRequest,
   GetObjectResult,
@@ -35,7 +36,6 @@ import type {
   Offset,
   PutObjectRequest,
   ReadBody,
-  WriteConditions,
   WriteReceipt,
 } from './object-service.js';
 import type { ObjectStatus } from './object-status.js';
@@ -119,7 +119,7 @@ export class LeasedObjects implements ObjectService {
     return this.#objects.objectStatus(bucket, key, object);
   }
 
-  deleteObject(bucket: string, key: string, conditions?: WriteConditions): Promise<{ offset?: Offset }> {
+  deleteObject(bucket: string, key: string, conditions?: DeleteConditions): Promise<{ offset?: Offset }> {
     return this.#logged(() => this.#objects.deleteObject(bucket, key, conditions));
   }
 

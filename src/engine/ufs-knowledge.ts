@@ -30,12 +30,14 @@ const UFS_BECOMES_TRUTH: ReadonlySet<string> = new Set([
 /** The UFS was asked, but its answer may be out of date. Never leaves the engine. */
 class StaleKnowledge extends Error {}
 
-export interface KnownEtag {
-  /** Of what only the UFS holds; undefined when it has none, or when the cache holds the object. */
+export interface KnownObject {
+  /** What only the UFS holds; undefined when it has none, or when the cache holds the object. */
+  readonly object: StoredObject | undefined;
+  /** Of `object`. */
   readonly etag: string | undefined;
   /**
    * To be called in the decision. Throws `StaleKnowledge` when the UFS is the truth for the object and may hold another version
-   * than `etag` by now: ask again.
+   * than `object` by now: ask again.
    */
   readonly stillTrue: (view: Pick<DecisionView, 'records'>) => void;
 }
@@ -126,18 +128,18 @@ export class UfsKnowledge {
   }
 
   /**
-   * Runs a decision that needs the ETag of an object which perhaps only the UFS holds, again while the answer proves to be out of
+   * Runs a decision that needs to know an object which perhaps only the UFS holds, again while the answer proves to be out of
    * date. `SLOW_DOWN` when the object changes all the time.
    */
   async decideKnowing<Result>(
     bucket: string,
     key: string,
     policy: PolicyMode,
-    decide: (known: KnownEtag) => Promise<Result>,
+    decide: (known: KnownObject) => Promise<Result>,
   ): Promise<Result> {
     for (let attempt = 0; attempt < DECISIONS_MAX; attempt++) {
       try {
-        return await decide(await this.#etagFor(bucket, key, policy));
+        return await decide(await this.#knownOf(bucket, key, policy));
       } catch (error) {
         if (!(error instanceof StaleKnowledge)) throw error;
       }
@@ -151,13 +153,14 @@ export class UfsKnowledge {
     );
   }
 
-  async #etagFor(bucket: string, key: string, policy: PolicyMode): Promise<KnownEtag> {
-    if (policy === 'TRANSIENT') return { etag: undefined, stillTrue: () => undefined };
+  async #knownOf(bucket: string, key: string, policy: PolicyMode): Promise<KnownObject> {
+    if (policy === 'TRANSIENT') return { object: undefined, etag: undefined, stillTrue: () => undefined };
     const changes = this.#changes;
     const wasHeld = durableRecord(this.#core, bucket, key) !== undefined;
-    const etag = wasHeld ? undefined : await this.headEtag(bucket, key);
+    const object = wasHeld ? undefined : await this.head(bucket, key);
     return {
-      etag,
+      object,
+      etag: object?.etag,
       stillTrue: ({ records }) => {
         // What the cache holds decides; that includes what is queued, such as an eviction that is not durable yet.
         if (records.get(objectKey(bucket, key)) !== undefined) return;

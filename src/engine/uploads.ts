@@ -46,7 +46,7 @@ import type {
 import { holdExtents } from './object-bytes.js';
 import { refusePendingDelete } from './key-settler.js';
 import type { Receipt } from './decision.js';
-import type { KnownEtag, UfsKnowledge } from './ufs-knowledge.js';
+import type { KnownObject, UfsKnowledge } from './ufs-knowledge.js';
 import { checksumOfUpload } from './upload-checksum.js';
 import { receiptOf } from './small-put.js';
 import type { WritePath } from './write-path.js';
@@ -132,7 +132,7 @@ export class Uploads {
     if (policy === 'WRITE_THROUGH' || policy === 'NO_CACHE')
       return this.#completeThrough(request, object, policy);
     const state = policy === 'TRANSIENT' ? 'TRANSIENT' : 'PENDING';
-    const decide = (known: KnownEtag): Promise<Receipt<ObjectVersion>> =>
+    const decide = (known: KnownObject): Promise<Receipt<ObjectVersion>> =>
       partition.submit((view) => {
         known.stillTrue(view);
         if (policy === 'TRANSIENT') refusePendingDelete(view, bucket, key);

@@ -17,7 +17,7 @@ import { objectKey } from '../../projections/records.js';
 import type { CacheWriter } from './cache-writer.js';
 import { withoutCopy } from './changed-in-ufs.js';
 import { checkedBody } from './checked-body.js';
-import { checkConditions, currentEtag, decideCommit, decideDelete } from './decide.js';
+import { decideCommit, decideDelete } from './decide.js';
 import { checkMd5 } from './digests.js';
 import { controlState, durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import { refusePendingDelete, type KeySettler } from './key-settler.js';
@@ -28,7 +28,8 @@ import type { Decision, DecisionView, Receipt } from './decision.js';
 import type { StoredBody } from './small-body.js';
 import { SmallPut, receiptOf, versionOf, type SmallPutRequest } from './small-put.js';
 import { creatingBucket, throwAsOutage, ufsCall, ufsTimeoutMs } from './ufs-calls.js';
-import type { KnownEtag, UfsKnowledge } from './ufs-knowledge.js';
+import type { KnownObject, UfsKnowledge } from './ufs-knowledge.js';
+import { checkConditions, currentEtag } from './write-conditions.js';
 
 export class WritePath {
   readonly #core: EngineCore;
@@ -103,7 +104,7 @@ export class WritePath {
     try {
       const partition = partitionOf(this.#core, bucket, key);
       const object = versionOf(request, stored, policy, policy === 'TRANSIENT' ? 'TRANSIENT' : 'PENDING');
-      const commit = (known?: KnownEtag): Promise<Receipt<ObjectVersion | undefined>> =>
+      const commit = (known?: KnownObject): Promise<Receipt<ObjectVersion | undefined>> =>
         partition.submit((view) => {
           known?.stillTrue(view);
           if (policy === 'TRANSIENT') refusePendingDelete(view, bucket, key);

@@ -52,7 +52,34 @@ for (const policy of POLICIES) {
   });
 }
 
+for (const policy of POLICIES) {
+  void t.test(`${policy}: a delete can be bound to the size and the time of the object`, async (t) => {
+    const world = await EngineWorld.open({ policies: { default: policy } });
+    const wrong = { ifSize: 1999 };
+    t.equal(await codeOf(world.delete('key', wrong)), 'success', 'what is not there fits');
+    await world.put('key', body(1));
+    const ifModifiedAtMs = (await world.get('key'))?.object.lastModifiedMs ?? 0;
+    t.equal(await codeOf(world.delete('key', wrong)), 'PRECONDITION_FAILED');
+    t.equal(
+      await codeOf(world.delete('key', { ifSize: 2000, ifModifiedAtMs: ifModifiedAtMs + 2000 })),
+      'PRECONDITION_FAILED',
+    );
+    t.same(await world.read('key'), body(1));
+    await world.delete('key', { ifSize: 2000, ifModifiedAtMs });
+    t.equal(await world.read('key'), undefined);
+    t.equal(await codeOf(world.delete('key', wrong)), 'success');
+  });
+}
+
 for (const policy of ['WRITE_BACK', 'WRITE_THROUGH', 'NO_CACHE'] as const) {
+  void t.test(`${policy}: a delete sees the size of an object that only the UFS has`, async (t) => {
+    const world = await EngineWorld.open({ policies: { default: policy } });
+    world.ufs.putOutOfBand('bucket', 'foreign', body(1));
+    t.equal(await codeOf(world.delete('foreign', { ifSize: 1 })), 'PRECONDITION_FAILED');
+    await world.delete('foreign', { ifSize: 2000 });
+    t.equal(await world.read('foreign'), undefined);
+  });
+
   void t.test(`${policy}: conditions see an object that only the UFS has`, async (t) => {
     const world = await EngineWorld.open({ policies: { default: policy } });
     world.ufs.putOutOfBand('bucket', 'foreign', body(1));

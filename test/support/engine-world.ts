@@ -7,6 +7,7 @@ import type { ObjectHeaders, ObjectVersion } from '../../src/core/object.js';
 import type { LoggedEvent } from '../../src/engine/admin-service.js';
 import type { Engine } from '../../src/engine/engine.js';
 import type {
+  DeleteConditions,
   GetObjectRequest,
   ListEntry,
   WriteConditions,
@@ -78,7 +79,7 @@ export class EngineWorld extends SimWorld {
     return (await this.run(this.admin.persistStat(BUCKET, key))) !== undefined;
   }
 
-  delete(key: string, conditions?: WriteConditions): Promise<{ offset?: string }> {
+  delete(key: string, conditions?: DeleteConditions): Promise<{ offset?: string }> {
     return this.run(this.objects.deleteObject(BUCKET, key, conditions));
   }
 

@@ -3,7 +3,12 @@ import { createHash } from 'node:crypto';
 import { HeadraceError } from '../../src/core/errors.js';
 import { toByteString } from '../../src/core/key.js';
 import type { ObjectVersion } from '../../src/core/object.js';
-import type { Body, ReadConditions, WriteConditions } from '../../src/engine/object-service.js';
+import type {
+  Body,
+  DeleteConditions,
+  ReadConditions,
+  WriteConditions,
+} from '../../src/engine/object-service.js';
 
 export interface StoredObject {
   readonly version: ObjectVersion;
@@ -36,6 +41,19 @@ export function checkWrite(conditions: WriteConditions | undefined, current: Sto
     throw new HeadraceError('NO_SUCH_KEY', 'If-Match needs an object');
   if (conditions?.ifMatch !== undefined && !fits(conditions.ifMatch)) throw failed('If-Match');
   if (conditions?.ifNoneMatch !== undefined && fits(conditions.ifNoneMatch)) throw failed('If-None-Match');
+}
+
+export function checkDelete(
+  conditions: DeleteConditions | undefined,
+  current: StoredObject | undefined,
+): void {
+  checkWrite(conditions, current);
+  if (current === undefined) return;
+  const { size, lastModifiedMs } = current.version;
+  const { ifSize = size, ifModifiedAtMs = lastModifiedMs } = conditions ?? {};
+  if (ifSize !== size) throw failed('x-amz-if-match-size');
+  if (Math.floor(ifModifiedAtMs / 1000) !== Math.floor(lastModifiedMs / 1000))
+    throw failed('x-amz-if-match-last-modified-time');
 }
 
 /** S3's precedence: an If-Match that holds overrules If-Unmodified-Since, If-None-Match overrules If-Modified-Since. */

@@ -17,6 +17,7 @@ import type {
   BucketSummary,
   CopyObjectRequest,
   CopySource,
+  DeleteConditions,
   DeletedObjects,
   GetObjectRequest,
   GetObjectResult,
@@ -28,12 +29,11 @@ import type {
   RangeRequest,
   ReadBody,
   ReadConditions,
-  WriteConditions,
   WriteReceipt,
 } from '../../src/engine/object-service.js';
 import { SMALL_BODY_BYTES_MAX } from '../../src/engine/object-service.js';
 import { rangeOfPart, resolveRange } from '../../src/http/s3/range.js';
-import { checkRead, checkWrite, compare, readBody } from './memory-object-rules.js';
+import { checkDelete, checkRead, checkWrite, compare, readBody } from './memory-object-rules.js';
 import type { StoredObject } from './memory-object-rules.js';
 import { MemoryUploads, type NewObject } from './memory-uploads.js';
 
@@ -163,11 +163,11 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
   async deleteObject(
     bucket: string,
     key: string,
-    conditions?: WriteConditions,
+    conditions?: DeleteConditions,
   ): Promise<{ offset?: string }> {
     this.checkAddress(bucket, key);
     const { objects } = this.#bucket(bucket);
-    checkWrite(conditions, objects.get(key));
+    checkDelete(conditions, objects.get(key));
     objects.delete(key);
     return { offset: this.#nextOffset() };
   }

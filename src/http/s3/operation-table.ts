@@ -52,12 +52,7 @@ const SUPPORTED: readonly Operation[] = [
   ),
   done('ListObjects', 'GET bucket', listObjects),
   done('ListObjectsV2', 'GET bucket?list-type', listObjectsV2),
-  done(
-    'DeleteObjects',
-    'POST bucket?delete',
-    deleteObjects,
-    'the conditions of directory buckets are refused',
-  ),
+  done('DeleteObjects', 'POST bucket?delete', deleteObjects),
   done(
     'PutObject',
     'PUT object',
@@ -67,7 +62,7 @@ const SUPPORTED: readonly Operation[] = [
   done('CopyObject', 'PUT object from a copy source', copyObject, NO_ENCRYPTION),
   done('GetObject', 'GET object', getObject),
   done('HeadObject', 'HEAD object', headObject),
-  done('DeleteObject', 'DELETE object', deleteObject, 'the conditions of directory buckets are refused'),
+  done('DeleteObject', 'DELETE object', deleteObject),
   done('CreateMultipartUpload', 'POST object?uploads', createUpload, 'as PutObject'),
   done('UploadPart', 'PUT object?uploadId', uploadPart, 'SSE-C is refused'),
   done('UploadPartCopy', 'PUT object?uploadId from a copy source', uploadPartCopy, 'SSE-C is refused'),

@@ -1,6 +1,6 @@
 /** DeleteObject: succeeds whether or not there was one. */
 import { addOffset, answer } from '../answer.js';
-import { writeConditions } from '../conditions.js';
+import { deleteConditions, isDeleteCondition } from '../conditions.js';
 import type { Exchange } from '../exchange.js';
 import { checkSupported } from '../object-headers.js';
 import { checkVersion } from '../parameters.js';
@@ -8,8 +8,8 @@ import { checkVersion } from '../parameters.js';
 export function deleteObject(exchange: Exchange): void {
   const { bucket, key, query } = exchange.target;
   checkVersion(query);
-  for (const name in exchange.headers) checkSupported(name);
-  const conditions = writeConditions(exchange.headers);
+  for (const name in exchange.headers) if (!isDeleteCondition(name)) checkSupported(name);
+  const conditions = deleteConditions(exchange.headers);
   answer(exchange, exchange.context.objects.deleteObject(bucket, key, conditions), (receipt) => {
     const headers = exchange.startHeaders();
     addOffset(headers, receipt);

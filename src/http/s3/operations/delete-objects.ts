@@ -1,13 +1,14 @@
 /** DeleteObjects: up to 1,000 keys in one request, and in one append. */
-import type { DeletedObjects } from '../../../engine/object-service.js';
+import type { DeleteConditions, DeletedObjects } from '../../../engine/object-service.js';
 import { isErrorCode } from '../../../core/errors.js';
 import { DELETE_OBJECT } from '../../auth/permissions.js';
 import { addOffset, answer } from '../answer.js';
 import { isAllowed } from '../authorize.js';
+import { parseSize, parseTime } from '../conditions.js';
 import { toS3Error } from '../error-mapper.js';
 import type { Exchange } from '../exchange.js';
 import { receiveXml } from '../receive-body.js';
-import { notImplemented, S3Error } from '../s3-error.js';
+import { S3Error } from '../s3-error.js';
 import { childText } from '../xml-reader.js';
 import type { XmlElement } from '../xml-reader.js';
 import { element, xmlDocument } from '../xml-writer.js';
@@ -18,8 +19,8 @@ interface Deletion {
   readonly key: string;
   /** Whether the client named the one version there is. */
   readonly versioned: boolean;
-  /** The ETag that the object has to have. */
-  readonly etag: string | undefined;
+  /** What the object has to be like. */
+  readonly conditions: DeleteConditions | undefined;
   /** What is wrong with this key alone. */
   readonly refusal: S3Error | undefined;
 }
@@ -44,17 +45,17 @@ async function deleteAll(
   deletions: readonly Deletion[],
 ): Promise<DeletedObjects> {
   const errors: (Error | undefined)[] = deletions.map(({ refusal }) => refusal);
-  const plain = deletions.flatMap(({ etag, refusal }, at) =>
-    etag === undefined && refusal === undefined ? [at] : [],
+  const plain = deletions.flatMap(({ conditions, refusal }, at) =>
+    conditions === undefined && refusal === undefined ? [at] : [],
   );
   const keys = plain.map((at) => deletions[at]?.key ?? '');
   const together: DeletedObjects =
     keys.length === 0 ? { errors: [] } : await objects.deleteObjects(bucket, keys);
   for (const [index, at] of plain.entries()) errors[at] = together.errors[index];
-  for (const [at, { key, etag, refusal }] of deletions.entries()) {
-    if (etag === undefined || refusal !== undefined) continue;
+  for (const [at, { key, conditions, refusal }] of deletions.entries()) {
+    if (conditions === undefined || refusal !== undefined) continue;
     try {
-      await objects.deleteObject(bucket, key, { ifMatch: [etag] });
+      await objects.deleteObject(bucket, key, conditions);
     } catch (error) {
       // What is not there is deleted, whatever it should have matched.
       if (isErrorCode(error, 'NO_SUCH_KEY')) continue;
@@ -85,21 +86,29 @@ function parseObject(object: XmlElement): Deletion {
   const key = childText(object, 'Key');
   if (key === undefined || key === '')
     throw new S3Error('MalformedXML', 'Each Object of a Delete needs a Key.');
-  return {
-    key,
-    versioned: childText(object, 'VersionId') === 'null',
-    etag: childText(object, 'ETag')?.trim().replaceAll('"', ''),
-    refusal: refusalOf(object),
-  };
+  const version = childText(object, 'VersionId');
+  const deletion = { key, versioned: version === 'null', conditions: undefined, refusal: undefined };
+  if (version !== undefined && version !== 'null')
+    return { ...deletion, refusal: new S3Error('NoSuchVersion') };
+  try {
+    return { ...deletion, conditions: parseConditions(object) };
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error;
+    return { ...deletion, refusal: error };
+  }
 }
 
-function refusalOf(object: XmlElement): S3Error | undefined {
-  for (const { name, text } of object.children) {
-    if (name === 'VersionId' && text !== 'null') return new S3Error('NoSuchVersion');
-    if (name === 'LastModifiedTime' || name === 'Size')
-      return notImplemented(`The condition ${name} in a DeleteObjects`);
-  }
-  return undefined;
+/** Throws InvalidArgument. */
+function parseConditions(object: XmlElement): DeleteConditions | undefined {
+  const etag = childText(object, 'ETag')?.trim().replaceAll('"', '');
+  const size = childText(object, 'Size')?.trim();
+  const time = childText(object, 'LastModifiedTime')?.trim();
+  if (etag === undefined && size === undefined && time === undefined) return undefined;
+  return {
+    ...(etag === undefined ? {} : { ifMatch: [etag] }),
+    ...(size === undefined ? {} : { ifSize: parseSize(size, 'Size') }),
+    ...(time === undefined ? {} : { ifModifiedAtMs: parseTime(time, 'LastModifiedTime') }),
+  };
 }
 
 function resultDocument(

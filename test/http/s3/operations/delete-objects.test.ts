@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import { DeleteObjectsCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
 import t from 'tap';
 import { codeOf, openRaw, startEndpoint } from '../../../support/s3-endpoint.js';
 
@@ -31,7 +37,7 @@ void t.test('delete objects: quiet says only what went wrong', async (t) => {
           { Key: 'a' },
           { Key: 'b', VersionId: 'v1' },
           { Key: 'x'.repeat(1025) },
-          { Key: 'c', Size: 1 },
+          { Key: 'c', ETag: 'x', VersionId: 'v1' },
         ],
       },
     }),
@@ -39,7 +45,7 @@ void t.test('delete objects: quiet says only what went wrong', async (t) => {
   t.equal(output.Deleted, undefined);
   t.same(
     output.Errors?.map(({ Code }) => Code),
-    ['NoSuchVersion', 'KeyTooLongError', 'NotImplemented'],
+    ['NoSuchVersion', 'KeyTooLongError', 'NoSuchVersion'],
   );
 });
 
@@ -91,4 +97,62 @@ void t.test('delete objects: an ETag is a condition of its key alone', async (t)
     ['b', 'c', 'gone'],
   );
   t.match(output.Errors, [{ Key: 'a', Code: 'PreconditionFailed' }]);
+});
+
+void t.test('delete objects: size and time are conditions, too, and hold where nothing is', async (t) => {
+  const { client } = await startEndpoint(t);
+  for (const Key of ['a', 'b', 'c', 'd', 'e'])
+    await client.send(new PutObjectCommand({ Bucket, Key, Body: 'xyz' }));
+  const { LastModified } = await client.send(new HeadObjectCommand({ Bucket, Key: 'a' }));
+  const other = new Date('2015-10-21T07:28:00Z');
+  const ETag = '"d16fb36f0911f878998c136191af705e"';
+  const output = await client.send(
+    new DeleteObjectsCommand({
+      Bucket,
+      Delete: {
+        Objects: [
+          { Key: 'a', Size: 3, LastModifiedTime: LastModified, ETag },
+          { Key: 'b', Size: 4 },
+          { Key: 'c', LastModifiedTime: other },
+          { Key: 'd', Size: 3, ETag: 'other' },
+          { Key: 'e', Size: -1 },
+          { Key: 'gone', Size: 4, LastModifiedTime: other },
+        ],
+      },
+    }),
+  );
+  t.same(
+    output.Deleted?.map(({ Key }) => Key),
+    ['a', 'gone'],
+  );
+  t.same(
+    output.Errors?.map(({ Key, Code }) => `${Key} ${Code}`),
+    ['b PreconditionFailed', 'c PreconditionFailed', 'd PreconditionFailed', 'e InvalidArgument'],
+  );
+});
+
+void t.test('delete object: it is deleted if it has the size and the time that were said', async (t) => {
+  const { client, url } = await startEndpoint(t);
+  const target = { Bucket, Key: 'a' };
+  await client.send(new PutObjectCommand({ ...target, Body: 'xyz' }));
+  const { LastModified } = await client.send(new HeadObjectCommand(target));
+  const remove = (conditions: { IfMatchSize?: number; IfMatchLastModifiedTime?: Date | undefined }) =>
+    client.send(new DeleteObjectCommand({ ...target, ...conditions }));
+  const failed = { name: 'PreconditionFailed' };
+  await t.rejects(remove({ IfMatchSize: 4 }), failed);
+  await t.rejects(remove({ IfMatchLastModifiedTime: new Date('2015-10-21T07:28:00Z') }), failed);
+  for (const [name, value] of [
+    ['x-amz-if-match-size', 'big'],
+    ['x-amz-if-match-last-modified-time', 'long ago'],
+  ] as const) {
+    const answer = await fetch(`${url}/bucket/a`, { method: 'DELETE', headers: { [name]: value } });
+    t.match(
+      await answer.text(),
+      new RegExp(`<Code>InvalidArgument</Code>.*<ArgumentName>${name}</ArgumentName>`),
+      'what cannot be read is not ignored',
+    );
+  }
+  await remove({ IfMatchSize: 3, IfMatchLastModifiedTime: LastModified });
+  await t.rejects(client.send(new HeadObjectCommand(target)), { name: 'NotFound' });
+  await remove({ IfMatchSize: 3 });
 });
