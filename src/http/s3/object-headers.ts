@@ -4,13 +4,13 @@
  * Values are byte strings, one character per byte, exactly as node:http hands them over and takes them: what a client
  * sent comes back byte for byte, be it ASCII, UTF-8 or an RFC 2047 word, without a guess at its encoding.
  *
- * Whatever a request's headers ask for that Headrace does not do is refused here by name (NotImplemented): encryption, object
- * lock. A storage class is checked and not kept: there is one, STANDARD.
+ * Whatever a request's headers ask for that Headrace does not do is refused here by name: encryption, object lock. A storage class is checked and not kept: there is one, STANDARD.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ObjectHeaders, ObjectVersion } from '../../core/object.js';
 import { ACL_METADATA, formatAccessList } from '../../engine/access-list.js';
 import { isAclHeader, listOfWrite, type Asking } from './access-lists.js';
+import { isEncryptionHeader, refuseEncryption } from './encryption-headers.js';
 import { invalidArgument, notImplemented, S3Error } from './s3-error.js';
 import { parseTagging, type Tags } from './tags.js';
 import { formatHttpDate } from './timestamps.js';
@@ -32,7 +32,6 @@ const STORAGE_CLASSES = new Set(
 const REFUSED = [
   'x-amz-server-side-encryption',
   'x-amz-copy-source-server-side-encryption',
-  'x-amz-object-lock-',
   'x-amz-write-offset-bytes',
   'if-modified-since',
   'if-unmodified-since',
@@ -42,7 +41,7 @@ const REFUSED = [
 /**
  * The headers of a write. One pass over the names, most of which are decided by their first letter.
  * An access control list among them becomes user metadata. `headers` are those of the request, or what a form says instead.
- * Throws MetadataTooLarge, InvalidStorageClass, InvalidTag, NotImplemented, and what `listOfWrite` throws.
+ * Throws MetadataTooLarge, InvalidStorageClass, InvalidTag, NotImplemented, and what `listOfWrite` and `refuseEncryption` throw.
  */
 export function headersOfWrite(asking: Asking, headers: IncomingHttpHeaders): ObjectHeaders {
   let system: Record<string, string> | undefined;
@@ -65,6 +64,7 @@ export function headersOfWrite(asking: Asking, headers: IncomingHttpHeaders): Ob
       if (kept !== '') (system ??= {})[name] = kept;
     } else if (name === 'x-amz-tagging') tags = parseTagging(value);
     else if (isAclHeader(name)) listed = true;
+    else if (isEncryptionHeader(name)) refuseEncryption(headers);
     else checkHeader(name, value);
   }
   const owned = listed || asking.context.access.ownershipOf(asking.target.bucket) !== undefined;
@@ -127,8 +127,13 @@ function checkHeader(name: string, value: string): void {
   } else checkSupported(name);
 }
 
-/** Throws NotImplemented for a header that asks for what Headrace does not do. */
+/** Throws for a header that asks for what Headrace does not do: NotImplemented, and InvalidRequest as S3 where no bucket is locked. */
 export function checkSupported(name: string): void {
+  if (name.startsWith('x-amz-object-lock-'))
+    throw new S3Error(
+      'InvalidRequest',
+      `Bucket is missing ObjectLockConfiguration: ${name} cannot be honoured.`,
+    );
   for (const refused of REFUSED)
     if (name.startsWith(refused)) throw notImplemented(`The header ${name} of this request`);
 }
@@ -141,35 +146,6 @@ export function checkBucketHeaders(headers: IncomingHttpHeaders): void {
     const locked = name === 'x-amz-bucket-object-lock-enabled' && value.toLowerCase() !== 'false';
     if (locked) throw notImplemented(`The value "${value}" of ${name}`);
   }
-}
-
-const CUSTOMER_KEY = ['algorithm', 'key', 'key-md5'].map(
-  (part) => `x-amz-server-side-encryption-customer-${part}`,
-);
-
-/** Throws NotImplemented where a request brings its own key: what it is about was never encrypted with one. */
-export function checkNoCustomerKey(headers: IncomingHttpHeaders): void {
-  // By their names: every read is asked, and a name that varies costs a search.
-  if (
-    headers['x-amz-server-side-encryption-customer-algorithm'] === undefined &&
-    headers['x-amz-server-side-encryption-customer-key'] === undefined &&
-    headers['x-amz-server-side-encryption-customer-key-md5'] === undefined
-  )
-    return;
-  for (const name of CUSTOMER_KEY)
-    if (headers[name] !== undefined) throw notImplemented(`The header ${name} of this request`);
-}
-
-/** Reads may not ask for encryption with their own key either: there is no object it could fit. */
-export function checkReadHeaders(headers: IncomingHttpHeaders): void {
-  checkNoCustomerKey(headers);
-  const encryption = headers['x-amz-server-side-encryption'];
-  if (encryption !== undefined)
-    throw invalidArgument(
-      'x-amz-server-side-encryption header is not supported for this operation.',
-      'x-amz-server-side-encryption',
-      String(encryption),
-    );
 }
 
 /** Query parameters of a read that replace a header of its answer. */

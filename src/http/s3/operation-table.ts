@@ -2,9 +2,9 @@
  * Every operation of the S3 API, with what Headrace does about it. The routes are made from this table, and a test holds the
  * page `docs/s3-api.md` and the commands of the AWS SDK against it, so that neither can fall behind.
  */
+import { ABSENT } from './absent-operations.js';
 import { ACCESS_OPERATIONS } from './access-operations.js';
 import { done, type Operation } from './operation.js';
-import { absent, deleteAbsent, empty } from './operations/absent-configurations.js';
 import {
   createBucket,
   deleteBucket,
@@ -86,60 +86,6 @@ const SUPPORTED: readonly Operation[] = [
   done('GetBucketCors', 'GET bucket?cors', getBucketCors),
   done('PutBucketCors', 'PUT bucket?cors', putBucketCors),
   done('DeleteBucketCors', 'DELETE bucket?cors', deleteBucketCors),
-];
-
-const NEVER_SET = 'says that it was never set';
-
-/** Answered as for a bucket where nothing of the kind was ever set. */
-const ABSENT: readonly Operation[] = [
-  done(
-    'GetBucketEncryption',
-    'GET bucket?encryption',
-    absent('ServerSideEncryptionConfigurationNotFoundError'),
-    NEVER_SET,
-  ),
-  done('DeleteBucketEncryption', 'DELETE bucket?encryption', deleteAbsent, NEVER_SET),
-  done(
-    'GetBucketLifecycleConfiguration',
-    'GET bucket?lifecycle',
-    absent('NoSuchLifecycleConfiguration'),
-    NEVER_SET,
-  ),
-  done('DeleteBucketLifecycle', 'DELETE bucket?lifecycle', deleteAbsent, NEVER_SET),
-  done(
-    'GetBucketReplication',
-    'GET bucket?replication',
-    absent('ReplicationConfigurationNotFoundError'),
-    NEVER_SET,
-  ),
-  done('DeleteBucketReplication', 'DELETE bucket?replication', deleteAbsent, NEVER_SET),
-  done('GetBucketWebsite', 'GET bucket?website', absent('NoSuchWebsiteConfiguration'), NEVER_SET),
-  done('DeleteBucketWebsite', 'DELETE bucket?website', deleteAbsent, NEVER_SET),
-  done(
-    'GetBucketNotificationConfiguration',
-    'GET bucket?notification',
-    empty('NotificationConfiguration'),
-    NEVER_SET,
-  ),
-  done('GetBucketLogging', 'GET bucket?logging', empty('BucketLoggingStatus'), NEVER_SET),
-  done(
-    'GetBucketAccelerateConfiguration',
-    'GET bucket?accelerate',
-    empty('AccelerateConfiguration'),
-    NEVER_SET,
-  ),
-  done(
-    'GetBucketRequestPayment',
-    'GET bucket?requestPayment',
-    empty('RequestPaymentConfiguration', '<Payer>BucketOwner</Payer>'),
-    NEVER_SET,
-  ),
-  done(
-    'GetObjectLockConfiguration',
-    'GET bucket?object-lock',
-    absent('ObjectLockConfigurationNotFoundError'),
-    NEVER_SET,
-  ),
 ];
 
 export const OPERATIONS: readonly Operation[] = [...SUPPORTED, ...ACCESS_OPERATIONS, ...ABSENT, ...REFUSED];

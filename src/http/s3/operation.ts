@@ -18,7 +18,7 @@ export interface Operation {
   readonly note: string;
   /** What who asks for it needs. */
   readonly permission: OperationPermission;
-  /** Absent when it is refused. */
+  /** Absent when it is refused as not implemented. */
   readonly run: ((exchange: Exchange) => void) | undefined;
 }
 
@@ -31,6 +31,11 @@ export function done(name: string, route: string, run: Run, note = ''): Operatio
 
 export function refused(name: string, route: string, note: string): Operation {
   return operation(name, route, 'refused', note, undefined);
+}
+
+/** Refused, with an error of its own rather than NotImplemented: what S3 answers where the bucket does not allow it. */
+export function refusedAs(name: string, route: string, run: Run, note: string): Operation {
+  return operation(name, route, 'refused', note, run);
 }
 
 function operation(

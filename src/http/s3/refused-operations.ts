@@ -6,7 +6,6 @@ const ELSEWHERE = 'a service beside the store';
 const DIRECTORY = 'of directory buckets';
 const NOT_ENCRYPTED = 'nothing is encrypted at rest';
 const LIFETIME = 'the under-store decides how long objects live';
-const LOCK = 'objects cannot be locked';
 const METADATA_TABLES = 'there are no metadata tables';
 
 export const REFUSED: readonly Operation[] = [
@@ -16,43 +15,15 @@ export const REFUSED: readonly Operation[] = [
   refused('PutBucketLifecycleConfiguration', 'PUT bucket?lifecycle', LIFETIME),
   refused('PutBucketReplication', 'PUT bucket?replication', ELSEWHERE),
   refused('PutBucketWebsite', 'PUT bucket?website', ELSEWHERE),
-  refused('PutBucketNotificationConfiguration', 'PUT bucket?notification', 'the log can be tailed instead'),
-  refused('PutBucketLogging', 'PUT bucket?logging', ELSEWHERE),
   refused('PutBucketAccelerateConfiguration', 'PUT bucket?accelerate', ELSEWHERE),
-  refused('PutBucketRequestPayment', 'PUT bucket?requestPayment', ELSEWHERE),
-  refused('PutObjectLockConfiguration', 'PUT bucket?object-lock', LOCK),
-  refused('GetObjectLegalHold', 'GET object?legal-hold', LOCK),
-  refused('PutObjectLegalHold', 'PUT object?legal-hold', LOCK),
-  refused('GetObjectRetention', 'GET object?retention', LOCK),
-  refused('PutObjectRetention', 'PUT object?retention', LOCK),
-  ...configuration('analytics', ELSEWHERE, {
-    GET: 'GetBucketAnalyticsConfiguration',
-    PUT: 'PutBucketAnalyticsConfiguration',
-    DELETE: 'DeleteBucketAnalyticsConfiguration',
-  }),
-  refused('ListBucketAnalyticsConfigurations', 'GET bucket?analytics', ELSEWHERE),
-  ...configuration('intelligent-tiering', 'there is one storage class', {
-    GET: 'GetBucketIntelligentTieringConfiguration',
-    PUT: 'PutBucketIntelligentTieringConfiguration',
-    DELETE: 'DeleteBucketIntelligentTieringConfiguration',
-  }),
+  refused('PutBucketAnalyticsConfiguration', 'PUT bucket?analytics', ELSEWHERE),
   refused(
-    'ListBucketIntelligentTieringConfigurations',
-    'GET bucket?intelligent-tiering',
+    'PutBucketIntelligentTieringConfiguration',
+    'PUT bucket?intelligent-tiering',
     'there is one storage class',
   ),
-  ...configuration('inventory', ELSEWHERE, {
-    GET: 'GetBucketInventoryConfiguration',
-    PUT: 'PutBucketInventoryConfiguration',
-    DELETE: 'DeleteBucketInventoryConfiguration',
-  }),
-  refused('ListBucketInventoryConfigurations', 'GET bucket?inventory', ELSEWHERE),
-  ...configuration('metrics', ELSEWHERE, {
-    GET: 'GetBucketMetricsConfiguration',
-    PUT: 'PutBucketMetricsConfiguration',
-    DELETE: 'DeleteBucketMetricsConfiguration',
-  }),
-  refused('ListBucketMetricsConfigurations', 'GET bucket?metrics', ELSEWHERE),
+  refused('PutBucketInventoryConfiguration', 'PUT bucket?inventory', ELSEWHERE),
+  refused('PutBucketMetricsConfiguration', 'PUT bucket?metrics', ELSEWHERE),
   ...configuration('abac', ELSEWHERE, { GET: 'GetBucketAbac', PUT: 'PutBucketAbac' }),
   ...configuration('metadataConfiguration', METADATA_TABLES, {
     POST: 'CreateBucketMetadataConfiguration',

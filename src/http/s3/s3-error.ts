@@ -47,6 +47,11 @@ export const S3_ERRORS = {
   ],
   InvalidBucketName: [400, 'The specified bucket is not valid.'],
   InvalidDigest: [400, 'The Content-MD5 or checksum value that you specified is not valid.'],
+  InvalidBucketState: [409, 'The request is not valid for the current state of the bucket.'],
+  InvalidEncryptionAlgorithmError: [
+    400,
+    'The encryption request you specified is not valid. The valid value is AES256.',
+  ],
   InvalidLocationConstraint: [400, 'The specified location-constraint is not valid.'],
   InvalidPart: [
     400,
@@ -89,6 +94,7 @@ export const S3_ERRORS = {
   MissingSecurityHeader: [400, 'Your request is missing a required header.'],
   NoSuchBucket: [404, 'The specified bucket does not exist.'],
   NoSuchBucketPolicy: [404, 'The bucket policy does not exist'],
+  NoSuchConfiguration: [404, 'The specified configuration does not exist.'],
   NoSuchPublicAccessBlockConfiguration: [404, 'The public access block configuration was not found'],
   NoSuchKey: [404, 'The specified key does not exist.'],
   NoSuchUpload: [

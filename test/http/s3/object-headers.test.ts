@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import t from 'tap';
 import type { ObjectHeaders, ObjectVersion } from '../../../src/core/object.js';
@@ -60,18 +61,50 @@ void t.test('headers: metadata is bounded', async (t) => {
 });
 
 void t.test('headers: what Headrace does not do is refused by name', async (t) => {
-  for (const name of [
-    'x-amz-server-side-encryption',
-    'x-amz-server-side-encryption-customer-algorithm',
-    'x-amz-object-lock-mode',
-    'if-unmodified-since',
-    'x-amz-write-offset-bytes',
-  ])
+  for (const name of ['if-unmodified-since', 'x-amz-write-offset-bytes'])
     throwsS3(t, () => write({ [name]: 'x' }), 'NotImplemented', new RegExp(name));
+  for (const name of ['x-amz-object-lock-mode', 'x-amz-object-lock-legal-hold'])
+    throwsS3(t, () => write({ [name]: 'ON' }), 'InvalidRequest', new RegExp(name));
   throwsS3(t, () => write({ 'x-amz-acl': 'aws-exec-read' }), 'NotImplemented');
   throwsS3(t, () => write({ 'x-amz-grant-read': 'id=nobody' }), 'InvalidArgument');
   throwsS3(t, () => write({ 'x-amz-meta-headrace-acl': 'READ=*' }), 'InvalidArgument');
   throwsS3(t, () => write({ 'x-amz-storage-class': 'CHEAP' }), 'InvalidStorageClass');
+});
+
+void t.test('headers: encryption is refused, after what is wrong with how it is asked for', async (t) => {
+  const PREFIX = 'x-amz-server-side-encryption';
+  const key = Buffer.alloc(32, 'k');
+  const customer = {
+    [`${PREFIX}-customer-algorithm`]: 'AES256',
+    [`${PREFIX}-customer-key`]: key.toString('base64'),
+    [`${PREFIX}-customer-key-md5`]: createHash('md5').update(key).digest('base64'),
+  };
+  const kms = { [PREFIX]: 'aws:kms', [`${PREFIX}-aws-kms-key-id`]: 'mine' };
+  for (const headers of [{ [PREFIX]: 'AES256' }, { [PREFIX]: 'aws:kms' }, kms, customer])
+    throwsS3(t, () => write(headers), 'NotImplemented', new RegExp(PREFIX));
+  throwsS3(
+    t,
+    () => write({ 'x-amz-copy-source-server-side-encryption-customer-key': 'x' }),
+    'NotImplemented',
+  );
+  for (const headers of [
+    { [PREFIX]: 'aes:kms' },
+    { ...kms, [PREFIX]: 'AES256' },
+    { [`${PREFIX}-aws-kms-key-id`]: 'mine' },
+    { ...customer, [PREFIX]: 'AES256' },
+    { ...customer, ...kms },
+    { ...customer, [`${PREFIX}-customer-algorithm`]: undefined },
+    { ...customer, [`${PREFIX}-customer-key`]: undefined },
+    { ...customer, [`${PREFIX}-customer-key`]: 'c2hvcnQ=' },
+    { ...customer, [`${PREFIX}-customer-key-md5`]: undefined },
+    { ...customer, [`${PREFIX}-customer-key-md5`]: 'AAAAAAAAAAAAAAAAAAAAAA==' },
+  ])
+    throwsS3(t, () => write(headers), 'InvalidArgument');
+  throwsS3(
+    t,
+    () => write({ ...customer, [`${PREFIX}-customer-algorithm`]: 'AES192' }),
+    'InvalidEncryptionAlgorithmError',
+  );
 });
 
 void t.test('headers: tags are read from the header, and checked', async (t) => {

@@ -39,12 +39,15 @@ void t.test('operations: every one that the AWS SDK knows is in the table', asyn
 });
 
 void t.test('operations: each has its own route, unless S3 gives two the same', async (t) => {
-  const routes = OPERATIONS.filter(({ run }) => run !== undefined).map(
-    ({ method, level, subresource, copy }) => `${method} ${level}?${subresource} ${copy}`,
-  );
-  t.equal(new Set(routes).size, routes.length);
+  const runs = new Map<string, Operation['run']>();
+  for (const { method, level, subresource, copy, run } of OPERATIONS) {
+    if (run === undefined) continue;
+    const route = `${method} ${level}?${subresource} ${copy}`;
+    t.equal(runs.get(route) ?? run, run, route);
+    runs.set(route, run);
+  }
   t.same(
-    OPERATIONS.filter(({ support, run }) => (support === 'refused') !== (run === undefined)),
+    OPERATIONS.filter(({ support, run }) => run === undefined && support !== 'refused'),
     [],
   );
 });

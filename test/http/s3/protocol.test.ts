@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import t from 'tap';
 import { codeOf, openRaw, startEndpoint } from '../../support/s3-endpoint.js';
 
@@ -212,9 +213,20 @@ void t.test('protocol: a key of the client’s own is refused by every request a
     ['POST', '/bucket/k?uploads'],
     ['POST', '/bucket/k?uploadId=u'],
   ] as const)
-    for (const part of ['algorithm', 'key', 'key-md5']) {
-      const headers = { [`x-amz-server-side-encryption-customer-${part}`]: 'AES256' };
-      t.equal((await fetch(url + path, { method, headers })).status, 501, `${method} ${path} ${part}`);
+    for (const [key, status] of [
+      [Buffer.alloc(32, 'k'), 501],
+      [Buffer.alloc(16, 'k'), 400],
+    ] as const) {
+      const headers = {
+        'x-amz-server-side-encryption-customer-algorithm': 'AES256',
+        'x-amz-server-side-encryption-customer-key': key.toString('base64'),
+        'x-amz-server-side-encryption-customer-key-md5': createHash('md5').update(key).digest('base64'),
+      };
+      t.equal((await fetch(url + path, { method, headers })).status, status, `${method} ${path}`);
+      for (const name of Object.keys(headers)) {
+        const { status: alone } = await fetch(url + path, { method, headers: { [name]: 'AES256' } });
+        t.equal(alone, 400, `${method} ${path} ${name} alone`);
+      }
     }
 });
 

@@ -8,7 +8,7 @@ import { addOffset, answerSlowly } from '../answer.js';
 import { CHECKSUM_ELEMENTS, parseChecksumType, statedChecksum } from '../checksum-headers.js';
 import { writeConditions } from '../conditions.js';
 import type { Exchange } from '../exchange.js';
-import { checkNoCustomerKey } from '../object-headers.js';
+import { refuseCustomerKey } from '../encryption-headers.js';
 import { required } from '../parameters.js';
 import { receiveXml } from '../receive-body.js';
 import { invalidArgument, S3Error } from '../s3-error.js';
@@ -20,7 +20,7 @@ export function completeUpload(exchange: Exchange): void {
   const { bucket, key, query } = exchange.target;
   const uploadId = required(query, 'uploadId');
   const conditions = writeConditions(exchange.headers);
-  checkNoCustomerKey(exchange.headers);
+  refuseCustomerKey(exchange.headers);
   const ack = ackRequest(exchange);
   const checksum = checksumOf(exchange);
   const size = sizeOf(exchange);

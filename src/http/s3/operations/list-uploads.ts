@@ -4,7 +4,7 @@ import { PART_NUMBER_MAX } from '../../../core/object.js';
 import { answer } from '../answer.js';
 import { CHECKSUM_ELEMENTS } from '../checksum-headers.js';
 import type { Exchange } from '../exchange.js';
-import { checkNoCustomerKey } from '../object-headers.js';
+import { refuseCustomerKey } from '../encryption-headers.js';
 import { behindMarker, parseLimit, parseNumber, required, wantsUrlEncoding } from '../parameters.js';
 import { formatXmlDate } from '../timestamps.js';
 import { element, encodeUrl, escapeXml, optionalElement, xmlDocument } from '../xml-writer.js';
@@ -92,7 +92,7 @@ export function listParts(exchange: Exchange): void {
   const { bucket, key, query } = exchange.target;
   const encode = wantsUrlEncoding(query) ? encodeUrl : escapeXml;
   const uploadId = required(query, 'uploadId');
-  checkNoCustomerKey(exchange.headers);
+  refuseCustomerKey(exchange.headers);
   const marker = parseNumber(query, 'part-number-marker', 0, 2_147_483_647) ?? 0;
   const maxParts = parseLimit(query, 'max-parts');
   const partNumberMarker = Math.min(marker, PART_NUMBER_MAX);

@@ -4,7 +4,7 @@ import type { ObjectChecksum, ObjectVersion } from '../../../core/object.js';
 import { answer } from '../answer.js';
 import { CHECKSUM_ELEMENTS } from '../checksum-headers.js';
 import type { Exchange } from '../exchange.js';
-import { checkReadHeaders } from '../object-headers.js';
+import { checkReadHeaders } from '../encryption-headers.js';
 import { checkVersion, parseNumber } from '../parameters.js';
 import { invalidArgument } from '../s3-error.js';
 import { formatHttpDate } from '../timestamps.js';
