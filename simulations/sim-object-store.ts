@@ -19,6 +19,7 @@ import type {
   StoreListPage,
   StoreListRequest,
   StoreCondition,
+  SmallPuts,
   StorePutRequest,
 } from '../src/core/object-store.js';
 import { checkStoreCondition } from '../src/core/store-condition.js';
@@ -28,6 +29,7 @@ import { KIB } from '../src/core/units.js';
 import { GatheredBody } from './content.js';
 import type { Scheduler } from './scheduler.js';
 import { WALL_ORIGIN_MS } from './sim-clock.js';
+import { SimSmallPuts } from './sim-small-puts.js';
 import { SimMultipart, SimUploads } from './sim-multipart.js';
 import { checkClaims } from './sim-put-claims.js';
 import type { SimRandom } from './sim-random.js';
@@ -103,6 +105,7 @@ export class SimObjectStore implements ObjectStore {
   readonly description = 'simulated';
   readonly conditions = 'atomic';
   readonly multipart?: MultipartStore;
+  readonly smallPuts: SmallPuts;
   readonly #world: World;
   readonly #generation: number;
   #alive = true;
@@ -123,6 +126,7 @@ export class SimObjectStore implements ObjectStore {
       busyUntilMs: { up: 0, down: 0 },
     };
     this.#generation = ++this.#world.generations;
+    this.smallPuts = new SimSmallPuts(this, this.#world.random);
     if (this.#world.options.multipart === true) this.multipart = this.#makeMultipart();
   }
 

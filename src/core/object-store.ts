@@ -48,7 +48,35 @@ export interface ObjectStore {
   readonly conditions?: 'atomic' | 'compared';
   /** Uploads in parts that outlive a process; absent where the store has none. */
   readonly multipart?: MultipartStore;
+  /** Puts of small bodies that cost the calling thread less; absent where `put` is the cheapest way. */
+  readonly smallPuts?: SmallPuts;
   close(): Promise<void>;
+}
+
+/**
+ * Puts of bodies in memory without a promise, a signal and a timer for each: tens of thousands a second go through here. Semantics
+ * and errors as those of `put`, which is always there for what is not taken.
+ */
+export interface SmallPuts {
+  /** False: not taken, use `put`. Else `receiver` is told once, never within the call. The bytes may be reused afterwards. */
+  begin(request: SmallPutRequest, receiver: SmallPutReceiver): boolean;
+  /** The put that has this receiver is of no use any more: it is cut off if it can be. The receiver is still told. */
+  cancel(receiver: SmallPutReceiver): void;
+}
+
+/** All that `put` takes but what small bodies do without; the body is `bytes`. */
+export interface SmallPutRequest extends Pick<
+  StorePutRequest,
+  'bucket' | 'key' | 'headers' | 'lastModifiedMs'
+> {
+  readonly bytes: Uint8Array;
+  readonly etag: string;
+}
+
+export interface SmallPutReceiver {
+  /** Both as in `StoredObject`. */
+  stored(etag: string, storeEtag: string): void;
+  failed(error: unknown): void;
 }
 
 /**

@@ -26,6 +26,13 @@ export class KeyLocks {
     return new Promise((resolve) => queue.push({ grant: () => resolve(this.#unlock(key)) }));
   }
 
+  /** The lock, if nobody holds it. */
+  tryAcquire(key: string): Unlock | undefined {
+    if (this.#queues.has(key)) return undefined;
+    this.#queues.set(key, []);
+    return this.#unlock(key);
+  }
+
   #unlock(key: string): Unlock {
     let held = true;
     return () => {

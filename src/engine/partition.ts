@@ -51,6 +51,7 @@ export class Partition {
   #recovering: Promise<void> | undefined;
   #fenced: HeadraceError | undefined;
   #closed = false;
+  #onQueued: (() => void) | undefined;
 
   private constructor(dependencies: PartitionDependencies) {
     this.number = dependencies.number;
@@ -155,6 +156,7 @@ export class Partition {
     if (log.nextOffset > nextOffset) {
       this.#overlay.fold(events, nextOffset);
       this.#lastAppend = appended;
+      this.#onQueued?.();
     }
     return appended.then(
       () => ({ result, offset: nextOffset }),
@@ -164,6 +166,11 @@ export class Partition {
         throw error;
       },
     );
+  }
+
+  /** `listener` is called when events were queued: what it submits then becomes durable with them. One at a time. */
+  onQueued(listener: () => void): void {
+    this.#onQueued = listener;
   }
 
   /** A decision that changes nothing may rest on something queued: it holds, and may be told, once that is durable. */

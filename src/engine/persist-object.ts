@@ -10,17 +10,21 @@ import { decideDeletePersisted } from './decide.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import { refuseMoved } from './mount-table.js';
 import type { Partition } from './partition.js';
+import type { DecideSettlement, PersistSettlements } from './persist-settlements.js';
 import type { PersistStaleUploads } from './persist-stale-uploads.js';
 import type { PersistUpload } from './persist-upload.js';
 import type { SafePersist } from './safe-persist.js';
 import type { StoreHealth } from './store-health.js';
 import { ufsCall, type CutOff } from './ufs-calls.js';
 
+const EXTENTS_TOGETHER_MAX = 16;
+
 export interface PersistObjectParts {
   readonly safe: SafePersist;
   readonly stale: PersistStaleUploads;
   readonly upload: PersistUpload;
   readonly health: StoreHealth;
+  readonly settlements: PersistSettlements;
   readonly cutOff: CutOff;
 }
 
@@ -50,7 +54,7 @@ export class PersistObject {
       const target = { bucket, key, version: record.version };
       const ufsEtag = await this.#parts.upload.upload(target, record, located);
       this.#parts.health.succeeded(located.store);
-      await partition.submit((view) => {
+      await this.#settle(partition, record.extents.length, (view) => {
         refuseMoved(this.#core.mounts, bucket, key, located);
         return this.#parts.safe.decideUploaded(view, target, ufsEtag, located);
       });
@@ -76,9 +80,15 @@ export class PersistObject {
       if (!isErrorCode(error, 'NO_SUCH_BUCKET')) throw error;
     }
     this.#parts.health.succeeded(located.store);
-    await partitionOf(this.#core, bucket, key).submit((view) =>
+    await this.#settle(partitionOf(this.#core, bucket, key), 0, (view) =>
       decideDeletePersisted(view, { bucket, key, version }),
     );
+  }
+
+  /** Events that name many extents go by themselves: an append must fit into one frame. */
+  async #settle(partition: Partition, extents: number, decide: DecideSettlement): Promise<void> {
+    if (extents <= EXTENTS_TOGETHER_MAX) await this.#parts.settlements.settle(partition, decide);
+    else await partition.submit(decide);
   }
 
   #isQueuedDelete(partition: Partition, version: number): boolean {

@@ -67,6 +67,11 @@ export class PersistStaleUploads {
     this.#cancel?.();
   }
 
+  /** Whether an object has any. */
+  hasAny(bucket: string, key: string): boolean {
+    return this.#byObject.size > 0 && this.#byObject.has(objectKey(bucket, key));
+  }
+
   /** Aborts those of one object; nothing newer may go to the store before. `UFS_*`. */
   async settle(bucket: string, key: string): Promise<void> {
     if (this.#byObject.size === 0) return;

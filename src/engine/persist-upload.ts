@@ -123,7 +123,11 @@ export function splitSizes(size: number): number[] {
 }
 
 /** The store must say that it holds what was sent: a different size or ETag is not a success. `UFS_UNAVAILABLE`. */
-function refuseOther(record: ObjectRecord, stored: StoredObject, located: UfsLocation): void {
+export function refuseOther(
+  record: ObjectRecord,
+  stored: Pick<StoredObject, 'size' | 'etag'>,
+  located: UfsLocation,
+): void {
   if (stored.size === record.size && stored.etag === record.etag) return;
   throw new HeadraceError(
     'UFS_UNAVAILABLE',

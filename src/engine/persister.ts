@@ -11,15 +11,15 @@
  */
 import type { ObjectStore } from '../core/object-store.js';
 import { GIB, MINUTE_MS } from '../core/units.js';
-import { objectKey, type QueueRecord } from '../../projections/records.js';
-import { decidePersistFailed } from './decide.js';
 import type { EngineCore } from './engine-core.js';
 import type { Partition } from './partition.js';
-import { failureOf, type PersistFailure } from './persist-failure.js';
+import { PersistAttempts } from './persist-attempts.js';
 import { PersistObject } from './persist-object.js';
-import { PersistPace, type PersistOutcome } from './persist-pace.js';
-import { PersistQueue, type PersistTask } from './persist-queue.js';
+import { PersistPace } from './persist-pace.js';
+import { PersistQueue } from './persist-queue.js';
 import { PersistRate } from './persist-rate.js';
+import { PersistSettlements } from './persist-settlements.js';
+import { PersistSmall } from './persist-small.js';
 import { PersistStaleUploads } from './persist-stale-uploads.js';
 import { PersistTempo } from './persist-tempo.js';
 import { PersistUpload } from './persist-upload.js';
@@ -27,7 +27,6 @@ import { SafePersist } from './safe-persist.js';
 import { StoreHealth } from './store-health.js';
 import { CutOff } from './ufs-calls.js';
 
-const RETRY_DOUBLINGS_MAX = 40;
 const STOP_GRACE_MS = 2000;
 /** Between two looks at a lease that is in doubt. */
 const LEASE_LOOK_MS = 200;
@@ -39,18 +38,17 @@ const MULTIPART_THRESHOLD_BYTES = 5 * GIB;
 export class Persister {
   readonly #core: EngineCore;
   readonly #health: StoreHealth;
-  /** When each attempt that is under way began, in wall time; by partition number and version. */
-  readonly #busy = new Map<string, number>();
   readonly #queue: PersistQueue;
   readonly #pace: PersistPace;
   readonly #rate: PersistRate;
   readonly safe: SafePersist;
   readonly #object: PersistObject;
   readonly #stale: PersistStaleUploads;
+  readonly #settlements: PersistSettlements;
+  readonly #attempts: PersistAttempts;
   readonly #cutOff = new CutOff();
   readonly #tempo: PersistTempo;
   #stopped = true;
-  #idle: (() => void)[] = [];
 
   constructor(core: EngineCore) {
     const { options, clock, mounts, policies, partitions } = core;
@@ -80,18 +78,26 @@ export class Persister {
     this.#health = new StoreHealth(core, () => this.#wake());
     this.safe = new SafePersist(core, this.#cutOff);
     this.#stale = new PersistStaleUploads(core, this.#cutOff);
-    this.#object = new PersistObject(core, {
+    this.#settlements = new PersistSettlements(clock, Math.ceil(options.persistConcurrency / 2));
+    const shared = {
+      core,
       safe: this.safe,
       stale: this.#stale,
       health: this.#health,
+      settlements: this.#settlements,
+      rate: this.#rate,
       cutOff: this.#cutOff,
-      upload: new PersistUpload({
-        core,
-        safe: this.safe,
-        rate: this.#rate,
-        cutOff: this.#cutOff,
-        multipartThresholdBytes: tuning.multipartThresholdBytes ?? MULTIPART_THRESHOLD_BYTES,
-      }),
+      multipartThresholdBytes: tuning.multipartThresholdBytes ?? MULTIPART_THRESHOLD_BYTES,
+    };
+    this.#object = new PersistObject(core, { ...shared, upload: new PersistUpload(shared) });
+    this.#attempts = new PersistAttempts({
+      core,
+      pace: this.#pace,
+      health: this.#health,
+      small: new PersistSmall(shared),
+      object: this.#object,
+      later: (task, dueMs) => this.#queue.later(task, dueMs),
+      ended: () => this.#hasEnded(),
     });
   }
 
@@ -102,7 +108,9 @@ export class Persister {
 
   start(): void {
     this.#stopped = false;
+    this.#attempts.start();
     this.#tempo.start();
+    this.#settlements.start(this.#core.partitions);
     for (const partition of this.#core.partitions) {
       partition.events$.subscribe(({ event, offset }) => {
         switch (event.type) {
@@ -121,6 +129,7 @@ export class Persister {
         const { bucket, key, atMs } = event;
         this.#queue.added({ partition, version: offset, bucket, key, sinceMs: atMs });
         this.#tempo.wrote();
+        this.#settlements.wrote();
       });
     }
     this.#core.control.listen(({ type }) => {
@@ -139,29 +148,30 @@ export class Persister {
   /** Starts nothing more; gives what is in progress a moment, then cuts it off: the next start tries again. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#attempts.stop();
     this.#queue.stop();
     this.#health.stop();
     this.#stale.stop();
     this.#tempo.stop();
     // Nothing but the aborts of stale uploads, which the next start repeats.
-    if (this.#busy.size === 0) return this.#cutOff.cut();
+    if (this.#attempts.count === 0) return this.#cutOff.cut();
     const cancel = this.#core.clock.schedule(STOP_GRACE_MS, () => this.#cutOff.cut());
-    await new Promise<void>((resolve) => this.#idle.push(resolve));
+    await this.#attempts.idle();
     cancel();
   }
 
   isUploading(partition: number, version: number): boolean {
-    return this.#busy.has(`${partition}:${version}`);
+    return this.#attempts.sinceMs(partition, version) !== undefined;
   }
 
   /** In wall time; undefined when no attempt is under way. */
   uploadingSinceMs(partition: number, version: number): number | undefined {
-    return this.#busy.get(`${partition}:${version}`);
+    return this.#attempts.sinceMs(partition, version);
   }
 
   /** Uploads and deletes in progress. */
   get uploading(): number {
-    return this.#busy.size;
+    return this.#attempts.count;
   }
 
   /** Whether a store answered when it was last asked. */
@@ -191,12 +201,12 @@ export class Persister {
 
   /** Looks for work in the next turn. */
   #wake(): void {
-    if (this.#busy.size < this.#core.options.persistConcurrency) this.#tempo.now();
+    if (this.#attempts.count < this.#core.options.persistConcurrency) this.#tempo.now();
   }
 
   /** Those that end make room for a whole batch, or for what has gathered. */
   #hasEnded(): void {
-    if (this.#busy.size <= this.#core.options.persistConcurrency / 2) this.#tempo.now();
+    if (this.#attempts.count <= this.#core.options.persistConcurrency / 2) this.#tempo.now();
     else this.#tempo.gather();
   }
 
@@ -206,53 +216,21 @@ export class Persister {
     // Another server may have persisted newer versions by now: nothing older may begin to go behind them.
     if (this.#core.lease?.isValid === false) return this.#tempo.after(LEASE_LOOK_MS);
     this.#queue.prepare();
-    while (this.#busy.size < this.#core.options.persistConcurrency) {
+    while (this.#attempts.count < this.#core.options.persistConcurrency) {
       const delayMs = Math.max(this.#rate.delayMs, this.#tempo.delayMs);
       if (delayMs > 0) return this.#tempo.after(delayMs);
       const next = this.#queue.take({
         mayStart: (store) => this.#health.isUp(store) && this.#pace.mayStart(store),
-        isBusy: (task) => this.#busy.has(idOf(task)),
+        isBusy: ({ partition, version }) => this.isUploading(partition.number, version),
       });
       if (next === undefined) {
         const { resumesInMs } = this.#pace;
         if (resumesInMs !== undefined) this.#tempo.after(resumesInMs);
         return;
       }
-      this.#begin(next.task, next.record);
-    }
-  }
-
-  #begin(task: PersistTask, record: QueueRecord): void {
-    const id = idOf(task);
-    const { store } = this.#core.mounts.locate(record.bucket, record.key);
-    this.#busy.set(id, this.#core.clock.wallTimeMs());
-    this.#rate.took(record.size);
-    this.#tempo.began();
-    const ended = this.#pace.begin(store);
-    void this.#attempt(task, record, store, ended).finally(() => {
-      this.#busy.delete(id);
-      this.#hasEnded();
-      if (this.#busy.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
-    });
-  }
-
-  async #attempt(
-    task: PersistTask,
-    record: QueueRecord,
-    store: ObjectStore,
-    ended: (outcome: PersistOutcome, retryAfterMs?: number) => void,
-  ): Promise<void> {
-    const unlock = await this.#core.locks.acquire(objectKey(record.bucket, record.key));
-    try {
-      await this.persistLocked(record.bucket, record.key, task.version);
-      ended('ok');
-    } catch (error) {
-      const failure = failureOf(error, record.attempt + 1);
-      ended(failure.outcome, failure.retryAfterMs);
-      // Cut off by the stop: whether it reached the UFS is found out by doing it again.
-      if (!this.#stopped) await this.#failed(task, record, store, failure);
-    } finally {
-      unlock();
+      this.#rate.took(next.record.size);
+      this.#tempo.began();
+      this.#attempts.begin(next.task, next.record);
     }
   }
 
@@ -260,49 +238,4 @@ export class Persister {
   persistLocked(bucket: string, key: string, version?: number): Promise<void> {
     return this.#object.persist(bucket, key, version);
   }
-
-  async #failed(
-    task: PersistTask,
-    record: QueueRecord,
-    store: ObjectStore,
-    failure: PersistFailure,
-  ): Promise<void> {
-    const { bucket, key } = record;
-    const { partition, version } = task;
-    const { cause, message, permanent } = failure;
-    const attempt = record.attempt + 1;
-    if (failure.suspectsStore) this.#health.failed(store);
-    const delayMs = this.#delayAfter(record.attempt);
-    this.#core.logger.warn(
-      { bucket, key, version, attempt, cause, message, delayMs, permanent },
-      'a persist failed',
-    );
-    try {
-      await partition.submit((view) =>
-        decidePersistFailed(view, {
-          bucket,
-          key,
-          version,
-          attempt,
-          cause,
-          message,
-          delayMs,
-          quarantined: permanent,
-        }),
-      );
-      if (!permanent) this.#queue.later(task, this.#core.clock.wallTimeMs() + delayMs);
-    } catch (error) {
-      this.#queue.later(task, this.#core.clock.wallTimeMs() + delayMs);
-      this.#core.logger.error({ bucket, key, version, error }, 'a failed persist could not be logged');
-    }
-  }
-
-  #delayAfter(failures: number): number {
-    const { persistRetryInitialMs, persistRetryMaxMs } = this.#core.options;
-    return Math.min(persistRetryInitialMs * 2 ** Math.min(failures, RETRY_DOUBLINGS_MAX), persistRetryMaxMs);
-  }
-}
-
-function idOf(task: Pick<PersistTask, 'partition' | 'version'>): string {
-  return `${task.partition.number}:${task.version}`;
 }

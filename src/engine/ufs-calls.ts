@@ -107,7 +107,7 @@ function withIdleDeadline(
   return iterator;
 }
 
-function noAnswer(timeoutMs: number): HeadraceError {
+export function noAnswer(timeoutMs: number): HeadraceError {
   const message = `the UFS did not answer within ${Math.round(timeoutMs)} ms`;
   return new HeadraceError('UFS_UNAVAILABLE', message, { details: { outcomeUnknown: true } });
 }

@@ -4,7 +4,7 @@
  */
 import { HeadraceError } from '../core/errors.js';
 import { CounterFamily, Histogram, LATENCY_BOUNDS } from '../core/metrics.js';
-import type { ObjectStore } from '../core/object-store.js';
+import type { ObjectStore, SmallPutReceiver, SmallPuts } from '../core/object-store.js';
 import type { Clock } from '../core/ports.js';
 import type { HistogramSample, Sample } from './scrape.js';
 
@@ -18,11 +18,14 @@ export class UfsMetrics {
   /** The same store, measured. A call that fails counts too: a slow failure is what is looked for. */
   measure(store: ObjectStore, clock: Pick<Clock, 'monotonicTimeMs'>): ObjectStore {
     const wrapped = new Map<PropertyKey, Method>();
+    let small: SmallPuts | undefined;
     return new Proxy(store, {
       get: (target, name) => {
         const known = wrapped.get(name);
         if (known !== undefined) return known;
         const value: unknown = Reflect.get(target, name, target);
+        if (name === 'smallPuts')
+          return target.smallPuts && (small ??= this.#smallPuts(target.smallPuts, clock));
         if (typeof value !== 'function') return value;
         const timed = this.#timed(String(name), value as Method, target, clock);
         wrapped.set(name, timed);
@@ -56,10 +59,36 @@ export class UfsMetrics {
         this.#histogramOf(operation).observe((clock.monotonicTimeMs() - startMs) / 1000);
       result.then(end, (error: unknown) => {
         end();
-        this.#errors.add(`${operation} ${error instanceof HeadraceError ? error.code : 'UNEXPECTED'}`);
+        this.#countError(operation, error);
       });
       return result;
     };
+  }
+
+  /** They count as puts. */
+  #smallPuts(puts: SmallPuts, clock: Pick<Clock, 'monotonicTimeMs'>): SmallPuts {
+    const running = new Map<SmallPutReceiver, MeasuredReceiver>();
+    return {
+      begin: (request, receiver) => {
+        const startMs = clock.monotonicTimeMs();
+        const measured = new MeasuredReceiver(receiver, (error) => {
+          running.delete(receiver);
+          this.#histogramOf('put').observe((clock.monotonicTimeMs() - startMs) / 1000);
+          if (error !== undefined) this.#countError('put', error);
+        });
+        const isTaken = puts.begin(request, measured);
+        if (isTaken) running.set(receiver, measured);
+        return isTaken;
+      },
+      cancel: (receiver) => {
+        const measured = running.get(receiver);
+        if (measured !== undefined) puts.cancel(measured);
+      },
+    };
+  }
+
+  #countError(operation: string, error: unknown): void {
+    this.#errors.add(`${operation} ${error instanceof HeadraceError ? error.code : 'UNEXPECTED'}`);
   }
 
   #histogramOf(operation: string): Histogram {
@@ -68,5 +97,26 @@ export class UfsMetrics {
     const made = new Histogram(LATENCY_BOUNDS);
     this.#durations.set(operation, made);
     return made;
+  }
+}
+
+class MeasuredReceiver implements SmallPutReceiver {
+  readonly #receiver: SmallPutReceiver;
+  /** With the error, if there was one. */
+  readonly #ended: (error: unknown) => void;
+
+  constructor(receiver: SmallPutReceiver, ended: (error: unknown) => void) {
+    this.#receiver = receiver;
+    this.#ended = ended;
+  }
+
+  stored(etag: string, storeEtag: string): void {
+    this.#ended(undefined);
+    this.#receiver.stored(etag, storeEtag);
+  }
+
+  failed(error: unknown): void {
+    this.#ended(error);
+    this.#receiver.failed(error);
   }
 }

@@ -14,6 +14,7 @@ import type {
   ByteRange,
   MultipartStore,
   ObjectStore,
+  SmallPuts,
   StoredBucket,
   StoredObject,
   StoreGetResult,
@@ -62,6 +63,7 @@ export class S3ObjectStore implements ObjectStore {
   readonly description: string;
   readonly conditions = 'atomic';
   readonly multipart: MultipartStore;
+  readonly smallPuts?: SmallPuts;
   readonly #session: S3Session;
   readonly #uploader: S3Uploader;
   readonly #mapped: string | undefined;
@@ -88,6 +90,7 @@ export class S3ObjectStore implements ObjectStore {
     this.#prefix = bucket === undefined ? '' : prefix;
     this.#region = options.region;
     this.#lane = uploads?.open(options);
+    if (this.#lane !== undefined) this.smallPuts = this.#lane;
   }
 
   check(signal?: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@
  */
 import { HeadraceError, type ErrorCode } from '../../../core/errors.js';
 import type { StoredObject, StorePutRequest } from '../../../core/object-store.js';
+import type { ObjectHeaders } from '../../../core/object.js';
 import type { S3ObjectStoreOptions } from './s3-object-store.js';
 
 export type UploadOrder =
@@ -17,19 +18,26 @@ export type UploadOrder =
   /** Ends the thread when every store of it is closed. */
   | { readonly kind: 'end' };
 
-export interface UploadPut extends Pick<
-  StorePutRequest,
-  'bucket' | 'key' | 'size' | 'headers' | 'etag' | 'lastModifiedMs' | 'partSizes' | 'condition'
-> {
-  readonly kind: 'put';
-  readonly id: number;
-  readonly store: number;
-  readonly slot: number;
-}
+/** A tuple: to copy an object's property names between threads takes longer than to copy what they name. */
+export type UploadPut = readonly [
+  id: number,
+  store: number,
+  slot: number,
+  size: number,
+  bucket: string,
+  key: string,
+  etag: string | undefined,
+  lastModifiedMs: number,
+  /** Undefined: none of any kind. */
+  headers: ObjectHeaders | undefined,
+  more: Pick<StorePutRequest, 'partSizes' | 'condition'> | undefined,
+];
 
 export type UploadAnswer =
   /** The first: the stores can be used. */
   | { readonly kind: 'ready' }
+  /** The id of an upload that the store has, with the ETag that came with the order as its own. */
+  | number
   | ({ readonly kind: 'stored'; readonly id: number } & Pick<StoredObject, 'etag' | 'storeEtag'>)
   | { readonly kind: 'failed'; readonly id: number; readonly error: ToldError };
 

@@ -10,11 +10,18 @@
 import { Worker } from 'node:worker_threads';
 import { HeadraceError } from '../../../core/errors.js';
 import type { Logger } from '../../../core/logger.js';
-import type { StoredObject, StorePutRequest } from '../../../core/object-store.js';
+import type {
+  SmallPutReceiver,
+  SmallPutRequest,
+  SmallPuts,
+  StoredObject,
+  StorePutRequest,
+} from '../../../core/object-store.js';
+import type { ObjectHeaders } from '../../../core/object.js';
 import { SECOND_MS } from '../../../core/units.js';
 import type { S3ObjectStoreOptions } from './s3-object-store.js';
 import { SharedSlots, SLOT_BYTES } from './shared-slots.js';
-import { heard, type UploadAnswer, type UploadOrder } from './upload-messages.js';
+import { heard, type UploadAnswer, type UploadOrder, type UploadPut } from './upload-messages.js';
 
 const FAILURES_MAX = 3;
 const END_GRACE_MS = SECOND_MS;
@@ -22,15 +29,13 @@ const END_GRACE_MS = SECOND_MS;
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 };
 
 interface Upload {
-  readonly request: StorePutRequest;
+  readonly what: Pick<StorePutRequest, 'bucket' | 'key' | 'etag'>;
   readonly slot: number;
-  readonly resolve: (stored: StoredObject) => void;
-  readonly reject: (error: HeadraceError) => void;
-  readonly forget: () => void;
+  readonly receiver: SmallPutReceiver;
 }
 
 /** One store's use of the thread. */
-export interface UploadLane {
+export interface UploadLane extends SmallPuts {
   /**
    * As `ObjectStore.put`; undefined when the caller has to do it. Takes what has `bytes` of up to 256 KiB that are as many as
    * `size` says, and copies them within the call.
@@ -64,6 +69,8 @@ export class UploadThread {
     if (this.#worker !== undefined && !this.#isEnding) this.#order({ kind: 'open', store, options });
     return {
       put: (request, signal) => this.#put(store, request, signal),
+      begin: (request, receiver) => this.#begin(store, request, request.bytes, receiver) !== undefined,
+      cancel: (receiver) => this.#cancel(receiver),
       close: () => this.#close(store),
     };
   }
@@ -90,34 +97,42 @@ export class UploadThread {
     request: StorePutRequest,
     signal: AbortSignal | undefined,
   ): Promise<StoredObject> | undefined {
-    const { bytes } = request;
-    if (bytes === undefined || bytes.length !== request.size || bytes.length > SLOT_BYTES) return undefined;
+    const { bytes, size, headers, lastModifiedMs } = request;
+    if (bytes === undefined || bytes.length !== size) return undefined;
+    const answered = new PromisedAnswer();
+    const id = this.#begin(store, request, bytes, answered);
+    if (id === undefined) return undefined;
+    const onAbort = (): void => this.#order({ kind: 'abort', id });
+    signal?.addEventListener('abort', onAbort, { once: true });
+    return answered.promise
+      .then((answer) => ({ size, headers, lastModifiedMs, ...answer }))
+      .finally(() => signal?.removeEventListener('abort', onAbort));
+  }
+
+  /** The number of the upload; undefined when it is not taken. */
+  #begin(
+    store: number,
+    request: SmallPutRequest | StorePutRequest,
+    bytes: Uint8Array,
+    receiver: SmallPutReceiver,
+  ): number | undefined {
+    if (bytes.length > SLOT_BYTES) return undefined;
     this.#start();
     const slot = this.#isReady && this.#lanes.has(store) ? this.#slots.put(bytes) : undefined;
     if (slot === undefined) return undefined;
     const id = this.#nextId++;
-    const { bucket, key, size, headers, etag, lastModifiedMs, partSizes, condition } = request;
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => this.#order({ kind: 'abort', id });
-      const forget = (): void => signal?.removeEventListener('abort', onAbort);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      if (this.#uploads.size === 0) this.#worker?.ref();
-      this.#uploads.set(id, { request, slot, resolve, reject, forget });
-      this.#order({
-        kind: 'put',
-        id,
-        store,
-        slot,
-        bucket,
-        key,
-        size,
-        headers,
-        lastModifiedMs,
-        ...(etag === undefined ? {} : { etag }),
-        ...(partSizes === undefined ? {} : { partSizes }),
-        ...(condition === undefined ? {} : { condition }),
-      });
-    });
+    if (this.#uploads.size === 0) this.#worker?.ref();
+    this.#uploads.set(id, { what: request, slot, receiver });
+    const { bucket, key, headers, etag, lastModifiedMs } = request;
+    const told = hasAny(headers) ? headers : undefined;
+    const more = 'size' in request ? moreOf(request) : undefined;
+    this.#order([id, store, slot, bytes.length, bucket, key, etag, lastModifiedMs, told, more]);
+    return id;
+  }
+
+  #cancel(receiver: SmallPutReceiver): void {
+    for (const [id, upload] of this.#uploads)
+      if (upload.receiver === receiver) this.#order({ kind: 'abort', id });
   }
 
   async #close(store: number): Promise<void> {
@@ -158,20 +173,21 @@ export class UploadThread {
   }
 
   #hear(answer: UploadAnswer): void {
-    if (answer.kind === 'ready') {
+    if (typeof answer !== 'number' && answer.kind === 'ready') {
       this.#isReady = true;
       for (const resolve of this.#waiting.splice(0)) resolve();
       return;
     }
-    const upload = this.#uploads.get(answer.id);
+    const id = typeof answer === 'number' ? answer : answer.id;
+    const upload = this.#uploads.get(id);
     if (upload === undefined) return;
-    this.#uploads.delete(answer.id);
+    this.#uploads.delete(id);
     this.#slots.give(upload.slot);
     this.#failures = 0;
-    upload.forget();
-    if (answer.kind === 'failed') return upload.reject(heard(answer.error));
-    const { size, headers, lastModifiedMs } = upload.request;
-    upload.resolve({ size, headers, lastModifiedMs, etag: answer.etag, storeEtag: answer.storeEtag });
+    const { receiver, what } = upload;
+    if (typeof answer === 'number') receiver.stored(what.etag ?? '', what.etag ?? '');
+    else if (answer.kind === 'stored') receiver.stored(answer.etag, answer.storeEtag);
+    else receiver.failed(heard(answer.error));
   }
 
   /** Everything that the thread had is lost with it, the slots too: it may have died while it read from them. */
@@ -190,17 +206,12 @@ export class UploadThread {
         'the thread that uploads to S3 ended',
       );
     }
-    for (const { request, reject, forget } of lost) {
-      forget();
-      const what = `${request.bucket}/${request.key}`;
-      reject(
+    for (const { what, receiver } of lost) {
+      receiver.failed(
         new HeadraceError(
           'UFS_UNAVAILABLE',
-          `the thread that uploaded ${what} ended before the store answered`,
-          {
-            cause: reason,
-            details: { outcomeUnknown: true },
-          },
+          `the thread that uploaded ${what.bucket}/${what.key} ended before the store answered`,
+          { cause: reason, details: { outcomeUnknown: true } },
         ),
       );
     }
@@ -221,4 +232,42 @@ export class UploadThread {
   #newSlots(): SharedSlots {
     return new SharedSlots((slot, memory) => this.#order({ kind: 'slot', slot, memory }));
   }
+}
+
+type PutAnswer = Pick<StoredObject, 'etag' | 'storeEtag'>;
+
+class PromisedAnswer implements SmallPutReceiver {
+  readonly promise: Promise<PutAnswer>;
+  #resolve!: (answer: PutAnswer) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  stored(etag: string, storeEtag: string): void {
+    this.#resolve({ etag, storeEtag });
+  }
+
+  failed(error: unknown): void {
+    this.#reject(error);
+  }
+}
+
+function moreOf({ partSizes, condition }: StorePutRequest): UploadPut[9] {
+  if (partSizes === undefined && condition === undefined) return undefined;
+  return {
+    ...(partSizes === undefined ? {} : { partSizes }),
+    ...(condition === undefined ? {} : { condition }),
+  };
+}
+
+function hasAny({ system, user, tags }: ObjectHeaders): boolean {
+  if (tags !== undefined) return true;
+  for (const _ in system) return true;
+  for (const _ in user) return true;
+  return false;
 }

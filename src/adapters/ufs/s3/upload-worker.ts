@@ -8,6 +8,7 @@ import { platform, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { assert } from '../../../core/assert.js';
 import { HeadraceError } from '../../../core/errors.js';
+import type { ObjectHeaders } from '../../../core/object.js';
 import { S3ObjectStore } from './s3-object-store.js';
 import { told, type UploadAnswer, type UploadOrder, type UploadPut } from './upload-messages.js';
 
@@ -15,6 +16,7 @@ import { told, type UploadAnswer, type UploadOrder, type UploadPut } from './upl
 const NICENESS = 5;
 const GATHER_MS = 2;
 const ANSWERS_MAX = 8;
+const NO_HEADERS: ObjectHeaders = { system: {}, user: {} };
 
 assert(parentPort !== null, 'upload-worker is the entry of a thread');
 const port = parentPort;
@@ -44,15 +46,13 @@ function yieldToClients(): void {
 }
 
 function follow(order: UploadOrder): void {
+  if (isPut(order)) return void put(order);
   switch (order.kind) {
     case 'open':
       stores.set(order.store, new S3ObjectStore(order.options));
       return;
     case 'slot':
       slots[order.slot] = order.memory;
-      return;
-    case 'put':
-      void put(order);
       return;
     case 'abort':
       uploads.get(order.id)?.abort();
@@ -69,18 +69,28 @@ function follow(order: UploadOrder): void {
   }
 }
 
-async function put({ id, store: number, slot, ...request }: UploadPut): Promise<void> {
+function isPut(order: UploadOrder): order is UploadPut {
+  return Array.isArray(order);
+}
+
+async function put(order: UploadPut): Promise<void> {
+  const [id, number, slot, size, bucket, key, etag, lastModifiedMs, headers = NO_HEADERS, more] = order;
   const store = stores.get(number);
   const memory = slots[slot];
   assert(store !== undefined && memory !== undefined, `upload ${id} is of no store or has no body`);
   const controller = new AbortController();
   uploads.set(id, controller);
-  const bytes = Buffer.from(memory, 0, request.size);
+  const bytes = Buffer.from(memory, 0, size);
   async function* open(): AsyncGenerator<Uint8Array, void, undefined> {
     yield bytes;
   }
-  const answered = await store.put({ ...request, bytes, open }, controller.signal).then(
-    ({ etag, storeEtag }): UploadAnswer => ({ kind: 'stored', id, etag, storeEtag }),
+  const request = { bucket, key, size, headers, lastModifiedMs, bytes, open, ...more };
+  const putting = store.put(etag === undefined ? request : { ...request, etag }, controller.signal);
+  const answered = await putting.then(
+    (stored): UploadAnswer =>
+      stored.etag === etag && stored.storeEtag === etag
+        ? id
+        : { kind: 'stored', id, etag: stored.etag, storeEtag: stored.storeEtag },
     (error: unknown): UploadAnswer => {
       if (!(error instanceof HeadraceError)) throw error;
       return { kind: 'failed', id, error: told(error) };
