@@ -13,7 +13,7 @@ import { controlState, type EngineCore } from './engine-core.js';
 import { decideAbortUpload } from './decide-uploads.js';
 import type { KeySettler } from './key-settler.js';
 import type { ListPath } from './list-path.js';
-import type { BucketSummary } from './object-service.js';
+import { BUCKET_LOCATION, type BucketSummary } from './object-service.js';
 import { ufsCall } from './ufs-calls.js';
 
 /** How long the UFS's answer that it has a bucket is believed. */
@@ -60,21 +60,23 @@ export class Buckets {
     const byName = new Map<string, BucketSummary>();
     try {
       for (const stored of await ufsCall(this.#core, (signal) => root.listBuckets(signal))) {
-        byName.set(stored.name, { name: stored.name, createdMs: stored.createdMs });
+        byName.set(stored.name, { name: stored.name, createdMs: stored.createdMs, location: undefined });
       }
     } catch (error) {
       // Listing may not be allowed, or the UFS may be away: what was created here is still there.
       this.#core.logger.warn({ error, ufs: root.description }, 'the buckets of the UFS cannot be listed');
     }
-    for (const name of this.#core.mounts.mountedBuckets()) byName.set(name, { name, createdMs: 0 });
-    for (const { name, createdMs } of controlState(this.#core).buckets.values())
-      byName.set(name, { name, createdMs });
+    for (const name of this.#core.mounts.mountedBuckets())
+      byName.set(name, { name, createdMs: 0, location: undefined });
+    for (const { name, createdMs, documents } of controlState(this.#core).buckets.values())
+      byName.set(name, { name, createdMs, location: documents.get(BUCKET_LOCATION) });
     return [...byName.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async head(bucket: string): Promise<BucketSummary> {
     await this.require(bucket);
-    return { name: bucket, createdMs: controlState(this.#core).buckets.get(bucket)?.createdMs ?? 0 };
+    const { createdMs = 0, documents } = controlState(this.#core).buckets.get(bucket) ?? {};
+    return { name: bucket, createdMs, location: documents?.get(BUCKET_LOCATION) };
   }
 
   document(bucket: string, name: string): string | undefined {

@@ -82,9 +82,14 @@ export interface DeletedObjects {
   readonly offset?: Offset | undefined;
 }
 
+/** The name of a bucket's document: the region that was named when it was created. */
+export const BUCKET_LOCATION = 'location';
+
 export interface BucketSummary {
   readonly name: string;
   readonly createdMs: number;
+  /** What `BUCKET_LOCATION` says; undefined without it. */
+  readonly location: string | undefined;
 }
 
 /**

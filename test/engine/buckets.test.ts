@@ -1,7 +1,7 @@
 /** Buckets: what is in a bucket that is gone was never acknowledged, and what is in one that stays is always served. */
 import t from 'tap';
 import { MIB, SECOND_MS } from '../../src/core/units.js';
-import type { Body } from '../../src/engine/object-service.js';
+import { BUCKET_LOCATION, type Body } from '../../src/engine/object-service.js';
 import { BUCKET, EngineWorld, SlowBody, codeOf } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
 
@@ -21,6 +21,20 @@ void t.test('a bucket with an object is not deleted, wherever the object is', as
   t.equal(await world.run(remove(world)), 'success', 'pending deletes go to the UFS first');
   t.equal(world.ufs.contents(BUCKET).size, 0);
   t.equal(await codeOf(world.put('key', makeBody(1, 100))), 'NO_SUCH_BUCKET');
+});
+
+void t.test('a bucket is where was said when it was created, until it is gone', async (t) => {
+  const world = await EngineWorld.open();
+  const { objects } = world;
+  const locations = async (): Promise<unknown[]> =>
+    (await world.run(objects.listBuckets())).map(({ location }) => location);
+  await world.run(objects.setBucketDocument(BUCKET, BUCKET_LOCATION, 'eu-west-1'));
+  t.match(await world.run(objects.headBucket(BUCKET)), { location: 'eu-west-1' });
+  t.same(await locations(), ['eu-west-1']);
+  t.equal(await world.run(remove(world)), 'success');
+  await world.run(objects.createBucket(BUCKET));
+  t.same(await locations(), [undefined]);
+  t.equal((await world.run(objects.headBucket(BUCKET))).location, undefined);
 });
 
 void t.test('objects stay readable while somebody tries to delete their bucket', async (t) => {

@@ -31,7 +31,7 @@ import type {
   ReadConditions,
   WriteReceipt,
 } from '../../src/engine/object-service.js';
-import { SMALL_BODY_BYTES_MAX } from '../../src/engine/object-service.js';
+import { BUCKET_LOCATION, SMALL_BODY_BYTES_MAX } from '../../src/engine/object-service.js';
 import { rangeOfPart, resolveRange } from '../../src/http/s3/range.js';
 import { checkDelete, checkRead, checkWrite, compare, readBody } from './memory-object-rules.js';
 import type { StoredObject } from './memory-object-rules.js';
@@ -75,7 +75,13 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
   }
 
   listBuckets(): Promise<BucketSummary[]> {
-    return Promise.resolve([...this.#buckets].map(([name, { createdMs }]) => ({ name, createdMs })));
+    return Promise.resolve(
+      [...this.#buckets].map(([name, { createdMs, documents }]) => ({
+        name,
+        createdMs,
+        location: documents.get(BUCKET_LOCATION),
+      })),
+    );
   }
 
   async createBucket(bucket: string): Promise<void> {
@@ -92,7 +98,8 @@ export class MemoryObjects extends MemoryUploads implements MemoryObjectService 
   }
 
   async headBucket(bucket: string): Promise<BucketSummary> {
-    return { name: bucket, createdMs: this.#bucket(bucket).createdMs };
+    const { createdMs, documents } = this.#bucket(bucket);
+    return { name: bucket, createdMs, location: documents.get(BUCKET_LOCATION) };
   }
 
   async bucketDocument(bucket: string, name: string): Promise<string | undefined> {

@@ -7,7 +7,7 @@ import {
   type AccessList,
 } from '../../../engine/access-list.js';
 import { OBJECT_OWNERSHIPS, OWNERSHIP_CONTROLS } from '../../../engine/bucket-sharing.js';
-import type { BucketSummary } from '../../../engine/object-service.js';
+import { BUCKET_LOCATION, type BucketSummary } from '../../../engine/object-service.js';
 import { RULE_BUCKET } from '../../auth/permissions.js';
 import { answer } from '../answer.js';
 import { isAllowed } from '../authorize.js';
@@ -35,7 +35,9 @@ export function listBuckets(exchange: Exchange): void {
   const { options, objects, access } = exchange.context;
   if (!access.open && exchange.identity.user === undefined) throw new S3Error('AccessDenied');
   answer(exchange, objects.listBuckets(), (all) => {
-    const regional = region === undefined || region === options.region ? visible(exchange, all) : [];
+    const regional = visible(exchange, all).filter(
+      ({ location = options.region }) => region === undefined || location === region,
+    );
     // Names are ASCII, so that the order of JavaScript is theirs.
     const rest = regional
       .filter(({ name }) => name.startsWith(prefix) && name > after)
@@ -72,13 +74,14 @@ export function createBucket(exchange: Exchange): void {
     return;
   }
   receiveXml(exchange, {}, (root) => {
-    checkConfiguration(root);
+    const region = locationOf(root);
+    if (region !== '') documents.set(BUCKET_LOCATION, region);
     create(exchange, documents);
   });
 }
 
 /** What headers say about a new bucket, by the names of its documents. */
-function documentsOf({ headers }: Exchange, list: AccessList | undefined): ReadonlyMap<string, string> {
+function documentsOf({ headers }: Exchange, list: AccessList | undefined): Map<string, string> {
   const documents = new Map<string, string>();
   const kept = list === undefined ? '' : formatAccessList(list);
   if (kept !== '') documents.set(BUCKET_ACL, kept);
@@ -105,7 +108,7 @@ function create(exchange: Exchange, documents: ReadonlyMap<string, string>): voi
     },
     (error: unknown) => {
       if (!isErrorCode(error, 'BUCKET_EXISTS')) throw error;
-      createAgain(exchange);
+      return createAgain(exchange, documents);
     },
   );
   answer(exchange, created, () => {
@@ -116,11 +119,12 @@ function create(exchange: Exchange, documents: ReadonlyMap<string, string>): voi
 }
 
 /**
- * Only the first region lets an owner create a bucket again (S3 API reference, CreateBucket); nothing changes then. Throws
- * BucketAlreadyExists, BucketAlreadyOwnedByYou.
+ * Only the first region lets an owner create a bucket again (S3 API reference, CreateBucket), and only as it is: S3 gives it the
+ * access control list of the request then, which would take from others, or give to them, what nobody who makes sure that his
+ * bucket is there means to. Throws BucketAlreadyExists, BucketAlreadyOwnedByYou.
  */
-function createAgain(exchange: Exchange): void {
-  const { access, options } = exchange.context;
+async function createAgain(exchange: Exchange, documents: ReadonlyMap<string, string>): Promise<void> {
+  const { access, options, objects } = exchange.context;
   const { bucket } = exchange.target;
   const { user } = exchange.identity;
   const owner = access.ownerOf(bucket);
@@ -128,10 +132,20 @@ function createAgain(exchange: Exchange): void {
     access.open || (owner === undefined ? isAllowed(exchange, RULE_BUCKET, bucket, '') : owner === user);
   if (!own) throw new S3Error('BucketAlreadyExists');
   if (options.region !== 'us-east-1') throw new S3Error('BucketAlreadyOwnedByYou');
+  const list = (await objects.bucketDocument(bucket, BUCKET_ACL)) ?? '';
+  const ownership = await objects.bucketDocument(bucket, OWNERSHIP_CONTROLS);
+  if (
+    list !== (documents.get(BUCKET_ACL) ?? '') ||
+    ownership !== (documents.get(OWNERSHIP_CONTROLS) ?? ownership)
+  )
+    throw new S3Error(
+      'BucketAlreadyExists',
+      'You own the bucket, and it has another access control list or object ownership than this request asks for.',
+    );
 }
 
-/** Any region is accepted: a bucket is where the server is, whatever clients call the place. */
-function checkConfiguration(root: XmlElement): void {
+/** Any region is accepted, and told again: a bucket is where the server is, whatever clients call the place. '' for none. */
+function locationOf(root: XmlElement): string {
   if (root.name !== 'CreateBucketConfiguration') throw new S3Error('MalformedXML');
   for (const { name } of root.children)
     if (name !== 'LocationConstraint')
@@ -139,12 +153,14 @@ function checkConfiguration(root: XmlElement): void {
   const region = childText(root, 'LocationConstraint')?.trim() ?? '';
   if (!/^[a-zA-Z\d-]{0,64}$/.test(region))
     throw new S3Error('InvalidLocationConstraint', undefined, { elements: { LocationConstraint: region } });
+  return region;
 }
 
 export function headBucket(exchange: Exchange): void {
-  answer(exchange, exchange.context.objects.headBucket(exchange.target.bucket), () => {
+  const { objects, options } = exchange.context;
+  answer(exchange, objects.headBucket(exchange.target.bucket), ({ location = options.region }) => {
     const headers = exchange.startHeaders();
-    headers.push('x-amz-bucket-region', exchange.context.options.region, 'Content-Type', 'application/xml');
+    headers.push('x-amz-bucket-region', location, 'Content-Type', 'application/xml');
     exchange.reply(200, headers);
   });
 }
@@ -156,10 +172,11 @@ export function deleteBucket(exchange: Exchange): void {
 }
 
 export function getBucketLocation(exchange: Exchange): void {
-  const { region } = exchange.context.options;
-  answer(exchange, exchange.context.objects.headBucket(exchange.target.bucket), () => {
-    // The first region has no name here.
-    exchange.replyXml(200, xmlDocument('LocationConstraint', region === 'us-east-1' ? '' : region));
+  const { objects, options } = exchange.context;
+  // The first region has no name here, unless a client gave it one.
+  const own = options.region === 'us-east-1' ? '' : options.region;
+  answer(exchange, objects.headBucket(exchange.target.bucket), ({ location = own }) => {
+    exchange.replyXml(200, xmlDocument('LocationConstraint', location));
   });
 }
 

@@ -1,6 +1,8 @@
 import {
   CreateBucketCommand,
+  type CreateBucketCommandInput,
   DeleteBucketCommand,
+  GetBucketAclCommand,
   GetBucketLocationCommand,
   GetBucketVersioningCommand,
   HeadBucketCommand,
@@ -50,6 +52,24 @@ void t.test(
   },
 );
 
+void t.test(
+  'buckets: what is there otherwise than asked for cannot be created again, and stays as it is',
+  async (t) => {
+    const { client } = await startEndpoint(t);
+    const create = (Bucket: string, more: Partial<CreateBucketCommandInput> = {}): Promise<unknown> =>
+      client.send(new CreateBucketCommand({ Bucket, ...more }));
+    const other = { name: 'BucketAlreadyExists', $metadata: { httpStatusCode: 409 } };
+    await t.rejects(create('bucket', { ACL: 'public-read' }), other);
+    await t.rejects(create('bucket', { ObjectOwnership: 'BucketOwnerEnforced' }), other);
+    await create('open', { ACL: 'public-read', ObjectOwnership: 'ObjectWriter' });
+    await t.rejects(create('open'), other, 'it would be thought private');
+    await create('open', { ACL: 'public-read' });
+    await create('open', { ACL: 'public-read', ObjectOwnership: 'ObjectWriter' });
+    t.equal((await client.send(new GetBucketAclCommand({ Bucket: 'open' }))).Grants?.length, 2);
+    t.equal((await client.send(new GetBucketAclCommand({ Bucket: 'bucket' }))).Grants?.length, 1);
+  },
+);
+
 void t.test('buckets: the list is paged and filtered when asked', async (t) => {
   const { client, objects } = await startEndpoint(t);
   for (const name of ['a-1', 'a-2', 'a-3', 'b-1']) await objects.createBucket(name);
@@ -69,7 +89,7 @@ void t.test('buckets: the list is paged and filtered when asked', async (t) => {
   t.equal(second.ContinuationToken, undefined);
 });
 
-void t.test('buckets: any region is accepted, the own one is told', async (t) => {
+void t.test('buckets: any region is accepted and told again, the own one without', async (t) => {
   const { client } = await startEndpoint(t, { options: { region: 'eu-central-1' } });
   await client.send(
     new CreateBucketCommand({
@@ -78,9 +98,20 @@ void t.test('buckets: any region is accepted, the own one is told', async (t) =>
     }),
   );
   const location = await client.send(new GetBucketLocationCommand({ Bucket: 'elsewhere' }));
-  t.equal(location.LocationConstraint, 'eu-central-1');
-  const head = await client.send(new HeadBucketCommand({ Bucket: 'elsewhere' }));
-  t.equal(head.BucketRegion, 'eu-central-1');
+  t.equal(location.LocationConstraint, 'eu-west-1');
+  const own = await client.send(new GetBucketLocationCommand({ Bucket: 'bucket' }));
+  t.equal(own.LocationConstraint, 'eu-central-1');
+  for (const [Bucket, region] of [
+    ['elsewhere', 'eu-west-1'],
+    ['bucket', 'eu-central-1'],
+  ] as const) {
+    t.equal((await client.send(new HeadBucketCommand({ Bucket }))).BucketRegion, region);
+    const { Buckets } = await client.send(new ListBucketsCommand({ BucketRegion: region }));
+    t.same(
+      Buckets?.map(({ Name }) => Name),
+      [Bucket],
+    );
+  }
 });
 
 void t.test('buckets: the first region has no name', async (t) => {
