@@ -17,6 +17,8 @@ export interface LoadRun {
   readonly plan: LoadPlan;
   readonly blocks: readonly Buffer[];
   readonly md5s: readonly string[];
+  /** The requests by their numbers, when they were made beforehand. */
+  readonly made: readonly Buffer[] | undefined;
   /** The number of the next request, or undefined when the run is over. */
   next(): number | undefined;
   finished(number: number, latencyMs: number, etag: string | undefined, verified: boolean): void;
@@ -49,7 +51,8 @@ export class LoadConnection {
       end: () => this.#takeEnd(),
     });
     const { targets } = this.#plan;
-    this.#requests = targets.kind === 'numbered' ? this.#prebuild(targets.prefix, ordinal) : [];
+    this.#requests =
+      targets.kind === 'numbered' && run.made === undefined ? this.#prebuild(targets.prefix, ordinal) : [];
     this.#socket = connect({
       port: this.#plan.port,
       host: '127.0.0.1',
@@ -116,6 +119,8 @@ export class LoadConnection {
   }
 
   #request(number: number): Buffer {
+    const made = this.#run.made?.[number];
+    if (made !== undefined) return made;
     const { targets } = this.#plan;
     if (targets.kind === 'listed') return Buffer.from(this.#head(targets.targets[number] ?? '/'));
     if (targets.kind === 'repeated') return Buffer.from(this.#head(targets.target));

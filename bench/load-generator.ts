@@ -4,10 +4,13 @@
  */
 import { Histogram } from './histogram.js';
 import { LoadConnection, type LoadRun } from './load-connection.js';
+import { RequestTemplate } from './request-template.js';
 import {
   BODY_VARIANTS,
   bodyBlock,
   bodyMd5,
+  MADE_BEFOREHAND_MAX,
+  scatteredName,
   type LoadPlan,
   type LoadReply,
   type LoadResult,
@@ -19,6 +22,7 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
     const blocks = Array.from({ length: BODY_VARIANTS }, (_, i) => bodyBlock(i, plan.bodyBytes));
     const verifiesEtags = plan.method === 'PUT' && plan.verifyEvery > 0;
     const md5s = verifiesEtags ? blocks.map((block) => bodyMd5(block, plan.bodyBytes)) : [];
+    const made = plan.madeBeforehand === true ? madeRequests(plan) : undefined;
     const histogram = new Histogram();
     const etags: string[] = [];
     const { targets } = plan;
@@ -37,6 +41,7 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
       plan,
       blocks,
       md5s,
+      made,
       next() {
         if (issued >= operationsMax) return undefined;
         if (plan.durationMs !== undefined && performance.now() - startedMs >= plan.durationMs)
@@ -72,6 +77,38 @@ export function runLoad(plan: LoadPlan): Promise<LoadResult> {
       },
     };
     for (let i = 0; i < plan.concurrency; i++) connections.push(new LoadConnection(run, i));
+  });
+}
+
+/** Presigned URLs in use that were made in different seconds. */
+const AGES = 256;
+
+/** The request of each number, from the first on. */
+function madeRequests({ method, port, targets, signing }: LoadPlan): Buffer[] {
+  if (method !== 'GET' || targets.kind !== 'numbered' || targets.count === undefined)
+    throw new Error('only GETs of numbered targets with a count are made beforehand');
+  const { prefix, first, count } = targets;
+  if (first !== 0 || count > MADE_BEFOREHAND_MAX)
+    throw new Error(
+      `from 0 on ${MADE_BEFOREHAND_MAX} requests can be made beforehand, not ${count} from ${first} on`,
+    );
+  const templates = Array.from(
+    { length: Math.min(count, AGES) },
+    (_, ageSeconds) =>
+      new RequestTemplate({
+        method,
+        port,
+        prefix,
+        bodyBytes: undefined,
+        body: undefined,
+        signing,
+        ageSeconds,
+      }),
+  );
+  return Array.from({ length: count }, (_, number) => {
+    const template = templates[number % AGES] as RequestTemplate;
+    template.prepare(scatteredName(number));
+    return Buffer.from(template.bytes);
   });
 }
 

@@ -21,6 +21,11 @@ export interface LoadPlan {
   readonly variant?: number;
   /** Signs the requests of numbered targets, with `unsigned-payload` or `presigned` when bodies are larger than 64 KiB; they carry no signature without it. */
   readonly signing?: RequestSigning;
+  /**
+   * Makes the requests before the first is sent, as somebody else does who hands out presigned URLs: what a signature costs the
+   * generator then changes nothing in the pace at which it asks. For GETs of numbered targets with a `count`.
+   */
+  readonly madeBeforehand?: boolean;
   /** Whether to return the ETag of each response, by its number. */
   readonly collectEtags?: boolean;
 }
@@ -42,6 +47,9 @@ export interface LoadResult {
   readonly verified: number;
   readonly etags: readonly string[];
 }
+
+/** Requests that are made beforehand, which are all kept. */
+export const MADE_BEFOREHAND_MAX = 10_000;
 
 export type LoadReply =
   | { readonly kind: 'ready' }

@@ -67,6 +67,37 @@ void t.test('load generator: keys wrap around, and all are of one variant when a
 });
 
 void t.test(
+  'load generator: requests made beforehand ask for the same, each presigned URL as made at its own second',
+  async (t) => {
+    const asked: string[] = [];
+    const port = await serve(t, (request, response) => {
+      asked.push(request.url ?? '');
+      response.end('x'.repeat(10));
+    });
+    const targets = { kind: 'numbered', prefix: 'b/', first: 0, count: 5 } as const;
+    const plan = {
+      ...PUT,
+      port,
+      method: 'GET',
+      targets,
+      bodyBytes: 10,
+      operationsMax: 10,
+      verifyEvery: 0,
+    } as const;
+    const key = { accessKeyId: 'AKID', secretAccessKey: 'secret', form: 'presigned' } as const;
+    await runLoad({ ...plan, madeBeforehand: true, signing: key });
+    t.equal(new Set(asked).size, 5, 'they wrap around');
+    t.same(
+      new Set(asked.map((url) => url.split('?')[0])),
+      new Set([0, 1, 2, 3, 4].map((number) => `/b/${scatteredName(number)}`)),
+    );
+    t.equal(new Set(asked.map((url) => /X-Amz-Date=(\w+)/.exec(url)?.[1])).size, 5);
+    await t.rejects(runLoad({ ...plan, madeBeforehand: true, targets: { ...targets, count: 10_001 } }));
+    await t.rejects(runLoad({ ...plan, madeBeforehand: true, method: 'PUT' }));
+  },
+);
+
+void t.test(
   'load generator: listed targets are asked once each, and their ETags come back in order',
   async (t) => {
     const stored = new Map<string, Buffer>();
