@@ -15,6 +15,8 @@ export interface SignatureClaim {
   /** Lower-case names in the order the client has them. */
   readonly signedHeaders: readonly string[];
   readonly signedHeadersText: string;
+  /** Whether `host` is among them, as it has to be. */
+  readonly signsHost: boolean;
   /** What `startOfString` answered last: a client says the same time for a second. */
   readonly lastStart: { time: string; text: string };
   /** Where requests that are signed in their header are verified. */
@@ -83,12 +85,14 @@ export function parseClaim(
     );
   if (service !== 's3') throw refuse(`incorrect service "${service}". This endpoint belongs to "s3"`);
   if (end !== 'aws4_request') throw refuse(`incorrect terminal "${end}". This endpoint uses "aws4_request"`);
+  const names = signedHeaders.split(';');
   return {
     accessKeyId,
     scope: { date, region, service, lastKey: undefined },
     scopeText: `${date}/${region}/${service}/${end}`,
-    signedHeaders: signedHeaders.split(';'),
+    signedHeaders: names,
     signedHeadersText: signedHeaders,
+    signsHost: names.includes('host'),
     lastStart: { time: '', text: '' },
     room: new SigningRoom(),
   };

@@ -2,7 +2,7 @@
  * What a signed request says about its signature, in the Authorization header or in the query of a presigned URL. Only read and
  * checked for form here; messages and codes are those of S3.
  */
-import { signatureBeside, withoutSignature, type SigningParameters } from '../s3/presigned-query.js';
+import { signatureOf, withoutSignature, type SigningParameters } from '../s3/presigned-query.js';
 import { S3Error } from '../s3/s3-error.js';
 import { parseCompactDate, parseDate, formatCompactDate } from '../s3/timestamps.js';
 import type { AuthenticationRequest } from './authenticator.js';
@@ -16,8 +16,6 @@ const EXPIRES_SECONDS_MAX = 604_800;
 
 export interface SignatureParts {
   readonly claim: SignatureClaim;
-  /** As it came; `checkSignatureForm` says whether it could be one. */
-  readonly signature: string;
   /** When it was signed, as signed: `20130524T000000Z`. */
   readonly time: string;
   readonly timeMs: number;
@@ -34,6 +32,11 @@ export interface SignatureParts {
   readonly room: SigningRoom;
 }
 
+/** A signature as it came, and what else the header says. */
+export interface HeaderParts extends SignatureParts {
+  readonly signature: string;
+}
+
 const HEADER = /^AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([^, ]+) *$/;
 const SIGNATURE = /^[\da-f]{64}$/;
 const TOKEN_HEADER = 'x-amz-security-token';
@@ -45,7 +48,7 @@ export function partsOfHeader(
   request: AuthenticationRequest,
   authorization: string,
   claims: SignatureClaims,
-): SignatureParts {
+): HeaderParts {
   const { claim, signature } = parseHeader(authorization, claims);
   const { time, timeMs } = timeOfHeader(request);
   const { date } = claim.scope;
@@ -74,7 +77,7 @@ export function partsOfHeader(
 }
 
 /** For a signature that does not fit, so that only wrong ones are looked at twice. Throws AuthorizationHeaderMalformed. */
-export function checkSignatureForm({ signature, expiresSeconds }: SignatureParts): void {
+export function checkSignatureForm({ expiresSeconds }: SignatureParts, signature: string): void {
   if (expiresSeconds === undefined && !SIGNATURE.test(signature))
     throw malformed('the Signature is not 64 hexadecimal digits');
 }
@@ -149,7 +152,7 @@ class QueryParts {
   readonly hasToken: boolean;
   readonly room = new SigningRoom();
 
-  constructor(parts: Omit<SignatureParts, 'signature' | 'room'> & { readonly expiresSeconds: number }) {
+  constructor(parts: Omit<SignatureParts, 'room'> & { readonly expiresSeconds: number }) {
     this.claim = parts.claim;
     this.time = parts.time;
     this.timeMs = parts.timeMs;
@@ -161,21 +164,33 @@ class QueryParts {
   }
 }
 
+/** The signature of a presigned URL as it came. Throws AuthorizationQueryParametersError. */
+export function signatureInQuery({ rawQuery }: AuthenticationRequest, parameters: SigningParameters): string {
+  return signatureOf(parameters, rawQuery) ?? parameter(parameters, 'X-Amz-Signature');
+}
+
 /** `parameters` are those that sign. Throws AuthorizationQueryParametersError, InvalidRequest. */
 export function partsOfQuery(
-  request: AuthenticationRequest,
+  { rawQuery, headers }: AuthenticationRequest,
   parameters: SigningParameters,
   claims: SignatureClaims,
 ): SignatureParts {
-  const { rawQuery, headers } = request;
-  const signature = signatureBeside(parameters, rawQuery) ?? parameter(parameters, 'X-Amz-Signature');
   const { reading } = parameters;
   const parts = reading instanceof QueryParts ? reading : readQueryParts(parameters, rawQuery, claims);
+  const payload = headers['x-amz-content-sha256'];
+  if (payload === undefined && headers[TOKEN_HEADER] === undefined) return parts;
   const { claim, time, timeMs, query, start, expiresSeconds, room } = parts;
-  const stated = headers['x-amz-content-sha256'];
-  const payload = typeof stated === 'string' ? stated : parts.payload;
-  const hasToken = parts.hasToken || TOKEN_HEADER in headers;
-  return { claim, signature, time, timeMs, payload, query, start, expiresSeconds, hasToken, room };
+  return {
+    claim,
+    time,
+    timeMs,
+    query,
+    start,
+    expiresSeconds,
+    room,
+    payload: typeof payload === 'string' ? payload : parts.payload,
+    hasToken: parts.hasToken || headers[TOKEN_HEADER] !== undefined,
+  };
 }
 
 function readQueryParts(
@@ -183,7 +198,7 @@ function readQueryParts(
   rawQuery: string,
   claims: SignatureClaims,
 ): QueryParts {
-  const query = canonicalQuery(withoutSignature(rawQuery), 'X-Amz-Signature');
+  const query = canonicalQuery(withoutSignature(parameters, rawQuery), 'X-Amz-Signature');
   const parts = parseQueryParts(parameters, query, claims);
   parameters.reading = parts;
   return parts;

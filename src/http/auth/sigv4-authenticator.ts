@@ -14,7 +14,13 @@ import type { Authenticator, AuthenticationRequest, ChunkVerifier, Identity } fr
 import { canonicalPath, canonicalRequest } from './canonical-request.js';
 import type { Credential, CredentialStore } from './credential-store.js';
 import { checkForm } from './form-signature.js';
-import { checkSignatureForm, partsOfHeader, partsOfQuery, unsupportedMechanism } from './signature-parts.js';
+import {
+  checkSignatureForm,
+  partsOfHeader,
+  partsOfQuery,
+  signatureInQuery,
+  unsupportedMechanism,
+} from './signature-parts.js';
 import type { SignatureParts } from './signature-parts.js';
 import { ALGORITHM, SignatureClaims } from './signature-claims.js';
 import { isSameSignature, sha256Of, SigningKeys } from './signing-keys.js';
@@ -23,6 +29,8 @@ import type { SigningKey } from './signing-keys.js';
 const SKEW_MS_MAX = 15 * MINUTE_MS;
 const ANONYMOUS: Identity = { accessKeyId: undefined, user: undefined };
 const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
+/** The first letter of the headers that have to be signed. */
+const X = 0x78;
 const SIGNED_CHUNKS = /^STREAMING-AWS4-HMAC-SHA256-PAYLOAD(?:-TRAILER)?$/;
 
 export interface SigV4Options {
@@ -51,8 +59,10 @@ export class SigV4Authenticator implements Authenticator {
     const { authorization } = request.headers;
     if (query.size > 0 && query.has('AWSAccessKeyId') && query.has('Signature')) throw unsupportedMechanism();
     if (signing === undefined) {
-      if (authorization !== undefined)
-        return this.#verify(request, partsOfHeader(request, authorization, this.#claims));
+      if (authorization !== undefined) {
+        const parts = partsOfHeader(request, authorization, this.#claims);
+        return this.#verify(request, parts, parts.signature);
+      }
       if (this.#anonymous) return ANONYMOUS;
       throw new S3Error('AccessDenied');
     }
@@ -61,7 +71,8 @@ export class SigV4Authenticator implements Authenticator {
         'InvalidArgument',
         'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
       );
-    return this.#verify(request, partsOfQuery(request, signing, this.#claims));
+    const signature = signatureInQuery(request, signing);
+    return this.#verify(request, partsOfQuery(request, signing, this.#claims), signature);
   }
 
   authenticateForm(fields: ReadonlyMap<string, string>): Identity {
@@ -80,17 +91,17 @@ export class SigV4Authenticator implements Authenticator {
     });
   }
 
-  #verify(request: AuthenticationRequest, parts: SignatureParts): Identity {
+  #verify(request: AuthenticationRequest, parts: SignatureParts, signature: string): Identity {
     const { claim, payload } = parts;
     const { accessKeyId, scope } = claim;
     const credential = this.#find(accessKeyId, parts.hasToken);
     this.#checkTime(parts);
     checkSignedHeaders(request, parts);
     const key = this.#keys.get(accessKeyId, credential.secretAccessKey, scope);
-    checkSignature(request, parts, key);
+    checkSignature(request, parts, signature, key);
     const { user } = credential;
     if (payload !== UNSIGNED_PAYLOAD && SIGNED_CHUNKS.test(payload))
-      return { accessKeyId, user, chunks: new SignedChunks(parts, key) };
+      return { accessKeyId, user, chunks: new SignedChunks(parts, signature, key) };
     return parts.expiresSeconds === undefined ? { accessKeyId, user } : { accessKeyId, user, payload };
   }
 
@@ -130,49 +141,54 @@ export class SigV4Authenticator implements Authenticator {
 
 function checkSignedHeaders(
   request: AuthenticationRequest,
-  { claim: { signedHeaders } }: SignatureParts,
+  { claim: { signedHeaders, signsHost } }: SignatureParts,
 ): void {
   let unsigned: string[] | undefined;
-  if (!signedHeaders.includes('host')) unsigned = ['host'];
+  if (!signsHost) unsigned = ['host'];
   for (const name in request.headers)
-    if (name.startsWith('x-amz-') && !signedHeaders.includes(name)) (unsigned ??= []).push(name);
+    if (name.charCodeAt(0) === X && name.startsWith('x-amz-') && !signedHeaders.includes(name))
+      (unsigned ??= []).push(name);
   if (unsigned !== undefined)
     throw new S3Error('AccessDenied', 'There were headers present in the request which were not signed', {
       elements: { HeadersNotSigned: unsigned.join(', ') },
     });
 }
 
-function checkSignature(request: AuthenticationRequest, parts: SignatureParts, key: SigningKey): void {
-  const path = canonicalPath(request.rawPath);
-  if (fits(request, parts, key, path)) return;
-  // Some clients sign the path just as they send it.
-  if (path !== request.rawPath && fits(request, parts, key, request.rawPath)) return;
-  checkSignatureForm(parts);
+function checkSignature(
+  request: AuthenticationRequest,
+  parts: SignatureParts,
+  signature: string,
+  key: SigningKey,
+): void {
+  const { rawPath } = request;
+  // Mostly the path is canonical as it is sent, and some clients sign it just so.
+  if (isSameSignature(signature, signatureFor(request, parts, key, rawPath))) return;
+  const path = canonicalPath(rawPath);
+  if (path !== rawPath && isSameSignature(signature, signatureFor(request, parts, key, path))) return;
+  checkSignatureForm(parts, signature);
   const { start } = parts;
   const canonical = canonicalRequest(request, path, parts);
   throw new S3Error('SignatureDoesNotMatch', undefined, {
     elements: {
       AWSAccessKeyId: parts.claim.accessKeyId,
       StringToSign: start + sha256Of(canonical),
-      SignatureProvided: parts.signature,
+      SignatureProvided: signature,
       CanonicalRequest: canonical,
     },
   });
 }
 
-function fits(request: AuthenticationRequest, parts: SignatureParts, key: SigningKey, path: string): boolean {
-  const expected = parts.room.sign(request, path, parts, key) ?? signatureOf(request, parts, key, path);
-  return isSameSignature(parts.signature, expected);
-}
-
-/** Where the request is too long for its room. */
-function signatureOf(
+/** The signature that the request should have. */
+function signatureFor(
   request: AuthenticationRequest,
   parts: SignatureParts,
   key: SigningKey,
   path: string,
 ): string {
-  return key.sign(sha256Of(canonicalRequest(request, path, parts)), parts.start);
+  return (
+    parts.room.sign(request, path, parts, key) ??
+    key.sign(sha256Of(canonicalRequest(request, path, parts)), parts.start)
+  );
 }
 
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
@@ -183,10 +199,10 @@ class SignedChunks implements ChunkVerifier {
   readonly #head: string;
   #previous: string;
 
-  constructor(parts: SignatureParts, key: SigningKey) {
+  constructor(parts: SignatureParts, signature: string, key: SigningKey) {
     this.#key = key;
     this.#head = `${parts.time}\n${parts.claim.scopeText}`;
-    this.#previous = parts.signature;
+    this.#previous = signature;
   }
 
   verifyChunk(signature: string, sha256: string): boolean {

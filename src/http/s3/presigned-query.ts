@@ -1,6 +1,6 @@
 /**
  * The queries of presigned URLs. A client signs many URLs in the same second, and their queries are the same but for the
- * signature: so the signature is cut out, and what the rest means is parsed once and remembered by its text.
+ * signature: so the signature is cut out, and what the rest means is parsed once and remembered with its text.
  *
  * What proves who asks is kept apart from what is asked, so that to everything behind the authenticator most presigned requests
  * have no query at all.
@@ -11,13 +11,15 @@
 import { invalidArgument } from './s3-error.js';
 
 const SIGNATURE = 'X-Amz-Signature=';
-const LAST = `&${SIGNATURE}`;
 /** Any other value is no signature and stays a parameter like others. */
 const SIGNATURE_CHARACTERS = 64;
-const LAST_CHARACTERS = LAST.length + SIGNATURE_CHARACTERS;
 const AMPERSAND = 0x26;
 const QUERIES_MAX = 1000;
 const TEXT_CHARACTERS_MAX = 1024;
+/** Of what is in front of a signature: as much as the time and what else clients have behind it. */
+const FINGERPRINT_CHARACTERS = 96;
+/** 2^32 divided by the golden ratio: odd, so that no step loses anything, and with bits everywhere. */
+const FINGERPRINT_MULTIPLIER = 0x9e37_79b1;
 
 /** The parameters of Signature Version 4 (S3 API reference, "Authenticating requests: using query parameters"). */
 const SIGNING_PARAMETERS = new Set(
@@ -42,14 +44,14 @@ export type Parameters = ReadonlyMap<string, string>;
 
 /** What signs a presigned URL, but for the signature. */
 export class SigningParameters extends Map<string, string> {
-  /** Whether no other parameter looks like the signature. */
-  readonly isSignatureAlone: boolean;
+  /** Where the signature begins in every query that they stand for; -1 when there is none that has the length of one. */
+  readonly signatureAt: number;
   /** What the authenticator made of them when it last read them: kept here, so that it needs not be looked up. */
   reading: object | undefined = undefined;
 
-  constructor(isSignatureAlone: boolean) {
+  constructor(signatureAt: number) {
     super();
-    this.isSignatureAlone = isSignatureAlone;
+    this.signatureAt = signatureAt;
   }
 }
 
@@ -63,65 +65,93 @@ export interface QueryMeaning {
   readonly hoisted: HoistedHeaders | undefined;
 }
 
-const queries = new Map<string, QueryMeaning>();
+interface KnownQuery {
+  /** Up to the signature, and behind it. */
+  readonly before: string;
+  readonly behind: string;
+  readonly meaning: QueryMeaning;
+}
+
+/** By `fingerprint`: to hash a whole query for each request costs more than all else that is done with it. */
+const queries = new Map<number, KnownQuery>();
 
 /** The signature of a presigned URL: the first value of its parameter, when it has the length of one. */
-export function signatureOfQuery(rawQuery: string): string | undefined {
-  const start = findSignature(rawQuery);
-  return start < 0 ? undefined : rawQuery.slice(start, start + SIGNATURE_CHARACTERS);
+export function signatureOf(signing: SigningParameters, rawQuery: string): string | undefined {
+  const { signatureAt } = signing;
+  return signatureAt < 0 ? undefined : rawQuery.slice(signatureAt, signatureAt + SIGNATURE_CHARACTERS);
 }
 
-/** The same for a query whose parameters were read as `signing`: most have the signature at their end, and need not be searched. */
-export function signatureBeside(signing: SigningParameters, rawQuery: string): string | undefined {
-  return signing.isSignatureAlone && rawQuery.startsWith(LAST, rawQuery.length - LAST_CHARACTERS)
-    ? rawQuery.slice(-SIGNATURE_CHARACTERS)
-    : signatureOfQuery(rawQuery);
-}
-
-/** The query as it came without the parameter that `signatureOfQuery` returns. */
-export function withoutSignature(rawQuery: string): string {
-  return cutOut(rawQuery, findSignature(rawQuery));
+/** The query as it came without the parameter that `signatureOf` returns. */
+export function withoutSignature({ signatureAt }: SigningParameters, rawQuery: string): string {
+  return signatureAt < 0 ? rawQuery : cutOut(rawQuery, signatureAt);
 }
 
 function cutOut(rawQuery: string, start: number): string {
-  if (start < 0) return rawQuery;
   const before = start - SIGNATURE.length - 1;
   const end = start + SIGNATURE_CHARACTERS;
   return before < 0 ? rawQuery.slice(end + 1) : rawQuery.slice(0, before) + rawQuery.slice(end);
 }
 
-/** What a query says, without the signature that `signatureOfQuery` returns. Throws InvalidArgument, and what `parse` throws. */
+/** What a query says, without the signature that `signatureOf` returns. Throws InvalidArgument, and what `parse` throws. */
 export function meaningOf(rawQuery: string, parse: (query: string) => Map<string, string>): QueryMeaning {
-  const known = knownBeforeSignature(rawQuery);
+  // Most have it at their end.
+  const last = rawQuery.length - SIGNATURE_CHARACTERS;
+  const known = last < SIGNATURE.length ? undefined : knownAround(rawQuery, last);
   if (known !== undefined) return known;
   const start = findSignature(rawQuery);
-  if (start < 0) return split(parse(rawQuery), rawQuery, false);
-  const rest = cutOut(rawQuery, start);
-  if (rest.length > TEXT_CHARACTERS_MAX) return split(parse(rest), rest, true);
-  let meaning = queries.get(rest);
-  if (meaning === undefined) {
-    meaning = split(parse(rest), rest, true);
-    if (queries.size >= QUERIES_MAX) forgetOldest();
-    queries.set(rest, meaning);
-  }
+  if (start < 0) return split(parse(rawQuery), start);
+  return knownAround(rawQuery, start) ?? read(rawQuery, start, parse);
+}
+
+/** What is remembered of a query whose signature, if it is one, begins at `start`. */
+function knownAround(rawQuery: string, start: number): QueryMeaning | undefined {
+  const known = queries.get(fingerprint(rawQuery, start));
+  if (known === undefined || rawQuery.slice(0, start) !== known.before) return undefined;
+  const end = start + SIGNATURE_CHARACTERS;
+  if (rawQuery.slice(end) !== known.behind) return undefined;
+  // In what is before it the search for the signature ended here, so that it does again.
+  return isSignature(rawQuery, start) ? known.meaning : undefined;
+}
+
+function read(rawQuery: string, start: number, parse: (query: string) => Map<string, string>): QueryMeaning {
+  if (rawQuery.length > TEXT_CHARACTERS_MAX) return split(parse(cutOut(rawQuery, start)), start);
+  const text = copyOf(rawQuery);
+  const meaning = split(parse(cutOut(text, start)), start);
+  const name = fingerprint(text, start);
+  if (queries.size >= QUERIES_MAX && !queries.has(name)) forgetOldest();
+  const behind = text.slice(start + SIGNATURE_CHARACTERS);
+  queries.set(name, { before: text.slice(0, start), behind, meaning });
   return meaning;
 }
 
-/** What is remembered of a query that ends with its signature. The same as by the search for it, which another signature could end earlier. */
-function knownBeforeSignature(rawQuery: string): QueryMeaning | undefined {
-  const restEnd = rawQuery.length - LAST_CHARACTERS;
-  if (restEnd < 0 || !rawQuery.startsWith(LAST, restEnd)) return undefined;
-  const meaning = queries.get(rawQuery.slice(0, restEnd));
-  if (meaning?.signing?.isSignatureAlone !== true) return undefined;
-  const start = restEnd + LAST.length;
-  return rawQuery.indexOf('&', start) < 0 && rawQuery.indexOf('%', start) < 0 ? meaning : undefined;
+/** What is cut out of a text keeps all of it in memory, and this one is part of a URL that may be long. */
+function copyOf(text: string): string {
+  const copy = Buffer.from(text, 'latin1').toString('latin1');
+  return copy === text ? copy : text;
 }
 
-/** `text` is where the parameters come from. */
-function split(parameters: Map<string, string>, text: string, isSigned: boolean): QueryMeaning {
-  if (!isSigned && !parameters.has('X-Amz-Algorithm') && !parameters.has('X-Amz-Signature'))
+/**
+ * Of queries with other names nothing is the same but by chance, or because somebody made them so: then they take each other's
+ * place, and are parsed each time. It is made of the length and of the parameters in front of the signature, among which clients
+ * have the time.
+ */
+function fingerprint(rawQuery: string, start: number): number {
+  const end = start - SIGNATURE.length;
+  let hash = rawQuery.length;
+  // Two at a time: each step waits for the one before.
+  for (let at = Math.max(0, end - FINGERPRINT_CHARACTERS); at + 1 < end; at += 2)
+    hash = Math.imul(
+      hash ^ ((rawQuery.charCodeAt(at) << 8) | rawQuery.charCodeAt(at + 1)),
+      FINGERPRINT_MULTIPLIER,
+    );
+  return hash;
+}
+
+/** `signatureAt` is where a signature begins that is not among the parameters; -1 for none. */
+function split(parameters: Map<string, string>, signatureAt: number): QueryMeaning {
+  if (signatureAt < 0 && !parameters.has('X-Amz-Algorithm') && !parameters.has('X-Amz-Signature'))
     return { query: parameters, signing: undefined, hoisted: undefined };
-  const signing = new SigningParameters(isSigned && !text.includes(SIGNATURE));
+  const signing = new SigningParameters(signatureAt);
   let hoisted: Record<string, string> | undefined;
   for (const [name, value] of parameters) {
     const header = name.toLowerCase();
@@ -145,8 +175,8 @@ function headerValue(name: string, text: string): string {
 }
 
 function forgetOldest(): void {
-  for (const text of queries.keys()) {
-    queries.delete(text);
+  for (const name of queries.keys()) {
+    queries.delete(name);
     return;
   }
 }
@@ -156,9 +186,14 @@ function findSignature(rawQuery: string): number {
   const at = rawQuery.indexOf(SIGNATURE);
   if (at < 0 || (at > 0 && rawQuery.charCodeAt(at - 1) !== AMPERSAND)) return -1;
   const start = at + SIGNATURE.length;
+  return isSignature(rawQuery, start) ? start : -1;
+}
+
+/** Whether a value that begins at `start` ends where a signature does, and is written as it is. */
+function isSignature(rawQuery: string, start: number): boolean {
   const end = start + SIGNATURE_CHARACTERS;
   const ampersand = rawQuery.indexOf('&', start);
-  return (ampersand < 0 ? rawQuery.length : ampersand) === end && !rawQuery.slice(start, end).includes('%')
-    ? start
-    : -1;
+  if ((ampersand < 0 ? rawQuery.length : ampersand) !== end) return false;
+  const percent = rawQuery.indexOf('%', start);
+  return percent < 0 || percent >= end;
 }

@@ -36,7 +36,6 @@ const asked: fc.Arbitrary<Asked> = fc.record({
 function partsOf(claim: SignatureClaim, { payload, query, time }: Asked): SignatureParts {
   return {
     claim,
-    signature: '',
     time,
     timeMs: 0,
     payload,
