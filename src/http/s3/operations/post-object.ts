@@ -17,7 +17,7 @@ import { checkPostPolicy, type FileSizeRange } from '../post-policy.js';
 import { invalidArgument, S3Error } from '../s3-error.js';
 import { OBJECT_TAGS_MAX, parseTagSet } from '../tags.js';
 import { parseXml } from '../xml-reader.js';
-import { element, xmlDocument } from '../xml-writer.js';
+import { element, XML_DECLARATION } from '../xml-writer.js';
 
 const NO_TRAILERS: ReadonlyMap<string, string> = new Map();
 
@@ -225,7 +225,8 @@ function reply(
   }
   const content =
     element('Location', location) + element('Bucket', bucket) + element('Key', key) + element('ETag', etag);
-  exchange.replyXml(201, xmlDocument('PostResponse', content), headers);
+  // The one document of S3 without a namespace, beside its errors.
+  exchange.replyXml(201, `${XML_DECLARATION}<PostResponse>${content}</PostResponse>`, headers);
 }
 
 /** What is no address of a page is ignored, as S3 does. */
