@@ -1,7 +1,7 @@
 /**
  * Bucket policy documents: the part of the policy language that Headrace decides by, and nothing that it would have to ignore.
  *
- * A statement has an Effect, a Principal (`*` or names of users), an Action and a Resource, the last two with the wildcards `*`
+ * A statement has an Effect, a Principal (`*` or users), an Action and a Resource, the last two with the wildcards `*`
  * and `?`. Of what else the language has (Condition, NotAction, variables, …) every piece is refused by name, because a policy
  * of which half is ignored allows what its author forbade. Source: IAM user guide, "Grammar of the IAM JSON policy language".
  */
@@ -124,17 +124,31 @@ function parsePrincipal(value: unknown): ReadonlySet<string> | undefined {
   if (value === '*') return undefined;
   const principal = record(value, 'Principal');
   for (const kind of Object.keys(principal))
-    if (kind !== 'AWS') throw notImplemented(`The principal ${JSON.stringify(kind)} in a policy`);
-  const names = texts(principal['AWS'], 'Principal');
+    if (kind !== 'AWS' && kind !== 'CanonicalUser')
+      throw notImplemented(`The principal ${JSON.stringify(kind)} in a policy`);
+  const { AWS, CanonicalUser } = principal;
+  const canonical = CanonicalUser === undefined ? [] : texts(CanonicalUser, 'CanonicalUser');
+  const names = AWS === undefined && canonical.length > 0 ? [] : texts(AWS, 'Principal');
   if (names.includes('*')) return undefined;
-  return new Set(names.map(parseUser));
+  return new Set([
+    ...names.map((name) => parseUser(name, userOf(name))),
+    ...canonical.map((id) => parseUser(id, id)),
+  ]);
 }
 
-/** A name, or the ARN of a user, of any account. */
-function parseUser(name: string): string {
-  const user = name.replace(/^arn:aws:iam::\d*:user\//, '');
+/**
+ * The name in the ARN of a user, of any account, or of an account: every user is one of its own here, whose canonical ID is its
+ * name. An account that has a number is none of them.
+ */
+function userOf(principal: string): string {
+  const account = /^arn:aws:iam::([^:]+):root$/.exec(principal)?.[1];
+  if (account !== undefined && !/^\d+$/.test(account)) return account;
+  return principal.replace(/^arn:aws:iam::\d*:user\//, '');
+}
+
+function parseUser(principal: string, user: string): string {
   if (/^[A-Za-z\d][A-Za-z\d._@-]{0,63}$/.test(user)) return user;
-  throw malformed(`the principal ${JSON.stringify(name)} is not the name of a user`);
+  throw malformed(`the principal ${JSON.stringify(principal)} is not the name of a user`);
 }
 
 function parseAction(action: string): string {

@@ -41,6 +41,27 @@ void t.test(
   },
 );
 
+void t.test(
+  'policy: a user is named by itself, as an account of its own and by its canonical ID',
+  async (t) => {
+    const named: Record<string, unknown>[] = [
+      { AWS: 'alice' },
+      { AWS: 'arn:aws:iam::123456789012:user/alice' },
+      { AWS: 'arn:aws:iam::alice:root' },
+      { CanonicalUser: 'alice' },
+      { AWS: 'carol', CanonicalUser: ['dave', 'alice'] },
+    ];
+    for (const Principal of named) {
+      const policy = parse(statement({ Principal }));
+      t.equal(policy.decide('alice', 's3:GetObject', BUCKET, 'k'), 'Allow', JSON.stringify(Principal));
+      t.equal(policy.decide('bob', 's3:GetObject', BUCKET, 'k'), undefined);
+      t.equal(policy.decide(undefined, 's3:GetObject', BUCKET, 'k'), undefined);
+      t.equal(policy.isPublic, false);
+    }
+    t.equal(parse(statement({ Principal: { AWS: '*', CanonicalUser: 'alice' } })).isPublic, true);
+  },
+);
+
 void t.test('policy: what is not decided by is refused by name', async (t) => {
   const notImplemented: [Record<string, unknown>, RegExp][] = [
     [{ Condition: { Bool: { 'aws:SecureTransport': 'true' } } }, /Condition/],
@@ -58,7 +79,12 @@ void t.test('policy: what is not decided by is refused by name', async (t) => {
     [{ Principal: undefined }, /missing/],
     [{ Principal: 'alice' }, /"alice"/],
     [{ Principal: { AWS: 'a b' } }, /"a b"/],
+    [{ Principal: { AWS: 'arn:aws:iam::123456789012:root' } }, /123456789012/],
+    [{ Principal: { CanonicalUser: '*' } }, /"\*"/],
+    [{ Principal: { CanonicalUser: 'arn:aws:iam::a:root' } }, /root/],
+    [{ Principal: {} }, /missing/],
     [{ Principal: { AWS: [] } }, /empty/],
+    [{ Principal: { AWS: [], CanonicalUser: 'alice' } }, /empty/],
     [{ Action: 'ec2:*' }, /ec2/],
     [{ Action: 7 }, /7/],
     [{ Resource: 'arn:aws:s3:::other/*' }, /other/],
