@@ -58,10 +58,13 @@ export interface ObjectStore {
  * and errors as those of `put`, which is always there for what is not taken.
  */
 export interface SmallPuts {
-  /** False: not taken, use `put`. Else `receiver` is told once, never within the call. The bytes may be reused afterwards. */
-  begin(request: SmallPutRequest, receiver: SmallPutReceiver): boolean;
-  /** The put that has this receiver is of no use any more: it is cut off if it can be. The receiver is still told. */
-  cancel(receiver: SmallPutReceiver): void;
+  /**
+   * Undefined: not taken, use `put`. Else the number of the put, and `receiver` is told once, never within the call. The bytes may be
+   * reused as soon as it returns.
+   */
+  begin(request: SmallPutRequest, receiver: SmallPutReceiver): number | undefined;
+  /** The put is of no use any more: it is cut off if it can be. Its receiver is still told, unless it was already. */
+  cancel(number: number): void;
 }
 
 /** All that `put` takes but what small bodies do without; the body is `bytes`. */

@@ -10,7 +10,8 @@ interface Waiter {
 export type Unlock = () => void;
 
 export class KeyLocks {
-  readonly #queues = new Map<string, Waiter[]>();
+  /** Those who wait for a lock that somebody holds; nearly always nobody. */
+  readonly #queues = new Map<string, Waiter[] | undefined>();
 
   isHeld(key: string): boolean {
     return this.#queues.has(key);
@@ -18,18 +19,20 @@ export class KeyLocks {
 
   /** Resolves when the lock is the caller's, who gives it back by calling what it resolves with; a second call does nothing. */
   acquire(key: string): Promise<Unlock> {
-    const queue = this.#queues.get(key);
-    if (queue === undefined) {
-      this.#queues.set(key, []);
-      return Promise.resolve(this.#unlock(key));
-    }
-    return new Promise((resolve) => queue.push({ grant: () => resolve(this.#unlock(key)) }));
+    const free = this.tryAcquire(key);
+    if (free !== undefined) return Promise.resolve(free);
+    return new Promise((resolve) => {
+      const waiter = { grant: () => resolve(this.#unlock(key)) };
+      const queue = this.#queues.get(key);
+      if (queue === undefined) this.#queues.set(key, [waiter]);
+      else queue.push(waiter);
+    });
   }
 
   /** The lock, if nobody holds it. */
   tryAcquire(key: string): Unlock | undefined {
     if (this.#queues.has(key)) return undefined;
-    this.#queues.set(key, []);
+    this.#queues.set(key, undefined);
     return this.#unlock(key);
   }
 

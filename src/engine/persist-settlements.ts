@@ -9,6 +9,7 @@
  * applied. Decisions that wait at the same time are about different objects (their callers hold the objects' locks), so that none
  * needs to see the others' events. A crash forgets what waits: it is uploaded again, as after a crash before the answer.
  */
+import { assert } from '../core/assert.js';
 import type { DataEvent } from '../../log/events.js';
 import type { Clock } from '../core/ports.js';
 import type { Decision, DecisionView } from './decision.js';
@@ -33,7 +34,8 @@ export class PersistSettlements {
   readonly #clock: Clock;
   /** So many do not wait any longer. */
   readonly #waitingMax: number;
-  readonly #waiting = new Map<Partition, Settlement[]>();
+  /** One for each partition: entries of a map that come and go are kept alive too long, see `core/places.ts`. */
+  readonly #waiting = new Map<Partition, { settlements: Settlement[] }>();
   #count = 0;
   #isScheduled = false;
   #isNextTurn = false;
@@ -47,7 +49,10 @@ export class PersistSettlements {
   }
 
   start(partitions: readonly Partition[]): void {
-    for (const partition of partitions) partition.onQueued(() => this.#settleWith(partition));
+    for (const partition of partitions) {
+      this.#waiting.set(partition, { settlements: [] });
+      partition.onQueued(() => this.#settleWith(partition));
+    }
   }
 
   /** A client's write was committed. */
@@ -64,9 +69,7 @@ export class PersistSettlements {
 
   /** As `settle`, without a promise. */
   add(partition: Partition, settlement: Settlement): void {
-    const waiting = this.#waiting.get(partition);
-    if (waiting === undefined) this.#waiting.set(partition, [settlement]);
-    else waiting.push(settlement);
+    this.#waitingOf(partition).settlements.push(settlement);
     this.#count++;
     if (this.#count >= this.#waitingMax) this.#settleAll();
     else if (this.#isCompanyNear) this.#settleLater(COMPANY_MS);
@@ -101,12 +104,18 @@ export class PersistSettlements {
     if (this.#count > 0 && !this.#isSettling) this.#settle(partition);
   }
 
+  #waitingOf(partition: Partition): { settlements: Settlement[] } {
+    const waiting = this.#waiting.get(partition);
+    assert(waiting !== undefined, `partition ${partition.number} is not one of those that were given`);
+    return waiting;
+  }
+
   /** False when nothing waits there. */
   #settle(partition: Partition): boolean {
-    const waiting = this.#waiting.get(partition);
-    if (waiting === undefined) return false;
-    const together = waiting.length <= TOGETHER_MAX ? waiting : waiting.splice(0, TOGETHER_MAX);
-    if (together === waiting) this.#waiting.delete(partition);
+    const waiting = this.#waitingOf(partition);
+    const together = waiting.settlements.slice(0, TOGETHER_MAX);
+    if (together.length === 0) return false;
+    waiting.settlements = waiting.settlements.slice(TOGETHER_MAX);
     this.#count -= together.length;
     const refused = new Map<Settlement, unknown>();
     this.#isSettling = true;

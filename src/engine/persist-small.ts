@@ -9,6 +9,7 @@
 import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { SmallPutReceiver, SmallPuts } from '../core/object-store.js';
 import type { Extent } from '../core/object.js';
+import { Places } from '../core/places.js';
 import { SECOND_MS } from '../core/units.js';
 import { objectKey, type ObjectRecord, type QueueRecord } from '../../projections/records.js';
 import type { Decision, DecisionView } from './decision.js';
@@ -55,14 +56,13 @@ export interface SmallUploadOwner {
 
 export class PersistSmall {
   readonly #parts: PersistSmallParts;
-  /** In the order in which they began. */
-  readonly #running = new Set<SmallUpload>();
+  readonly #running = new Places<SmallUpload>();
   #isLooking = false;
 
   constructor(parts: PersistSmallParts) {
     this.#parts = parts;
     parts.cutOff.add(() => {
-      for (const upload of [...this.#running])
+      for (const upload of this.#running.all())
         upload.giveUp(new HeadraceError('CLOSED', 'the server is stopping'));
     });
   }
@@ -91,13 +91,12 @@ export class PersistSmall {
       unlock,
       owner,
       deadlineMs: core.clock.monotonicTimeMs() + this.#timeoutMs(record.size),
-      ended: (ended) => this.#running.delete(ended),
+      running: this.#running,
     });
     if (!this.#put(smallPuts, upload, record, extent, located)) {
       unlock();
       return false;
     }
-    this.#running.add(upload);
     this.#look();
     return true;
   }
@@ -120,7 +119,10 @@ export class PersistSmall {
     const read = this.#parts.core.segments.tryReadSmall(extent);
     if (read === undefined) return false;
     try {
-      return smallPuts.begin({ bucket, key, headers, etag, lastModifiedMs, bytes: read.bytes }, upload);
+      const request = { bucket, key, headers, etag, lastModifiedMs, bytes: read.bytes };
+      const number = smallPuts.begin(request, upload);
+      if (number !== undefined) upload.begun(number);
+      return number !== undefined;
     } finally {
       read.release();
     }
@@ -133,14 +135,14 @@ export class PersistSmall {
 
   /** Sees to deadlines as long as there is one. */
   #look(): void {
-    if (this.#isLooking || this.#running.size === 0) return;
+    if (this.#isLooking || this.#running.count === 0) return;
     this.#isLooking = true;
     const { clock, options } = this.#parts.core;
     const lookMs = Math.min(Math.max(options.ufsTimeoutMs * LOOK_SHARE, LOOK_MS_MIN), LOOK_MS_MAX);
     clock.schedule(lookMs, () => {
       this.#isLooking = false;
       const nowMs = clock.monotonicTimeMs();
-      for (const upload of [...this.#running])
+      for (const upload of this.#running.all())
         if (upload.deadlineMs <= nowMs) upload.giveUp(noAnswer(options.ufsTimeoutMs));
       this.#look();
     });
@@ -154,15 +156,17 @@ interface SmallUploadParts {
   readonly unlock: Unlock;
   readonly owner: SmallUploadOwner;
   readonly deadlineMs: number;
-  /** The store has answered, or is not waited for. */
-  readonly ended: (upload: SmallUpload) => void;
+  /** Where it is until the store has answered, or is not waited for. */
+  readonly running: Places<SmallUpload>;
 }
 
 class SmallUpload implements SmallPutReceiver, Settlement {
   readonly #shared: PersistSmallParts;
   readonly #parts: SmallUploadParts;
-  #ufsEtag: string | undefined;
-  #isOver = false;
+  #ufsEtag = '';
+  /** The store's number of it, and its place among those that run. */
+  #number = 0;
+  #place: number | undefined;
 
   constructor(shared: PersistSmallParts, parts: SmallUploadParts) {
     this.#shared = shared;
@@ -172,6 +176,12 @@ class SmallUpload implements SmallPutReceiver, Settlement {
   /** On the monotonic clock. */
   get deadlineMs(): number {
     return this.#parts.deadlineMs;
+  }
+
+  /** The store took it. */
+  begun(number: number): void {
+    this.#number = number;
+    this.#place = this.#parts.running.add(this);
   }
 
   stored(etag: string, storeEtag: string): void {
@@ -198,14 +208,14 @@ class SmallUpload implements SmallPutReceiver, Settlement {
   /** The store is not waited for any longer. */
   giveUp(error: HeadraceError): void {
     if (!this.#end()) return;
-    this.#parts.located.store.smallPuts?.cancel(this);
+    this.#parts.located.store.smallPuts?.cancel(this.#number);
     this.refused(error);
   }
 
   decide(view: DecisionView): Decision<void> {
     const { target, located } = this.#parts;
     refuseMoved(this.#shared.core.mounts, target.bucket, target.key, located);
-    return this.#shared.safe.decideUploaded(view, target, this.#ufsEtag ?? '', located);
+    return this.#shared.safe.decideUploaded(view, target, this.#ufsEtag, located);
   }
 
   settled(): void {
@@ -219,9 +229,9 @@ class SmallUpload implements SmallPutReceiver, Settlement {
 
   /** False when it was over before: an answer that came too late. */
   #end(): boolean {
-    if (this.#isOver) return false;
-    this.#isOver = true;
-    this.#parts.ended(this);
+    if (this.#place === undefined) return false;
+    this.#parts.running.remove(this.#place);
+    this.#place = undefined;
     return true;
   }
 }

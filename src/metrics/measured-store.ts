@@ -67,23 +67,16 @@ export class UfsMetrics {
 
   /** They count as puts. */
   #smallPuts(puts: SmallPuts, clock: Pick<Clock, 'monotonicTimeMs'>): SmallPuts {
-    const running = new Map<SmallPutReceiver, MeasuredReceiver>();
     return {
       begin: (request, receiver) => {
         const startMs = clock.monotonicTimeMs();
         const measured = new MeasuredReceiver(receiver, (error) => {
-          running.delete(receiver);
           this.#histogramOf('put').observe((clock.monotonicTimeMs() - startMs) / 1000);
           if (error !== undefined) this.#countError('put', error);
         });
-        const isTaken = puts.begin(request, measured);
-        if (isTaken) running.set(receiver, measured);
-        return isTaken;
+        return puts.begin(request, measured);
       },
-      cancel: (receiver) => {
-        const measured = running.get(receiver);
-        if (measured !== undefined) puts.cancel(measured);
-      },
+      cancel: (number) => puts.cancel(number),
     };
   }
 

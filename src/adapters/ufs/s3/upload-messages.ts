@@ -36,10 +36,10 @@ export type UploadPut = readonly [
 export type UploadAnswer =
   /** The first: the stores can be used. */
   | { readonly kind: 'ready' }
-  /** The id of an upload that the store has, with the ETag that came with the order as its own. */
+  /** The slot of an upload that the store has, with the ETag that came with the order as its own. */
   | number
-  | ({ readonly kind: 'stored'; readonly id: number } & Pick<StoredObject, 'etag' | 'storeEtag'>)
-  | { readonly kind: 'failed'; readonly id: number; readonly error: ToldError };
+  | ({ readonly kind: 'stored'; readonly slot: number } & Pick<StoredObject, 'etag' | 'storeEtag'>)
+  | { readonly kind: 'failed'; readonly slot: number; readonly error: ToldError };
 
 /** A `HeadraceError` that crosses a thread. */
 export interface ToldError {

@@ -8,6 +8,7 @@
  * is not started any more. An upload is on its way as long as its answer has not come, and holds its slot so long.
  */
 import { Worker } from 'node:worker_threads';
+import { assert } from '../../../core/assert.js';
 import { HeadraceError } from '../../../core/errors.js';
 import type { Logger } from '../../../core/logger.js';
 import type {
@@ -30,7 +31,6 @@ const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 
 
 interface Upload {
   readonly what: Pick<StorePutRequest, 'bucket' | 'key' | 'etag'>;
-  readonly slot: number;
   readonly receiver: SmallPutReceiver;
 }
 
@@ -54,7 +54,9 @@ export class UploadThread {
   #failures = 0;
   #nextId = 0;
   #slots = this.#newSlots();
-  readonly #uploads = new Map<number, Upload>();
+  /** By slot: not in a map, see `core/places.ts`. */
+  readonly #uploads: (Upload | undefined)[] = [];
+  #uploadCount = 0;
   #orders: UploadOrder[] = [];
   #waiting: (() => void)[] = [];
 
@@ -69,8 +71,8 @@ export class UploadThread {
     if (this.#worker !== undefined && !this.#isEnding) this.#order({ kind: 'open', store, options });
     return {
       put: (request, signal) => this.#put(store, request, signal),
-      begin: (request, receiver) => this.#begin(store, request, request.bytes, receiver) !== undefined,
-      cancel: (receiver) => this.#cancel(receiver),
+      begin: (request, receiver) => this.#begin(store, request, request.bytes, receiver),
+      cancel: (id) => this.#order({ kind: 'abort', id }),
       close: () => this.#close(store),
     };
   }
@@ -121,18 +123,14 @@ export class UploadThread {
     const slot = this.#isReady && this.#lanes.has(store) ? this.#slots.put(bytes) : undefined;
     if (slot === undefined) return undefined;
     const id = this.#nextId++;
-    if (this.#uploads.size === 0) this.#worker?.ref();
-    this.#uploads.set(id, { what: request, slot, receiver });
+    if (this.#uploadCount === 0) this.#worker?.ref();
+    this.#uploads[slot] = { what: request, receiver };
+    this.#uploadCount++;
     const { bucket, key, headers, etag, lastModifiedMs } = request;
     const told = hasAny(headers) ? headers : undefined;
     const more = 'size' in request ? moreOf(request) : undefined;
     this.#order([id, store, slot, bytes.length, bucket, key, etag, lastModifiedMs, told, more]);
     return id;
-  }
-
-  #cancel(receiver: SmallPutReceiver): void {
-    for (const [id, upload] of this.#uploads)
-      if (upload.receiver === receiver) this.#order({ kind: 'abort', id });
   }
 
   async #close(store: number): Promise<void> {
@@ -163,7 +161,7 @@ export class UploadThread {
     let reason: unknown;
     worker.on('message', (answers: readonly UploadAnswer[]) => {
       for (const answer of answers) this.#hear(answer);
-      if (this.#uploads.size === 0) worker.unref();
+      if (this.#uploadCount === 0) worker.unref();
     });
     worker.on('error', (error) => {
       reason = error;
@@ -178,11 +176,12 @@ export class UploadThread {
       for (const resolve of this.#waiting.splice(0)) resolve();
       return;
     }
-    const id = typeof answer === 'number' ? answer : answer.id;
-    const upload = this.#uploads.get(id);
-    if (upload === undefined) return;
-    this.#uploads.delete(id);
-    this.#slots.give(upload.slot);
+    const slot = typeof answer === 'number' ? answer : answer.slot;
+    const upload = this.#uploads[slot];
+    assert(upload !== undefined, `the answer is to no upload: slot ${slot} is free`);
+    this.#uploads[slot] = undefined;
+    this.#uploadCount--;
+    this.#slots.give(slot);
     this.#failures = 0;
     const { receiver, what } = upload;
     if (typeof answer === 'number') receiver.stored(what.etag ?? '', what.etag ?? '');
@@ -192,8 +191,9 @@ export class UploadThread {
 
   /** Everything that the thread had is lost with it, the slots too: it may have died while it read from them. */
   #ended(reason: unknown): void {
-    const lost = [...this.#uploads.values()];
-    this.#uploads.clear();
+    const lost = this.#uploads.filter((upload) => upload !== undefined);
+    this.#uploads.length = 0;
+    this.#uploadCount = 0;
     this.#worker = undefined;
     this.#isReady = false;
     this.#orders = [];

@@ -89,11 +89,11 @@ async function put(order: UploadPut): Promise<void> {
   const answered = await putting.then(
     (stored): UploadAnswer =>
       stored.etag === etag && stored.storeEtag === etag
-        ? id
-        : { kind: 'stored', id, etag: stored.etag, storeEtag: stored.storeEtag },
+        ? slot
+        : { kind: 'stored', slot, etag: stored.etag, storeEtag: stored.storeEtag },
     (error: unknown): UploadAnswer => {
       if (!(error instanceof HeadraceError)) throw error;
-      return { kind: 'failed', id, error: told(error) };
+      return { kind: 'failed', slot, error: told(error) };
     },
   );
   uploads.delete(id);

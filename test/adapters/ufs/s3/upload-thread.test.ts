@@ -137,3 +137,48 @@ void t.test('upload thread: it serves several stores and ends with the last', as
   await again.put(putRequest('b', 'k', 'four'));
   t.same(bodies, ['one', 'two', 'three', 'four']);
 });
+
+/** Begins a small put; what becomes of it is in `outcome` once it is told. */
+function beginSmall(store: S3ObjectStore, key: string, text: string) {
+  const { bucket, headers, lastModifiedMs, bytes, etag } = putRequest('b', key, text);
+  const puts = store.smallPuts;
+  if (puts === undefined || bytes === undefined || etag === undefined) throw new Error('no small puts');
+  let number: number | undefined;
+  const outcome = new Promise<unknown>((resolve) => {
+    number = puts.begin(
+      { bucket, key, headers, lastModifiedMs, bytes, etag },
+      { stored: (...etags) => resolve(etags), failed: resolve },
+    );
+  });
+  return { puts, number, outcome, etag, bytes };
+}
+
+void t.test('upload thread: a small put tells its receiver what the store has, or why not', async (t) => {
+  const { store, uploads, answering, bodies } = await storeOn(t);
+  t.equal(
+    beginSmall(store, 'k', 'too early').number,
+    undefined,
+    'it is not taken before the thread is ready',
+  );
+  await uploads.ready();
+  await store.put(putRequest('b', 'first', 'the way to the bucket'));
+  const { outcome, etag, bytes } = beginSmall(store, 'k', 'small');
+  bytes.fill(0);
+  t.same(await outcome, [etag, etag]);
+  t.equal(bodies.at(-1), 'small', 'the body was copied');
+  answering.reply = (response) => void response.writeHead(503).end();
+  t.match(await beginSmall(store, 'k', 'refused').outcome, { code: 'UFS_UNAVAILABLE' });
+});
+
+void t.test('upload thread: a small put that nobody waits for is cut off', async (t) => {
+  const { store, uploads, answering } = await storeOn(t);
+  await uploads.ready();
+  await store.put(putRequest('b', 'first', 'the way to the bucket'));
+  const arrived = new Promise<void>((resolve) => {
+    answering.reply = () => resolve();
+  });
+  const { puts, number, outcome } = beginSmall(store, 'k', 'held');
+  await arrived;
+  puts.cancel(number ?? -1);
+  t.match(await outcome, { code: 'UFS_UNKNOWN_OUTCOME' });
+});
