@@ -35,6 +35,7 @@ export class LoadConnection {
   #number = 0;
   #variant = 0;
   #startedMs = 0;
+  #dueMs = 0;
   #unsentBytes = 0;
   #receivedBytes = 0;
   #verify = false;
@@ -62,7 +63,12 @@ export class LoadConnection {
         callback: (length, buffer) => this.#read(length, buffer),
       },
     });
-    this.#socket.on('connect', () => this.#send());
+    const { intervalMs = 0, concurrency } = this.#plan;
+    this.#socket.on('connect', () => {
+      // Paced connections take turns: together they ask at even intervals, not all at once.
+      this.#dueMs = performance.now() + intervalMs * (ordinal / concurrency - 1);
+      this.#sendInTurn();
+    });
     this.#socket.on('drain', () => this.#sendBody());
     this.#socket.on('error', (error) => this.#fail(error));
     this.#socket.on('close', () => {
@@ -174,8 +180,16 @@ export class LoadConnection {
     }
     const etag = this.#plan.collectEtags ? this.#parser.header('etag') : undefined;
     this.#run.finished(this.#number, latencyMs, etag, this.#verify);
-    const restMs = (this.#plan.intervalMs ?? 0) - latencyMs;
-    if (restMs > 0) setTimeout(() => this.#send(), restMs);
+    this.#sendInTurn();
+  }
+
+  /** At once, or when the pace says so: one that is late does not hurry to catch up. */
+  #sendInTurn(): void {
+    const { intervalMs } = this.#plan;
+    if (intervalMs === undefined) return this.#send();
+    const nowMs = performance.now();
+    this.#dueMs = Math.max(this.#dueMs + intervalMs, nowMs);
+    if (this.#dueMs > nowMs) setTimeout(() => this.#send(), this.#dueMs - nowMs);
     else this.#send();
   }
 

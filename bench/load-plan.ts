@@ -10,7 +10,10 @@ export interface LoadPlan {
   readonly bodyBytes: number;
   /** Requests in flight: one connection each, the next request when the answer to the last is complete. */
   readonly concurrency: number;
-  /** How often a connection sends, unless the answer to its last request takes longer; at once after it without. */
+  /**
+   * How often a connection sends, unless the answer to its last request takes longer; connections take turns. At once after the answer
+   * without.
+   */
   readonly intervalMs?: number;
   /** Stops when either is reached; at least one is given. */
   readonly durationMs?: number;

@@ -20,17 +20,10 @@ import type { S3SinkReply, S3SinkRequest } from '../floors/s3-sink.js';
 import type { SdkUploadReply, SdkUploadRequest } from '../floors/sdk-upload.js';
 import type { HeadraceProcess } from '../headrace-process.js';
 import { pendingObjects, untilPersisted, uploadParts } from '../large-object.js';
-import {
-  loadSide,
-  median,
-  medianRatio,
-  type LoadGenerator,
-  type Measurement,
-  type Side,
-} from '../measurement.js';
-import { readMainThreadCpuMs, readProcessUsage } from '../process-usage.js';
-import { atLeast, atMostTimes, figure, information, sizeName, type Check, type Row } from '../report.js';
-import { compare } from './compare.js';
+import { median, type LoadGenerator } from '../measurement.js';
+import { readProcessUsage } from '../process-usage.js';
+import { atLeast, figure, information, sizeName, type Check, type Row } from '../report.js';
+import { foreground } from './persist-foreground.js';
 import { measureMisses } from './persist-misses.js';
 
 export type Sink = BenchChild<S3SinkRequest, S3SinkReply>;
@@ -38,10 +31,7 @@ export type Sink = BenchChild<S3SinkRequest, S3SinkReply>;
 const OBJECTS_PER_S_MIN = 2000;
 /** Of what was written: the least that has to be left for a rate. */
 const BACKLOG_SHARE = 4;
-const FOREGROUND_TIMES_MAX = 1.1;
 const FOREGROUND_CONCURRENCY = 16;
-/** A load that leaves the processor room: each of the connections sends this often. */
-const PACED_INTERVAL_MS = 16;
 const LARGE_SHARE_MIN = 0.7;
 const PART_BYTES = 8 * 1024 ** 2;
 
@@ -160,81 +150,6 @@ function drainedRow(scenario: string, name: string, drained: readonly Drained[])
 
 function rateOf(objectsPerSecond: number): Check {
   return { what: 'objects persisted', value: `${figure(objectsPerSecond)}/s` };
-}
-
-/** PUTs while what they write is uploaded, against PUTs to a server whose under-store answers no upload. */
-async function foreground(
-  context: BenchContext,
-  cleanup: Cleanup,
-  generator: LoadGenerator,
-  uploading: HeadraceProcess,
-): Promise<Row[]> {
-  const held = await startHeadrace(context, cleanup, 'held', 'held');
-  /** Of the thread that answers clients, per PUT, until what was written is uploaded: what it was for each side and round. */
-  const mainUs = new Map<string, number[]>();
-  const mainOf = (name: string): string => `${figure(median(mainUs.get(name) ?? []))} µs`;
-  const side = (name: string, server: HeadraceProcess, intervalMs: number | undefined): Side => {
-    const figures: number[] = [];
-    mainUs.set(name, figures);
-    const load = loadSide(name, generator, () => server.pid, {
-      port: server.s3Port,
-      method: 'PUT',
-      targets: {
-        kind: 'numbered',
-        prefix: `${BUCKET}/${intervalMs === undefined ? 'front' : 'paced'}/`,
-        first: 0,
-      },
-      bodyBytes: SMALL_BYTES,
-      concurrency: FOREGROUND_CONCURRENCY,
-      durationMs: context.scale.roundMs,
-      verifyEvery: 64,
-      ...(intervalMs === undefined ? {} : { intervalMs }),
-    });
-    return {
-      name,
-      // What was not uploaded in time must not run into the measurement of the other side.
-      run: async () => {
-        const [beforeMs, startMs] = [readMainThreadCpuMs(server.pid), performance.now()];
-        const measured = await load.run();
-        const operations = (measured.operationsPerSecond * (performance.now() - startMs)) / 1000;
-        if (server === uploading) await untilPersisted(server);
-        figures.push(((readMainThreadCpuMs(server.pid) - beforeMs) * 1000) / operations);
-        return measured;
-      },
-    };
-  };
-  const rows: Row[] = [];
-  for (const intervalMs of [undefined, PACED_INTERVAL_MS]) {
-    const pace =
-      intervalMs === undefined ? 'as fast as it goes' : `${(FOREGROUND_CONCURRENCY * 1000) / intervalMs}/s`;
-    const sides = [side('persisting off', held, intervalMs), side('persisting on', uploading, intervalMs)];
-    await sides[0]?.run();
-    rows.push(
-      ...(await compare(
-        context,
-        `PUT 10 KiB in front, concurrency ${FOREGROUND_CONCURRENCY}, ${pace}`,
-        sides,
-        (own, off) => [
-          latencyCheck('p50 with it off', own, off, (measurement) => measurement.p50Ms),
-          latencyCheck('p99 with it off', own, off, (measurement) => measurement.p99Ms),
-          information(
-            'main thread per PUT',
-            `${mainOf('persisting on')}, ${mainOf('persisting off')} with it off`,
-          ),
-        ],
-      )),
-    );
-  }
-  return rows;
-}
-
-function latencyCheck(
-  what: string,
-  own: readonly Measurement[],
-  off: readonly Measurement[],
-  pick: (measurement: Measurement) => number,
-): Check {
-  return atMostTimes(what, medianRatio(own, off, pick), FOREGROUND_TIMES_MAX);
 }
 
 /** One large object, from its commit until the sink has it, against the AWS SDK that sends as much from memory. */
