@@ -5,6 +5,7 @@
  * next call. Memory is one window, of `WINDOW_BYTES_MAX` or of the longest frame met; it begins small, because most reads
  * want the first frames of a file or the little that is behind a checkpoint.
  */
+import { takeMemory } from '../src/core/memory.js';
 import type { DiskFile } from '../src/core/ports.js';
 import { KIB, MIB } from '../src/core/units.js';
 import {
@@ -36,7 +37,7 @@ const BYTES: Scanned = { kind: 'BYTES' };
 
 /** Memory for one scanner at a time; pass it on from file to file. */
 export class ScanWindow {
-  bytes = Buffer.allocUnsafeSlow(WINDOW_BYTES_MIN);
+  bytes = takeMemory(WINDOW_BYTES_MIN);
 }
 
 export class FrameScanner {
@@ -126,7 +127,7 @@ export class FrameScanner {
     // What filled the window will go on: larger reads are cheaper then.
     const isFilled = this.#length === length && length < WINDOW_BYTES_MAX;
     const wanted = Math.max(bytes, isFilled ? Math.min(4 * length, WINDOW_BYTES_MAX) : length);
-    if (wanted > length) this.#window.bytes = Buffer.allocUnsafeSlow(wanted);
+    if (wanted > length) this.#window.bytes = takeMemory(wanted);
     this.#length = 0;
     this.#start = position;
     this.#length = await this.#file.read(position, this.#window.bytes);

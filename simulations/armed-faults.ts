@@ -2,6 +2,7 @@
 import { HeadraceError } from '../src/core/errors.js';
 import type { ObjectStore } from '../src/core/object-store.js';
 import type { Disk, DiskFile, OpenOptions } from '../src/core/ports.js';
+import { ForwardedFile } from './forwarded-file.js';
 
 /** What is armed, and outlives the process. */
 export class ArmedFaults {
@@ -50,17 +51,25 @@ export function faultyStore(store: ObjectStore, faults: ArmedFaults): ObjectStor
   return replaced(store, { get });
 }
 
+class FaultyFile extends ForwardedFile {
+  readonly #faults: ArmedFaults;
+
+  constructor(file: DiskFile, faults: ArmedFaults) {
+    super(file);
+    this.#faults = faults;
+  }
+
+  override write(position: number, bytes: Uint8Array): Promise<void> {
+    const written = this.file.write(position, bytes);
+    if (!this.#faults.takeLie(this.path)) return written;
+    const failure = new HeadraceError('IO_FAILED', `the simulation makes a write of ${this.path} fail`);
+    return written.then(() => Promise.reject(failure));
+  }
+}
+
 /** A disk whose writes lie when that is armed. */
 export function faultyDisk(disk: Disk, faults: ArmedFaults): Disk {
-  const faulty = (file: DiskFile): DiskFile =>
-    replaced(file, {
-      write: (position, bytes) => {
-        const written = file.write(position, bytes);
-        if (!faults.takeLie(file.path)) return written;
-        const failure = new HeadraceError('IO_FAILED', `the simulation makes a write of ${file.path} fail`);
-        return written.then(() => Promise.reject(failure));
-      },
-    });
+  const faulty = (file: DiskFile): DiskFile => new FaultyFile(file, faults);
   return replaced(disk, {
     create: async (path: string, options?: OpenOptions) => faulty(await disk.create(path, options)),
     open: async (path: string, options?: OpenOptions) => faulty(await disk.open(path, options)),

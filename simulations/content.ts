@@ -4,6 +4,7 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import { hexOf } from '../src/core/hashing.js';
 import { md5OfBytes } from '../src/core/md5-lanes.js';
+import { takeMemory } from '../src/core/memory.js';
 import { KIB, MIB } from '../src/core/units.js';
 import { SMALL_BODY_BYTES_MAX, type Body, type ReadBody } from '../src/engine/object-service.js';
 
@@ -181,7 +182,8 @@ async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 /** Reads a body to its end. */
 export async function bytesOf(body: ReadBody): Promise<Buffer> {
   if (body.kind === 'bytes') {
-    const copy = Buffer.from(body.bytes);
+    const copy = takeMemory(body.bytes.length);
+    copy.set(body.bytes);
     body.release();
     return copy;
   }
@@ -197,7 +199,7 @@ export class GatheredBody {
 
   /** As it was announced; it may be another one. */
   constructor(size: number) {
-    this.#buffer = Buffer.allocUnsafeSlow(size);
+    this.#buffer = takeMemory(size);
   }
 
   add(chunk: Uint8Array): void {

@@ -4,6 +4,7 @@
 import type { ObjectStore } from '../src/core/object-store.js';
 import type { Disk, DiskFile, OpenOptions } from '../src/core/ports.js';
 import { replaced } from './armed-faults.js';
+import { ForwardedFile } from './forwarded-file.js';
 
 type Phase = 'life' | 'recovery';
 
@@ -36,18 +37,40 @@ export class PortCallCounter {
   }
 }
 
+class WatchedFile extends ForwardedFile {
+  readonly #onCall: () => void;
+
+  constructor(file: DiskFile, onCall: () => void) {
+    super(file);
+    this.#onCall = onCall;
+  }
+
+  override write(position: number, bytes: Uint8Array): Promise<void> {
+    const written = this.file.write(position, bytes);
+    this.#onCall();
+    return written;
+  }
+
+  override sync(): Promise<void> {
+    const synced = this.file.sync();
+    this.#onCall();
+    return synced;
+  }
+
+  override truncate(size: number): Promise<void> {
+    const truncated = this.file.truncate(size);
+    this.#onCall();
+    return truncated;
+  }
+}
+
 /** `onCall` is called when a call that changes the disk has been handed over and nothing of it has happened yet. */
 export function watchPorts(disk: Disk, onCall: () => void): Disk {
   const after = <Value>(result: Value): Value => {
     onCall();
     return result;
   };
-  const watched = (file: DiskFile): DiskFile =>
-    replaced(file, {
-      write: (position, bytes) => after(file.write(position, bytes)),
-      sync: () => after(file.sync()),
-      truncate: (size) => after(file.truncate(size)),
-    });
+  const watched = (file: DiskFile): DiskFile => new WatchedFile(file, onCall);
   return replaced(disk, {
     create: async (path: string, options?: OpenOptions) => watched(await after(disk.create(path, options))),
     open: async (path: string, options?: OpenOptions) => watched(await disk.open(path, options)),

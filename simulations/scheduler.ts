@@ -32,6 +32,13 @@ interface Entry {
   callback: (() => void) | undefined;
 }
 
+/** What is under way: a call of `run`, or of one like it. */
+interface Playing {
+  readonly isOver: () => boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
 export class Scheduler {
   readonly #heap: Entry[] = [];
   readonly #stepsMax: number;
@@ -39,7 +46,10 @@ export class Scheduler {
   #nowMs = 0;
   #sequence = 0;
   #steps = 0;
-  #running = false;
+  #playing: Playing | undefined;
+  /** Turns of the event loop that are still to come. */
+  #turnsAsked = 0;
+  readonly #turn = (): void => this.#takeTurn();
 
   constructor(options: SchedulerOptions = {}) {
     this.#stepsMax = options.stepsMax ?? STEPS_MAX_DEFAULT;
@@ -114,36 +124,38 @@ export class Scheduler {
   /**
    * Runs what is due, one callback in each turn of the event loop, until `isOver`, which is asked before the first and after
    * each. Turns are asked for some at a time: the event loop runs all microtasks between two of them, but looks for input and
-   * output only once.
+   * output only once. Those that are left at the end are used by who plays next.
    */
   #play(isOver: () => boolean): Promise<void> {
-    assert(!this.#running, 'the scheduler is running already');
-    this.#running = true;
+    assert(this.#playing === undefined, 'the scheduler is running already');
     return new Promise((resolve, reject) => {
-      let asked = 0;
-      const end = (settle: () => void): void => {
-        asked = -Infinity;
-        this.#running = false;
-        settle();
-      };
-      const turn = (): void => {
-        asked--;
-        // What was asked for beyond the end.
-        if (asked < 0) return;
-        try {
-          if (isOver()) return end(resolve);
-          this.#step();
-        } catch (error) {
-          return end(() => reject(error as Error));
-        }
-        ask();
-      };
-      const ask = (): void => {
-        if (asked > 0) return;
-        for (; asked < TURNS_AT_ONCE; asked++) setImmediate(turn);
-      };
-      ask();
+      this.#playing = { isOver, resolve, reject };
+      this.#askForTurns();
     });
+  }
+
+  #askForTurns(): void {
+    if (this.#turnsAsked > 0) return;
+    for (; this.#turnsAsked < TURNS_AT_ONCE; this.#turnsAsked++) setImmediate(this.#turn);
+  }
+
+  #takeTurn(): void {
+    this.#turnsAsked--;
+    const playing = this.#playing;
+    if (playing === undefined) return;
+    try {
+      if (!playing.isOver()) {
+        this.#step();
+        this.#askForTurns();
+        return;
+      }
+    } catch (error) {
+      this.#playing = undefined;
+      playing.reject(error as Error);
+      return;
+    }
+    this.#playing = undefined;
+    playing.resolve();
   }
 
   #step(): void {

@@ -6,6 +6,7 @@
  */
 import { assert } from '../src/core/assert.js';
 import { HeadraceError } from '../src/core/errors.js';
+import { takeMemory } from '../src/core/memory.js';
 import type { DiskFile, OpenOptions } from '../src/core/ports.js';
 import type { Interruption, Range, SimDevice } from './sim-device.js';
 import { SECTOR_BYTES, type SimFile } from './sim-file.js';
@@ -32,7 +33,7 @@ export class SimDiskFile implements DiskFile {
     const isDurable = this.#options.durableWrites === true;
     const { latencyMs, syncLatencyMs } = this.#device.options;
     // Memory of its own, which the file takes over. Not `slice`, which makes a view when it is a Buffer's.
-    const given = Buffer.allocUnsafeSlow(bytes.length);
+    const given = takeMemory(bytes.length);
     given.set(bytes);
     return this.#perform(
       isDurable ? syncLatencyMs : latencyMs,

@@ -9,6 +9,7 @@
  * code above must not depend on what POSIX does not promise (Pillai et al., "All File Systems Are Not Created Equal",
  * OSDI 2014).
  */
+import { KIB } from '../src/core/units.js';
 import type { SimRandom } from './sim-random.js';
 import { SparseBytes, isZero } from './sparse-bytes.js';
 
@@ -154,12 +155,12 @@ export class SimFile {
 
 function applyChange(target: SparseBytes, change: Change): void {
   if (change.kind === 'truncate') target.truncate(change.size);
-  else target.write(change.position, change.bytes ?? new Uint8Array(change.length), true);
+  else target.write(change.position, change.bytes ?? zeros(change.length), true);
 }
 
 /** Stores some of the sectors: those up to one point, or each with the same chance. */
 function tearChange(target: SparseBytes, change: Change & { kind: 'write' }, random: SimRandom): void {
-  const bytes = change.bytes ?? new Uint8Array(change.length);
+  const bytes = change.bytes ?? zeros(change.length);
   const end = change.position + change.length;
   const sectors = Math.ceil(end / SECTOR_BYTES) - Math.floor(change.position / SECTOR_BYTES);
   const isPrefix = random.chance(0.5);
@@ -172,4 +173,12 @@ function tearChange(target: SparseBytes, change: Change & { kind: 'write' }, ran
     }
     at = stop;
   }
+}
+
+let zeroBytes = new Uint8Array(64 * KIB);
+
+/** So many zeros, which nobody may change. */
+function zeros(length: number): Uint8Array {
+  if (zeroBytes.length < length) zeroBytes = new Uint8Array(length);
+  return zeroBytes.subarray(0, length);
 }

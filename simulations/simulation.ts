@@ -17,6 +17,7 @@ import { Lives } from './lives.js';
 import { PortCallCounter, watchPorts, watchStorePorts } from './port-calls.js';
 import { probeOfWarning } from './probes.js';
 import { Recorder } from './recorder.js';
+import { withRecycledMemory } from './recycled-memory.js';
 import type { Scenario } from './scenario.js';
 import { SimRandom } from './sim-random.js';
 import { Statistics, type Counts } from './statistics.js';
@@ -81,9 +82,8 @@ export interface SimulationResult {
   readonly trace?: readonly string[];
 }
 
-export async function simulate(parts: WorldParts, options: SimulationOptions): Promise<SimulationResult> {
-  const run = new Simulation(parts, options);
-  return run.play();
+export function simulate(parts: WorldParts, options: SimulationOptions): Promise<SimulationResult> {
+  return withRecycledMemory(() => new Simulation(parts, options).play());
 }
 
 /** Everything that a run is made of. */

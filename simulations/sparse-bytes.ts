@@ -4,6 +4,8 @@
  * Invariants: bytes at and behind `size` are zero; a chunk that holds only zeros shares one block of memory, so that a
  * preallocated file of gigabytes costs a table entry for each chunk; chunks that a clone shares are copied before a write.
  */
+import { takeMemory } from '../src/core/memory.js';
+
 export const CHUNK_BYTES = 16 * 1024;
 
 interface Chunk {
@@ -93,7 +95,7 @@ export class SparseBytes {
   /** The memory of a chunk, to be changed in part, or as a whole: then it may hold anything. */
   #writable(index: number, old: Chunk, isReplaced: boolean): Uint8Array {
     if (old.owner === this) return old.bytes;
-    const bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    const bytes = takeMemory(CHUNK_BYTES);
     if (!isReplaced) bytes.set(old.bytes);
     this.#chunks.set(index, { bytes, owner: this });
     return bytes;

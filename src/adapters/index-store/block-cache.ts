@@ -5,6 +5,7 @@
  * algorithm (Corbató, 1968): a block that was used since the hand last passed gets another round. A block that is larger than a
  * slot is read each time. What `load` returns is valid until the next call.
  */
+import { takeMemory } from '../../core/memory.js';
 import { NO_SLOT, type Run } from './run.js';
 
 /** Memory is taken in pieces of so many slots, as they are needed. */
@@ -86,7 +87,7 @@ export class BlockCache {
 
   #grow(): void {
     const count = Math.min(SLAB_SLOTS, this.#slotsMax - this.#slots.length);
-    const slab = Buffer.allocUnsafeSlow(count * this.#slotBytes);
+    const slab = takeMemory(count * this.#slotBytes);
     for (let i = 0; i < count; i++)
       this.#slots.push(slab.subarray(i * this.#slotBytes, (i + 1) * this.#slotBytes));
   }

@@ -20,6 +20,7 @@
  * | 8    | 0, or 1 + the number under which the owner has something newer  |
  */
 import { assert } from '../../core/assert.js';
+import { takeMemory } from '../../core/memory.js';
 import { KIB, MIB } from '../../core/units.js';
 import type { KeyHash } from './bloom-filter.js';
 
@@ -210,6 +211,6 @@ export class PackedTable {
     this.#chunk++;
     this.#at = 0;
     if ((this.#chunks[this.#chunk]?.length ?? -1) < lengthMin)
-      this.#chunks[this.#chunk] = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, lengthMin));
+      this.#chunks[this.#chunk] = takeMemory(Math.max(CHUNK_BYTES, lengthMin));
   }
 }

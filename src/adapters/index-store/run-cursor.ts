@@ -5,6 +5,7 @@
  * past the cache, so that a long scan does not empty it, and more of them at once the further the scan goes.
  */
 import type { IndexCodec } from '../../core/index-store.js';
+import { takeMemory } from '../../core/memory.js';
 import { KIB } from '../../core/units.js';
 import type { BlockCache } from './block-cache.js';
 import { BlockCursor } from './block-cursor.js';
@@ -22,8 +23,8 @@ export class ScanBuffers {
   readonly #spare: Buffer[] = [];
 
   take(lengthMin: number): Buffer {
-    if (lengthMin > READ_BYTES_MAX) return Buffer.allocUnsafeSlow(lengthMin);
-    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES_MAX);
+    if (lengthMin > READ_BYTES_MAX) return takeMemory(lengthMin);
+    return this.#spare.pop() ?? takeMemory(READ_BYTES_MAX);
   }
 
   give(buffer: Buffer): void {

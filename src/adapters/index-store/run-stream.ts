@@ -1,6 +1,7 @@
 /**
  * Reads a run from its first entry to its last, in large pieces, for a merge.
  */
+import { takeMemory } from '../../core/memory.js';
 import { BlockCursor } from './block-cursor.js';
 import { CHECKSUM_BYTES } from './checksum.js';
 import type { MergeSource } from './merge-heap.js';
@@ -50,9 +51,7 @@ export class RunStream implements MergeSource {
     while (end < run.blocks && length + run.blockLength(end) <= this.#readBytes)
       length += run.blockLength(end++);
     if (this.#buffer.length < length)
-      this.#buffer = Buffer.allocUnsafeSlow(
-        Math.max(length, Math.min(this.#readBytes, run.descriptor.dataBytes)),
-      );
+      this.#buffer = takeMemory(Math.max(length, Math.min(this.#readBytes, run.descriptor.dataBytes)));
     await run.readBlocks(first, end, this.#buffer);
     this.#filledBlocks = end;
     this.#at = 0;

@@ -4,6 +4,7 @@
  * Nothing of a run is used before `finish` has resolved; what a crash leaves is a file that no manifest names.
  */
 import { assert } from '../../core/assert.js';
+import { takeMemory } from '../../core/memory.js';
 import type { DiskFile } from '../../core/ports.js';
 import { BloomFilter, type KeyHash } from './bloom-filter.js';
 import { CHECKSUM_BYTES, blockChecksum, checksumOfAll } from './checksum.js';
@@ -45,7 +46,7 @@ export class RunWriter {
     this.#file = file;
     this.#options = options;
     this.#filter = BloomFilter.forEntries(entriesExpected, options.filterBitsPerKey);
-    this.#buffer = Buffer.allocUnsafeSlow(options.writeBytes + 2 * options.blockBytes);
+    this.#buffer = takeMemory(options.writeBytes + 2 * options.blockBytes);
   }
 
   get entries(): number {
@@ -173,7 +174,7 @@ export class RunWriter {
   }
 
   #grow(length: number): void {
-    const larger = Buffer.allocUnsafeSlow(length * 2);
+    const larger = takeMemory(length * 2);
     this.#buffer.copy(larger, 0, 0, this.#at);
     this.#buffer = larger;
   }

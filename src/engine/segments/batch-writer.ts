@@ -14,6 +14,7 @@
 import { assert } from '../../core/assert.js';
 import { HeadraceError, isErrorCode } from '../../core/errors.js';
 import { xxhash64 } from '../../core/hashing.js';
+import { takeMemory } from '../../core/memory.js';
 import type { Clock } from '../../core/ports.js';
 import { SMALL_BODY_BYTES_MAX } from '../object-service.js';
 import type { AppendReceiver } from '../segment-store.js';
@@ -51,7 +52,7 @@ class Batch {
   bodies: Staged[] = [];
 
   constructor(bytes: number) {
-    this.buffer = Buffer.allocUnsafeSlow(alignUp(bytes, BLOCK_BYTES));
+    this.buffer = takeMemory(alignUp(bytes, BLOCK_BYTES));
   }
 
   clear(): void {

@@ -3,6 +3,7 @@
  * it is for, so that buffers are kept, up to a bound.
  */
 import { assert } from '../../core/assert.js';
+import { takeMemory } from '../../core/memory.js';
 import { KIB, MIB } from '../../core/units.js';
 
 /** Sizes of read buffers with how many of each are kept: 4 MiB, 4 MiB, 8 MiB. */
@@ -19,9 +20,9 @@ export class ReadBuffers {
   /** A buffer of at least `size` bytes, with anything in it. */
   take(size: number): Buffer {
     for (const { bytes, free } of this.#classes) {
-      if (size <= bytes) return free.pop() ?? Buffer.allocUnsafeSlow(bytes);
+      if (size <= bytes) return free.pop() ?? takeMemory(bytes);
     }
-    return Buffer.allocUnsafeSlow(size);
+    return takeMemory(size);
   }
 
   give(buffer: Buffer): void {
@@ -61,7 +62,7 @@ export class StagingBuffers {
     const buffer = this.#free.pop();
     if (buffer !== undefined || this.#count === this.#countMax) return buffer;
     this.#count++;
-    return Buffer.allocUnsafeSlow(STAGING_BYTES);
+    return takeMemory(STAGING_BYTES);
   }
 
   /** A buffer, as soon as there is one. */

@@ -13,6 +13,7 @@
  * lives is decided by the log, not here.
  */
 import type { Logger } from '../../core/logger.js';
+import { takeMemory } from '../../core/memory.js';
 import type { Disk } from '../../core/ports.js';
 import { KIB } from '../../core/units.js';
 import type { SegmentCatalog } from './segment-catalog.js';
@@ -86,7 +87,7 @@ async function usedSize(disk: Disk, path: string, logger: Logger): Promise<numbe
   if (size === 0 || size % PREALLOCATION_UNIT_BYTES !== 0) return size;
   const file = await disk.open(path);
   try {
-    const scan = Buffer.allocUnsafe(SCAN_BYTES);
+    const scan = takeMemory(SCAN_BYTES);
     for (let start = size - SCAN_BYTES; start >= 0; start -= SCAN_BYTES) {
       await file.read(start, scan);
       const used = usedBytes(scan);

@@ -7,6 +7,7 @@
  * reading verifies the payload, and the index knows what lives.
  */
 import type { Logger } from '../../core/logger.js';
+import { takeMemory } from '../../core/memory.js';
 import type { Extent } from '../../core/object.js';
 import type { DiskFile } from '../../core/ports.js';
 import { KIB } from '../../core/units.js';
@@ -46,7 +47,7 @@ class Window {
   constructor(file: DiskFile, end: number) {
     this.#file = file;
     this.#end = end;
-    this.#memory = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, Math.max(end, FIRST_WINDOW_BYTES)));
+    this.#memory = takeMemory(Math.min(WINDOW_BYTES, Math.max(end, FIRST_WINDOW_BYTES)));
     this.bytes = this.#memory.subarray(0, 0);
   }
 
