@@ -6,6 +6,7 @@ import {
   empty,
   emptyList,
   hasNoChildren,
+  isDisabled,
   isPaidByOwner,
   notLockable,
   notLocked,
@@ -92,6 +93,13 @@ export const ABSENT: readonly Operation[] = [
     'PUT bucket?requestPayment',
     unset('PutBucketRequestPayment', 'RequestPaymentConfiguration', isPaidByOwner),
     'only `BucketOwner` pays',
+  ),
+  done('GetBucketAbac', 'GET bucket?abac', empty('AbacStatus', '<Status>Disabled</Status>'), NEVER_SET),
+  done(
+    'PutBucketAbac',
+    'PUT bucket?abac',
+    unset('PutBucketAbac', 'AbacStatus', isDisabled),
+    'only `Disabled`: tags allow nothing',
   ),
   ...manyAbsent('analytics', 'Analytics', 'ListBucketAnalyticsConfigurationResult'),
   ...manyAbsent(

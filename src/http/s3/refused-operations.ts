@@ -24,7 +24,6 @@ export const REFUSED: readonly Operation[] = [
   ),
   refused('PutBucketInventoryConfiguration', 'PUT bucket?inventory', ELSEWHERE),
   refused('PutBucketMetricsConfiguration', 'PUT bucket?metrics', ELSEWHERE),
-  ...configuration('abac', ELSEWHERE, { GET: 'GetBucketAbac', PUT: 'PutBucketAbac' }),
   ...configuration('metadataConfiguration', METADATA_TABLES, {
     POST: 'CreateBucketMetadataConfiguration',
     GET: 'GetBucketMetadataConfiguration',

@@ -66,6 +66,10 @@ export function isPaidByOwner(root: XmlElement): boolean {
   return childText(root, 'Payer')?.trim() === 'BucketOwner';
 }
 
+export function isDisabled(root: XmlElement): boolean {
+  return childText(root, 'Status')?.trim() === 'Disabled';
+}
+
 /** What S3 says of legal hold and retention in a bucket without object lock. */
 export const notLocked = absent('InvalidRequest', 'Bucket is missing Object Lock Configuration');
 

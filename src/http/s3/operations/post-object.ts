@@ -98,6 +98,7 @@ class FormUpload implements BodyReceiver, FormReceiver {
       key: form.key,
       body: { kind: 'stream', stream: this.#stream, size: undefined },
       headers: form.headers,
+      md5: form.md5,
       checksum: verifier === undefined ? undefined : () => verifier.checksum,
     });
     answer(this.#exchange, stored, (receipt) => reply(this.#exchange, fields, form.key, receipt));
@@ -121,6 +122,7 @@ interface Form {
   readonly key: string;
   readonly headers: ObjectHeaders;
   readonly range: FileSizeRange;
+  readonly md5: Uint8Array | undefined;
   readonly verifier: BodyVerifier | undefined;
 }
 
@@ -146,11 +148,12 @@ function readForm(exchange: Exchange, fields: ReadonlyMap<string, string>, fileN
   const tagging = fields.get('tagging');
   const tags = tagging === undefined ? undefined : parseTagSet(parseXml(tagging), OBJECT_TAGS_MAX);
   const checksum = planChecksum(given);
-  const plan = { ...planBody({ 'content-length': '0' }), checksum };
+  const plan = { ...planBody({ 'content-length': '0', 'content-md5': given['content-md5'] }), checksum };
   return {
     key,
     headers: tags === undefined ? headers : { ...headers, tags },
     range,
+    md5: plan.md5,
     verifier: checksum === undefined ? undefined : new BodyVerifier(plan),
   };
 }
@@ -188,11 +191,6 @@ function headersOf(fields: ReadonlyMap<string, string>): IncomingHttpHeaders {
       throw invalidArgument('The value of the field cannot be that of a header.', name, text);
     headers[name] = value;
   }
-  if (headers['content-md5'] !== undefined)
-    throw new S3Error(
-      'NotImplemented',
-      'The field Content-MD5 of a form is not implemented by Headrace: use x-amz-checksum-*.',
-    );
   return headers;
 }
 

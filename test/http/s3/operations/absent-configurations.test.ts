@@ -2,6 +2,7 @@ import {
   DeleteBucketAnalyticsConfigurationCommand,
   DeleteBucketEncryptionCommand,
   DeleteBucketLifecycleCommand,
+  GetBucketAbacCommand,
   GetBucketAnalyticsConfigurationCommand,
   GetBucketEncryptionCommand,
   GetBucketLifecycleConfigurationCommand,
@@ -15,6 +16,7 @@ import {
   ListBucketIntelligentTieringConfigurationsCommand,
   ListBucketInventoryConfigurationsCommand,
   ListBucketMetricsConfigurationsCommand,
+  PutBucketAbacCommand,
   PutBucketLoggingCommand,
   PutBucketNotificationConfigurationCommand,
   PutBucketRequestPaymentCommand,
@@ -83,6 +85,11 @@ void t.test(
     await t.rejects(pay('Requester'), NOT_IMPLEMENTED);
     await t.rejects(pay('BucketOwner', 'gone'), { name: 'NoSuchBucket' });
     t.equal((await client.send(new GetBucketRequestPaymentCommand({ Bucket }))).Payer, 'BucketOwner');
+    const abac = (Status: 'Disabled' | 'Enabled'): Promise<unknown> =>
+      client.send(new PutBucketAbacCommand({ Bucket, AbacStatus: { Status } }));
+    await abac('Disabled');
+    await t.rejects(abac('Enabled'), NOT_IMPLEMENTED);
+    t.match(await client.send(new GetBucketAbacCommand({ Bucket })), { AbacStatus: { Status: 'Disabled' } });
     const other = await fetch(`${url}/bucket?logging`, { method: 'PUT', body: '<Other/>' });
     t.match(await other.text(), '<Code>MalformedXML</Code>');
   },

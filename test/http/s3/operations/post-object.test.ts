@@ -130,6 +130,7 @@ void t.test('post: it answers as the form asks', async (t) => {
   const { url, client } = await startEndpoint(t);
   t.equal((await post(url, { key: 'a', success_action_status: '200' })).status, 200);
   t.equal((await post(url, { key: 'a', success_action_status: '404' })).status, 204);
+  t.equal((await post(url, { key: 'a', 'Content-MD5': 'XUFAKrxLKna5cZ2REBfFkg==' })).status, 204);
   const created = await post(url, { key: 'a/ü', success_action_status: '201' });
   t.equal(created.status, 201);
   t.match(
@@ -158,6 +159,8 @@ void t.test('post: what cannot be stored, or is no form, is refused', async (t) 
     [{ key: 'x', 'x-amz-acl': 'public' }, 'InvalidArgument'],
     [{ key: 'x', 'x-amz-server-side-encryption': 'AES256' }, 'NotImplemented'],
     [{ key: 'x', 'x-amz-checksum-crc32': 'AAAAAA==' }, 'BadDigest'],
+    [{ key: 'x', 'Content-MD5': 'AAAAAAAAAAAAAAAAAAAAAA==' }, 'BadDigest'],
+    [{ key: 'x', 'Content-MD5': 'hello' }, 'InvalidDigest'],
     [{ key: 'x'.repeat(1025) }, 'KeyTooLongError'],
     [{}, 'InvalidArgument'],
   ] as const)
