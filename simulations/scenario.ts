@@ -117,6 +117,15 @@ export const SCENARIOS: readonly Scenario[] = [
   SCENARIO_DEFAULTS,
   {
     ...SCENARIO_DEFAULTS,
+    name: 'brief',
+    description:
+      'the swarm in short lives with fewer clients: many seeds, so many arrangements of faults, in little time',
+    clients: 3,
+    lives: 2,
+    lifeMs: { min: 20, max: 150 },
+  },
+  {
+    ...SCENARIO_DEFAULTS,
     name: 'healthy',
     description: 'no faults at all: every refusal must be one that a busy store may give',
     faults: {},
