@@ -10,12 +10,17 @@
  * from its answers, as the client does.
  */
 import type { Agent, IncomingHttpHeaders } from 'node:http';
-import { MINUTE_MS } from '../../../core/units.js';
+import { KIB, MINUTE_MS } from '../../../core/units.js';
 import { type Answer, drained, exchange, readText } from '../http-exchange.js';
+import type { SmallExchanges } from '../small-exchange.js';
 import { DirectBody } from './direct-body.js';
 import type { S3AnswerFields } from './s3-metadata.js';
 import { encodeKey, encodeQuery, type S3Credentials, S3Signer } from './s3-signer.js';
 
+/** Larger bodies gain nothing from a way of their own. */
+const SMALL_BYTES_MAX = 256 * KIB;
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+const UNSAFE_IN_VALUE = /[^\t\x20-\x7e]/;
 /** Buckets whose way is known; more begin again. */
 const ROUTES_MAX = 10_000;
 /** S3 takes 15 minutes. */
@@ -52,6 +57,7 @@ interface Route {
 export interface S3DirectOptions {
   readonly httpAgent: Agent;
   readonly httpsAgent: Agent;
+  readonly small: SmallExchanges;
   readonly credentials: () => Promise<S3Credentials>;
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -106,6 +112,11 @@ export class S3Direct {
 
   /** Sends a request for an object in a bucket that is known; resolves when the whole answer is there. Its headers. */
   async send(request: S3DirectRequest, signal: AbortSignal | undefined): Promise<IncomingHttpHeaders> {
+    const { body } = request;
+    if (body instanceof Uint8Array && body.length <= SMALL_BYTES_MAX) {
+      const answer = await this.#sendSmall(request, body, signal);
+      if (answer !== undefined) return answer;
+    }
     const streamed = request.body instanceof DirectBody ? request.body : undefined;
     try {
       const answer = await this.open(request, signal);
@@ -125,18 +136,59 @@ export class S3Direct {
     this.#correctClock(answer.headers.date);
     const status = answer.statusCode ?? 0;
     if (status >= 200 && status < 300) return answer;
-    const error = errorFrom(status, await readText(answer, signal));
+    const error = this.#refused(Bucket, status, await readText(answer, signal));
     // A store that refuses a body need not read the rest of it.
     if (body instanceof DirectBody && !body.isOver) answer.socket.destroy();
-    if (status < 400 || REROUTED.has(error.name)) this.#routes.delete(Bucket);
     throw error;
   }
 
+  /** Undefined when it has to go the other way. */
+  async #sendSmall(
+    request: S3DirectRequest,
+    body: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<IncomingHttpHeaders | undefined> {
+    const { route, path, headers } = await this.#signed(request);
+    let head = `${request.method} ${path} HTTP/1.1\r\nconnection: keep-alive`;
+    for (const name of Object.keys(headers)) {
+      const value = headers[name] ?? '';
+      // What would end a header: node:http says what is wrong with it.
+      if (!HEADER_NAME.test(name) || UNSAFE_IN_VALUE.test(value)) return undefined;
+      head += `\r\n${name}: ${value}`;
+    }
+    const { secure, hostname, port } = route;
+    if (signal?.aborted === true) throw signal.reason as Error;
+    const answered = this.#options.small.send({ secure, hostname, port, head, body }, signal);
+    if (answered === undefined) return undefined;
+    const { status, headers: fields, body: said } = await answered;
+    this.#correctClock(fields['date']);
+    if (status >= 200 && status < 300) return fields;
+    throw this.#refused(request.Bucket, status, said.toString('utf8'));
+  }
+
+  #refused(bucket: string, status: number, text: string): S3AnswerError {
+    const error = errorFrom(status, text);
+    if (status < 400 || REROUTED.has(error.name)) this.#routes.delete(bucket);
+    return error;
+  }
+
   async #exchange(request: S3DirectRequest, signal: AbortSignal | undefined): Promise<Answer> {
+    const { method, body } = request;
+    const { route, path, headers } = await this.#signed(request);
+    const { secure, hostname, port } = route;
+    const { httpAgent, httpsAgent, connectTimeoutMs, idleTimeoutMs } = this.#options;
+    const agent = secure ? httpsAgent : httpAgent;
+    const options = { connectTimeoutMs, idleTimeoutMs, agent };
+    return exchange({ ...options, secure, hostname, port, method, path, headers, body }, signal);
+  }
+
+  async #signed(
+    request: S3DirectRequest,
+  ): Promise<{ route: Route; path: string; headers: Record<string, string> }> {
     const { method, Bucket, Key, headers, body } = request;
     const route = this.#routes.get(Bucket);
     if (route === undefined) throw new Error(`nothing is known of the bucket ${Bucket}`);
-    const { secure, hostname, port, host, base, signer } = route;
+    const { host, base, signer } = route;
     const encoded = base + encodeKey(Key);
     const query = request.query === undefined ? '' : encodeQuery(request.query);
     const credentials = await this.#options.credentials();
@@ -148,11 +200,7 @@ export class S3Direct {
       nowMs,
     );
     if (body !== undefined) signed['content-length'] = String(isStreamed ? body.sizeBytes : body.length);
-    const { httpAgent, httpsAgent, connectTimeoutMs, idleTimeoutMs } = this.#options;
-    const agent = secure ? httpsAgent : httpAgent;
-    const path = query === '' ? encoded : `${encoded}?${query}`;
-    const options = { connectTimeoutMs, idleTimeoutMs, agent };
-    return exchange({ ...options, secure, hostname, port, method, path, headers: signed, body }, signal);
+    return { route, path: query === '' ? encoded : `${encoded}?${query}`, headers: signed };
   }
 
   #correctClock(date: string | undefined): void {

@@ -8,6 +8,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import http from 'node:http';
 import https from 'node:https';
 import { SECOND_MS } from '../../../core/units.js';
+import { SmallExchanges } from '../small-exchange.js';
 import { S3Direct } from './s3-direct.js';
 
 export type S3Sdk = typeof import('@aws-sdk/client-s3');
@@ -40,8 +41,10 @@ const REGION_OF_ENDPOINTS = 'us-east-1';
 export interface S3Connection {
   readonly sdk: S3Sdk;
   readonly client: S3Client;
-  /** For small requests, on the same connections. */
+  /** For requests past the client, on the same connections. */
   readonly direct: S3Direct;
+  /** The connections of small puts. */
+  readonly small: SmallExchanges;
 }
 
 export class S3Session {
@@ -57,8 +60,10 @@ export class S3Session {
   }
 
   async close(): Promise<void> {
-    // It destroys its agents, and with them all connections.
-    (await this.#connection)?.client.destroy();
+    const connection = await this.#connection;
+    // It destroys its agents, and with them all their connections.
+    connection?.client.destroy();
+    connection?.small.destroy();
   }
 }
 
@@ -101,8 +106,14 @@ async function connect(settings: S3Settings): Promise<S3Connection> {
     },
   });
   const credentials = (): ReturnType<typeof client.config.credentials> => client.config.credentials();
-  const direct = new S3Direct({ httpAgent, httpsAgent, credentials, connectTimeoutMs, idleTimeoutMs });
-  return { sdk, client, direct };
+  const small = new SmallExchanges({
+    connectTimeoutMs,
+    idleTimeoutMs,
+    unusedTimeoutMs: UNUSED_TIMEOUT_MS,
+    connectionsMax: CONNECTIONS_MAX,
+  });
+  const direct = new S3Direct({ httpAgent, httpsAgent, small, credentials, connectTimeoutMs, idleTimeoutMs });
+  return { sdk, client, direct, small };
 }
 
 function ignore(): void {}

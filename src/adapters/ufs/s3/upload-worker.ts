@@ -22,7 +22,9 @@ assert(parentPort !== null, 'upload-worker is the entry of a thread');
 const port = parentPort;
 const stores = new Map<number, S3ObjectStore>();
 const slots: SharedArrayBuffer[] = [];
-const uploads = new Map<number, AbortController>();
+/** By slot: not in a map, see `core/places.ts`. */
+const uploads: ({ readonly id: number; readonly controller: AbortController } | undefined)[] = [];
+let uploadCount = 0;
 let answers: UploadAnswer[] = [];
 
 port.on('message', (orders: readonly UploadOrder[]) => {
@@ -55,7 +57,7 @@ function follow(order: UploadOrder): void {
       slots[order.slot] = order.memory;
       return;
     case 'abort':
-      uploads.get(order.id)?.abort();
+      uploads.find((upload) => upload?.id === order.id)?.controller.abort();
       return;
     case 'close': {
       const store = stores.get(order.store);
@@ -79,7 +81,8 @@ async function put(order: UploadPut): Promise<void> {
   const memory = slots[slot];
   assert(store !== undefined && memory !== undefined, `upload ${id} is of no store or has no body`);
   const controller = new AbortController();
-  uploads.set(id, controller);
+  uploads[slot] = { id, controller };
+  uploadCount++;
   const bytes = Buffer.from(memory, 0, size);
   async function* open(): AsyncGenerator<Uint8Array, void, undefined> {
     yield bytes;
@@ -96,14 +99,15 @@ async function put(order: UploadPut): Promise<void> {
       return { kind: 'failed', slot, error: told(error) };
     },
   );
-  uploads.delete(id);
+  uploads[slot] = undefined;
+  uploadCount--;
   answer(answered);
 }
 
 /** What comes within a moment goes together: each message interrupts the thread that answers clients. */
 function answer(given: UploadAnswer): void {
   answers.push(given);
-  if (uploads.size === 0 || answers.length >= ANSWERS_MAX) setImmediate(send);
+  if (uploadCount === 0 || answers.length >= ANSWERS_MAX) setImmediate(send);
   else if (answers.length === 1) setTimeout(send, GATHER_MS);
 }
 
