@@ -50,7 +50,7 @@ export class SimClock implements Clock {
   }
 
   schedule(delayMs: number, callback: () => void): Cancel {
-    assert(delayMs >= 0, `a delay of ${delayMs} ms is not possible`);
+    if (!(delayMs >= 0)) assert(false, `a delay of ${delayMs} ms is not possible`);
     const startMs = this.monotonicTimeMs();
     let cancel: Cancel;
     // Rounding may let a drifting clock wake up short of the delay: then it waits for the rest, which may be less than virtual time

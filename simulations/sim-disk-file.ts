@@ -38,8 +38,8 @@ export class SimDiskFile implements DiskFile {
     return this.#perform(
       isDurable ? syncLatencyMs : latencyMs,
       () => {
-        const isSame = Buffer.compare(given, bytes) === 0;
-        assert(isSame, `the buffer of a write to ${this.path} at ${position} changed before it resolved`);
+        if (Buffer.compare(given, bytes) !== 0)
+          assert(false, `the buffer of a write to ${this.path} at ${position} changed before it resolved`);
         this.#write(position, given, isDurable);
       },
       (random) => this.#interruptWrite(position, given, random),
@@ -184,5 +184,6 @@ function systemError(code: string): Error {
 }
 
 function assertPosition(position: number): void {
-  assert(Number.isSafeInteger(position) && position >= 0, `${position} is not a position in a file`);
+  if (!(Number.isSafeInteger(position) && position >= 0))
+    assert(false, `${position} is not a position in a file`);
 }

@@ -159,8 +159,22 @@ export class SimDisk implements Disk {
   }
 }
 
+/** Paths that were resolved: a process uses the same few again and again. */
+const resolved = new Map<string, string>();
+const RESOLVED_MAX = 10_000;
+
 /** The path in the form that the names are kept in: '' for the root, `a/b` below it. */
 function resolve(path: string): string {
+  let name = resolved.get(path);
+  if (name === undefined) {
+    name = nameOf(path);
+    if (resolved.size >= RESOLVED_MAX) resolved.clear();
+    resolved.set(path, name);
+  }
+  return name;
+}
+
+function nameOf(path: string): string {
   const names = path.split('/').filter((name) => name !== '' && name !== '.');
   assert(!path.startsWith('/') && !path.includes('\0'), `'${path}' is not a path below the root`);
   assert(!names.includes('..'), `'${path}' leaves the root`);

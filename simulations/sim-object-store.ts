@@ -22,6 +22,7 @@ import type {
   SmallPuts,
   StorePutRequest,
 } from '../src/core/object-store.js';
+import { takeMemory } from '../src/core/memory.js';
 import { checkStoreCondition } from '../src/core/store-condition.js';
 import { PART_BYTES_MIN } from '../src/core/object.js';
 import { pageOf } from '../src/core/store-listing.js';
@@ -382,7 +383,8 @@ export class SimObjectStore implements ObjectStore {
       if (signal?.aborted === true) {
         throw aborted({ operation: 'get', bucket: '', key: '', write: false }, false, signal);
       }
-      const piece = Uint8Array.from(bytes.subarray(position, Math.min(position + CHUNK_BYTES, end)));
+      const piece = takeMemory(Math.min(CHUNK_BYTES, end - position));
+      piece.set(bytes.subarray(position, position + piece.length));
       await this.#carry('down', piece.length);
       this.#world.sentBytes += piece.length;
       yield piece;

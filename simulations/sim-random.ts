@@ -66,13 +66,14 @@ export class SimRandom implements Random {
 
   /** A number from `min` (inclusive) to `max` (exclusive); `min` when they are equal. */
   between(min: number, max: number): number {
-    assert(min <= max, `there is no number between ${min} and ${max}`);
+    // Messages are made only when they are needed: numbers are drawn with everything that happens.
+    if (!(min <= max)) assert(false, `there is no number between ${min} and ${max}`);
     return min + this.unit() * (max - min);
   }
 
   /** An integer from 0 (inclusive) to `limit` (exclusive). */
   below(limit: number): number {
-    assert(Number.isSafeInteger(limit) && limit > 0, `${limit} is not a limit`);
+    if (!(Number.isSafeInteger(limit) && limit > 0)) assert(false, `${limit} is not a limit`);
     return Math.floor(this.unit() * limit);
   }
 
