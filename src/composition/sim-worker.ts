@@ -22,6 +22,9 @@ export type FromWorker =
   /** The simulation itself broke: an error that nobody in it awaited, or a mutant that does not fit. */
   | { readonly type: 'broken'; readonly id: number | undefined; readonly message: string };
 
+/** Of an error in a run whose trace is asked for. */
+const STACK_FRAMES_TRACED = 50;
+
 let current: number | undefined;
 /** What the current task found, while errors are waited for that nobody awaited. */
 let found: unknown;
@@ -62,6 +65,8 @@ async function begin(mutant: MutantPatch | undefined): Promise<(task: SimTask) =
 
 async function answer(id: number, task: SimTask): Promise<void> {
   current = id;
+  // Short ones unless somebody looks closely (`sim-pool.ts`).
+  if (task.kind === 'run' && task.keepsTrace) Error.stackTraceLimit = STACK_FRAMES_TRACED;
   found = undefined;
   const perform = await ready;
   begunCpuMs = cpuMs();
