@@ -92,32 +92,39 @@ function cutOut(rawQuery: string, start: number): string {
   return before < 0 ? rawQuery.slice(end + 1) : rawQuery.slice(0, before) + rawQuery.slice(end);
 }
 
-/** What a query says, without the signature that `signatureOf` returns. Throws InvalidArgument, and what `parse` throws. */
-export function meaningOf(rawQuery: string, parse: (query: string) => Map<string, string>): QueryMeaning {
+/**
+ * What a query says, without the signature that `signatureOf` returns: all of `target` from `from` on, since characters of a text
+ * that is not part of another are found in half the time. Throws InvalidArgument, and what `parse` throws.
+ */
+export function meaningOf(
+  target: string,
+  from: number,
+  parse: (query: string) => Map<string, string>,
+): QueryMeaning {
   // Most have it at their end.
-  const last = rawQuery.length - SIGNATURE_CHARACTERS;
-  const known = last < SIGNATURE.length ? undefined : knownAround(rawQuery, last);
+  const last = target.length - SIGNATURE_CHARACTERS;
+  const known = last - from < SIGNATURE.length ? undefined : knownAround(target, from, last);
   if (known !== undefined) return known;
-  const start = findSignature(rawQuery);
-  if (start < 0) return split(parse(rawQuery), start);
-  return knownAround(rawQuery, start) ?? read(rawQuery, start, parse);
+  const start = findSignature(target, from);
+  if (start < 0) return split(parse(target.slice(from)), start);
+  return knownAround(target, from, start) ?? read(target.slice(from), start - from, parse);
 }
 
 /** What is remembered of a query whose signature, if it is one, begins at `start`. */
-function knownAround(rawQuery: string, start: number): QueryMeaning | undefined {
-  const known = queries.get(fingerprint(rawQuery, start));
-  if (known === undefined || rawQuery.slice(0, start) !== known.before) return undefined;
+function knownAround(target: string, from: number, start: number): QueryMeaning | undefined {
+  const known = queries.get(fingerprint(target, from, start));
+  if (known === undefined || target.slice(from, start) !== known.before) return undefined;
   const end = start + SIGNATURE_CHARACTERS;
-  if (rawQuery.slice(end) !== known.behind) return undefined;
+  if (target.slice(end) !== known.behind) return undefined;
   // In what is before it the search for the signature ended here, so that it does again.
-  return isSignature(rawQuery, start) ? known.meaning : undefined;
+  return isSignature(target, start) ? known.meaning : undefined;
 }
 
 function read(rawQuery: string, start: number, parse: (query: string) => Map<string, string>): QueryMeaning {
   if (rawQuery.length > TEXT_CHARACTERS_MAX) return split(parse(cutOut(rawQuery, start)), start);
   const text = copyOf(rawQuery);
   const meaning = split(parse(cutOut(text, start)), start);
-  const name = fingerprint(text, start);
+  const name = fingerprint(text, 0, start);
   if (queries.size >= QUERIES_MAX && !queries.has(name)) forgetOldest();
   const behind = text.slice(start + SIGNATURE_CHARACTERS);
   queries.set(name, { before: text.slice(0, start), behind, meaning });
@@ -135,13 +142,13 @@ function copyOf(text: string): string {
  * place, and are parsed each time. It is made of the length and of the parameters in front of the signature, among which clients
  * have the time.
  */
-function fingerprint(rawQuery: string, start: number): number {
+function fingerprint(target: string, from: number, start: number): number {
   const end = start - SIGNATURE.length;
-  let hash = rawQuery.length;
+  let hash = target.length - from;
   // Two at a time: each step waits for the one before.
-  for (let at = Math.max(0, end - FINGERPRINT_CHARACTERS); at + 1 < end; at += 2)
+  for (let at = Math.max(from, end - FINGERPRINT_CHARACTERS); at + 1 < end; at += 2)
     hash = Math.imul(
-      hash ^ ((rawQuery.charCodeAt(at) << 8) | rawQuery.charCodeAt(at + 1)),
+      hash ^ ((target.charCodeAt(at) << 8) | target.charCodeAt(at + 1)),
       FINGERPRINT_MULTIPLIER,
     );
   return hash;
@@ -181,19 +188,19 @@ function forgetOldest(): void {
   }
 }
 
-/** Where the signature begins; -1 for none. */
-function findSignature(rawQuery: string): number {
-  const at = rawQuery.indexOf(SIGNATURE);
-  if (at < 0 || (at > 0 && rawQuery.charCodeAt(at - 1) !== AMPERSAND)) return -1;
+/** Where the signature begins in `target`; -1 for none. */
+function findSignature(target: string, from: number): number {
+  const at = target.indexOf(SIGNATURE, from);
+  if (at < 0 || (at > from && target.charCodeAt(at - 1) !== AMPERSAND)) return -1;
   const start = at + SIGNATURE.length;
-  return isSignature(rawQuery, start) ? start : -1;
+  return isSignature(target, start) ? start : -1;
 }
 
 /** Whether a value that begins at `start` ends where a signature does, and is written as it is. */
-function isSignature(rawQuery: string, start: number): boolean {
+function isSignature(target: string, start: number): boolean {
   const end = start + SIGNATURE_CHARACTERS;
-  const ampersand = rawQuery.indexOf('&', start);
-  if ((ampersand < 0 ? rawQuery.length : ampersand) !== end) return false;
-  const percent = rawQuery.indexOf('%', start);
+  const ampersand = target.indexOf('&', start);
+  if ((ampersand < 0 ? target.length : ampersand) !== end) return false;
+  const percent = target.indexOf('%', start);
   return percent < 0 || percent >= end;
 }

@@ -54,7 +54,7 @@ export function parseTarget(
   const queryAt = target.indexOf('?');
   const rawPath = queryAt < 0 ? target : target.slice(0, queryAt);
   const rawQuery = queryAt < 0 ? '' : target.slice(queryAt + 1);
-  const { query, signing, hoisted } = rawQuery === '' ? NO_QUERY : meaningOf(rawQuery, parseQuery);
+  const { query, signing, hoisted } = rawQuery === '' ? NO_QUERY : meaningOf(target, queryAt + 1, parseQuery);
   const hostBucket = domains.length === 0 || host === undefined ? undefined : bucketOfHost(host, domains);
   if (hostBucket !== undefined)
     return {
