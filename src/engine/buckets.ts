@@ -184,8 +184,7 @@ export class Buckets {
         key.slice(start.length),
       );
       for (const key of keys) {
-        const unlock = await this.#settler.lockClean(bucket, Buffer.from(key, 'latin1').toString('utf8'));
-        unlock();
+        await this.#settler.settle(bucket, Buffer.from(key, 'latin1').toString('utf8'));
       }
     }
   }

@@ -139,8 +139,7 @@ export class DeletePath {
   }
 
   async #deleteThrough(bucket: string, key: string, conditions: DeleteConditions | undefined): Promise<void> {
-    const unlock = await this.#settler.lockClean(bucket, key);
-    try {
+    await this.#settler.clean(bucket, key, async () => {
       const record = durableRecord(this.#core, bucket, key);
       if (conditions !== undefined) {
         const ufsObject = record === undefined ? await this.#ufs.head(bucket, key) : undefined;
@@ -156,9 +155,7 @@ export class DeletePath {
           decideDelete(view, { bucket, key, ufsDelete: false }),
         );
       }
-    } finally {
-      unlock();
-    }
+    });
   }
 }
 

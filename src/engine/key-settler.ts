@@ -1,9 +1,9 @@
 /** Lets everything older about an object reach the UFS before something that must not come first. */
 import { objectKey } from '../../projections/records.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
-import type { Unlock } from './key-locks.js';
 import type { DecisionView } from './decision.js';
 import type { Persister } from './persister.js';
+import { unlockBehind } from './ufs-calls.js';
 
 /** The UFS has yet to delete the object. Never leaves the engine. */
 class PendingDelete extends Error {}
@@ -26,20 +26,28 @@ export class KeySettler {
   }
 
   /**
-   * The caller must call the result. `UFS_*` when an older version cannot be persisted now, `IO_FAILED` while the log is being
-   * recovered, because then nobody knows what the newest version is.
+   * Runs `work` under the object's lock, when nothing older about it is left to do. `UFS_*` when an older version cannot be persisted
+   * now, `IO_FAILED` while the log is being recovered, because then nobody knows what the newest version is.
    */
-  async lockClean(bucket: string, key: string): Promise<Unlock> {
+  async clean<Result>(bucket: string, key: string, work: () => Promise<Result>): Promise<Result> {
     const unlock = await this.#core.locks.acquire(objectKey(bucket, key));
+    let failure: unknown;
     try {
       void partitionOf(this.#core, bucket, key).log;
       while (this.#isDirty(bucket, key)) await this.#persister.persistLocked(bucket, key);
       await this.#persister.settleUploads(bucket, key);
-      return unlock;
+      return await work();
     } catch (error) {
-      unlock();
+      failure = error;
       throw error;
+    } finally {
+      unlockBehind(this.#core, unlock, failure);
     }
+  }
+
+  /** Resolves when nothing about the object is left to do. Throws as `clean`. */
+  async settle(bucket: string, key: string): Promise<void> {
+    await this.clean(bucket, key, () => Promise.resolve());
   }
 
   /** Runs a decision, again after a delete that it refused to pass has reached the UFS. `UFS_*` when it cannot now. */
@@ -49,8 +57,7 @@ export class KeySettler {
         return await decide();
       } catch (error) {
         if (!(error instanceof PendingDelete)) throw error;
-        const unlock = await this.lockClean(bucket, key);
-        unlock();
+        await this.settle(bucket, key);
       }
     }
   }

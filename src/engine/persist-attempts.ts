@@ -15,6 +15,7 @@ import type { PersistPace, PersistOutcome } from './persist-pace.js';
 import type { PersistTask } from './persist-queue.js';
 import type { PersistSmall, SmallUploadOwner } from './persist-small.js';
 import type { StoreHealth } from './store-health.js';
+import { unlockBehind } from './ufs-calls.js';
 
 const RETRY_DOUBLINGS_MAX = 40;
 
@@ -77,13 +78,15 @@ export class PersistAttempts {
   async take(attempt: Attempt): Promise<void> {
     const { bucket, key } = attempt.record;
     const unlock = await this.#parts.core.locks.acquire(objectKey(bucket, key));
+    let failure: unknown;
     try {
       await this.#parts.object.persist(bucket, key, attempt.task.version);
       attempt.persisted();
     } catch (error) {
+      failure = error;
       await attempt.failed(error);
     } finally {
-      unlock();
+      unlockBehind(this.#parts.core, unlock, failure);
     }
   }
 

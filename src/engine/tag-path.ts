@@ -120,9 +120,12 @@ export class TagPath {
     }
   }
 
-  async #setThrough(bucket: string, key: string, change: HeaderChange): Promise<void> {
+  #setThrough(bucket: string, key: string, change: HeaderChange): Promise<void> {
+    return this.#settler.clean(bucket, key, () => this.#setLocked(bucket, key, change));
+  }
+
+  async #setLocked(bucket: string, key: string, change: HeaderChange): Promise<void> {
     const core = this.#core;
-    const unlock = await this.#settler.lockClean(bucket, key);
     let release: (() => void) | undefined;
     try {
       this.#ufs.forgetFills(bucket, key);
@@ -143,7 +146,6 @@ export class TagPath {
     } finally {
       this.#ufs.forgetFills(bucket, key);
       release?.();
-      unlock();
     }
   }
 

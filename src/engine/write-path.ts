@@ -174,8 +174,7 @@ export class WritePath {
     },
   ): Promise<WriteReceipt> {
     const { bucket, key } = target;
-    const unlock = await this.settler.lockClean(bucket, key);
-    try {
+    return this.settler.clean(bucket, key, async () => {
       await this.#check(bucket, key, how.conditions);
       const whole = { ...version, lastModifiedMs: this.#core.clock.wallTimeMs() };
       const located = this.#core.mounts.locate(bucket, key);
@@ -200,9 +199,7 @@ export class WritePath {
         });
         return receiptOf(object, `${partition.number}:${offset}`);
       });
-    } finally {
-      unlock();
-    }
+    });
   }
 
   async #putDirect(request: PutObjectRequest): Promise<WriteReceipt> {
@@ -217,8 +214,7 @@ export class WritePath {
     const bytes = body.kind === 'chunks' ? Buffer.concat(body.chunks as Uint8Array[]) : undefined;
     const digest = bytes === undefined ? undefined : await this.#core.digests.small([bytes], size);
     if (digest !== undefined) checkMd5(request.md5, digest);
-    const unlock = await this.settler.lockClean(bucket, key);
-    try {
+    return this.settler.clean(bucket, key, async () => {
       await this.#check(bucket, key, request.conditions);
       const held = await withoutCopy(this.#core, request, () =>
         this.#putUfs(bucket, key, {
@@ -233,9 +229,7 @@ export class WritePath {
       await this.#dropCopy(bucket, key);
       const { etag, lastModifiedMs } = held;
       return { etag, lastModifiedMs, size, checksum: request.checksum?.() };
-    } finally {
-      unlock();
-    }
+    });
   }
 
   #putUfs(
