@@ -52,6 +52,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "return record?.kind === 'object' && record.state === 'PERSISTED';",
     replace: "return record?.kind === 'object' && record.state !== 'TRANSIENT';",
     scenario: 'swarm',
+    faults: { readFlip: 0.1, ufsUnavailable: 0.3 },
     caughtBy: ['evict-after-persist'],
   },
   {
@@ -77,9 +78,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'upload-older-after-newer',
     description: 'two versions of an object are uploaded at once',
-    module: 'src/engine/persister.js',
-    find: 'const unlock = await this.#core.locks.acquire(objectKey(record.bucket, record.key));',
-    replace: 'const unlock = () => undefined;',
+    module: 'src/engine/key-locks.js',
+    find: 'if (this.#queues.has(key))',
+    replace: 'if (false)',
     scenario: 'races',
     faults: {},
     caughtBy: ['ufs-version-order', 'ufs-converged', 'linearizable', 'no-space-leaked'],
@@ -194,7 +195,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'return { events: [], result: undefined };',
     scenario: 'swarm',
     faults: { kill: 1, ufsLostAnswer: 0.2 },
-    caughtBy: ['linearizable', 'acknowledged-readable', 'ufs-converged', 'bytes-match-etag'],
+    caughtBy: ['linearizable', 'acknowledged-readable', 'ufs-converged', 'bytes-match-etag', 'listing-model'],
   },
   {
     name: 'reservations-are-not-pinned',
