@@ -48,6 +48,8 @@ interface Route {
   readonly secure: boolean;
   readonly hostname: string;
   readonly port: number | undefined;
+  /** The three of them. */
+  readonly origin: string;
   readonly host: string;
   /** What stands before an encoded key. */
   readonly base: string;
@@ -149,18 +151,16 @@ export class S3Direct {
     signal: AbortSignal | undefined,
   ): Promise<IncomingHttpHeaders | undefined> {
     const { route, path, headers } = await this.#signed(request);
-    let head = `${request.method} ${path} HTTP/1.1\r\nconnection: keep-alive`;
-    for (const name of Object.keys(headers)) {
-      const value = headers[name] ?? '';
-      // What would end a header: node:http says what is wrong with it.
-      if (!HEADER_NAME.test(name) || UNSAFE_IN_VALUE.test(value)) return undefined;
-      head += `\r\n${name}: ${value}`;
-    }
-    const { secure, hostname, port } = route;
+    // What is no header: node:http says what is wrong with it.
+    for (const name of Object.keys(headers))
+      if (!HEADER_NAME.test(name) || UNSAFE_IN_VALUE.test(headers[name] ?? '')) return undefined;
     if (signal?.aborted === true) throw signal.reason as Error;
-    const answered = this.#options.small.send({ secure, hostname, port, head, body }, signal);
-    if (answered === undefined) return undefined;
-    const { status, headers: fields, body: said } = await answered;
+    const { origin } = route;
+    const answer = await this.#options.small.send(
+      { origin, method: request.method, path, headers, body },
+      signal,
+    );
+    const { status, headers: fields, body: said } = answer;
     this.#correctClock(fields['date']);
     if (status >= 200 && status < 300) return fields;
     throw this.#refused(request.Bucket, status, said.toString('utf8'));
@@ -253,6 +253,7 @@ function routeFrom(request: ClientRequest, key: string): Route | undefined {
     secure: protocol === 'https:',
     hostname: hostname.startsWith('[') ? hostname.slice(1, -1) : hostname,
     port,
+    origin: `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`,
     host: headers['host'] ?? hostname,
     base: path.slice(0, path.length - encoded.length),
     signer: new S3Signer(region),

@@ -73,6 +73,7 @@ const NOT_CONNECTED = new Set([
   'ENETUNREACH',
   'EADDRNOTAVAIL',
   'EMFILE',
+  'UND_ERR_CONNECT_TIMEOUT',
 ]);
 const TLS_FAILED = /CERT|SIGNED|^ERR_TLS|^ERR_SSL|^EPROTO$/;
 /** What the client's HTTP handler says when a connection takes too long; it has no code. */

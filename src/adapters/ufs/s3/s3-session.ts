@@ -63,7 +63,7 @@ export class S3Session {
     const connection = await this.#connection;
     // It destroys its agents, and with them all their connections.
     connection?.client.destroy();
-    connection?.small.destroy();
+    await connection?.small.destroy();
   }
 }
 
