@@ -7,7 +7,6 @@
  */
 import { hash } from 'node:crypto';
 import { assert } from '../../core/assert.js';
-import { hmacKernel, type HmacKernel, type HmacStart } from './hmac-kernel.js';
 
 /** Keys are cheap to derive again, and there is one per access key, day and region. */
 const KEYS_MAX = 1000;
@@ -42,17 +41,12 @@ export class SigningKey {
     return this.#sign(start, text, 'hex');
   }
 
-  /** For many signatures of a hash in hex behind `start`. `useKernel` is for tests: without it node:crypto hashes. */
-  prepare(start: string, useKernel = true): PreparedSignature {
-    const kernel = useKernel ? hmacKernel() : undefined;
-    if (kernel !== undefined) {
-      const [inner, outer] = [this.#inner.subarray(0, BLOCK_BYTES), this.#outer.subarray(0, BLOCK_BYTES)];
-      return new KernelSignature(kernel, kernel.prepare(inner, outer, start));
-    }
+  /** `sign` of a hash in hex behind `start`, for many hashes. */
+  prepare(start: string): PreparedSignature {
     const message = Buffer.allocUnsafe(BLOCK_BYTES + start.length + HASH_CHARACTERS);
     this.#inner.copy(message, 0, 0, BLOCK_BYTES);
     message.write(start, BLOCK_BYTES, 'latin1');
-    return new HashedSignature(message, this.#outer);
+    return new PreparedSignature(message, this.#outer);
   }
 
   /** The same as a key for another HMAC. */
@@ -81,28 +75,8 @@ export class SigningKey {
   }
 }
 
-/** A text that is to be signed, but for the hash at its end. */
-export interface PreparedSignature {
-  /** Whether `signature` is the HMAC-SHA256 of the text and of the SHA-256 of `hashed`, all in hex. In constant time. */
-  fits(hashed: Uint8Array, signature: string): boolean;
-}
-
-class KernelSignature implements PreparedSignature {
-  readonly #kernel: HmacKernel;
-  readonly #start: HmacStart;
-
-  constructor(kernel: HmacKernel, start: HmacStart) {
-    this.#kernel = kernel;
-    this.#start = start;
-  }
-
-  fits(hashed: Uint8Array, signature: string): boolean {
-    return this.#kernel.fits(this.#start, hashed, signature);
-  }
-}
-
-/** The same by node:crypto, where there is no kernel: the text is already behind the inner key. */
-class HashedSignature implements PreparedSignature {
+/** A text that is to be signed, but for the hash at its end, already behind the inner key. */
+export class PreparedSignature {
   readonly #message: Buffer;
   readonly #hashAt: number;
   readonly #outer: Buffer;
@@ -114,10 +88,11 @@ class HashedSignature implements PreparedSignature {
     this.#outer = outer;
   }
 
-  fits(hashed: Uint8Array, signature: string): boolean {
-    this.#message.write(hash('sha256', hashed, 'hex'), this.#hashAt, 'latin1');
+  /** HMAC-SHA256 of the text and `digest`, the SHA-256 of something, all in hex. */
+  sign(digest: string): string {
+    this.#message.write(digest, this.#hashAt, 'latin1');
     this.#outer.write(hash('sha256', this.#message, 'binary'), BLOCK_BYTES, 'latin1');
-    return isSameSignature(signature, hash('sha256', this.#outer, 'hex'));
+    return hash('sha256', this.#outer, 'hex');
   }
 }
 

@@ -6,6 +6,7 @@
  * Nothing is concluded from what was verified before: every request has its own hashes. What there is no room for is left to
  * `canonical-request.ts`, which is also the reference that this is tested against.
  */
+import { hash } from 'node:crypto';
 import type { AuthenticationRequest } from './authenticator.js';
 import { headerValue, isTidy } from './canonical-request.js';
 import type { SignatureParts } from './signature-parts.js';
@@ -35,14 +36,13 @@ export class SigningRoom {
   #method = '';
   #pathCharacters = 0;
 
-  /** Whether `signature` is that of a request; undefined where there is no room for it. All requests have the same claim. */
-  fits(
+  /** The signature that a request should have, in hex; undefined where there is no room for it. All requests have the same claim. */
+  sign(
     request: AuthenticationRequest,
     path: string,
     parts: SignatureParts,
-    signature: string,
     key: SigningKey,
-  ): boolean | undefined {
+  ): string | undefined {
     const { method } = request;
     if (method.length + path.length + 2 > START_BYTES_MAX) return undefined;
     const isSame = this.#takeRest(request, parts);
@@ -50,7 +50,7 @@ export class SigningRoom {
     if (method !== this.#method || path.length !== this.#pathCharacters)
       this.#writeMethod(method, path.length);
     this.#bytes.write(path, START_BYTES_MAX - 1 - path.length, 'latin1');
-    return this.#preparedFor(key, parts.start).fits(this.#canonical, signature);
+    return this.#preparedFor(key, parts.start).sign(hash('sha256', this.#canonical, 'hex'));
   }
 
   /** Whether all behind the path is as it was the last time, and written. */

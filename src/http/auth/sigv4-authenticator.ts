@@ -162,9 +162,9 @@ function checkSignature(
 ): void {
   const { rawPath } = request;
   // Mostly the path is canonical as it is sent, and some clients sign it just so.
-  if (fits(request, rawPath, parts, signature, key)) return;
+  if (isSameSignature(signature, signatureFor(request, parts, key, rawPath))) return;
   const path = canonicalPath(rawPath);
-  if (path !== rawPath && fits(request, path, parts, signature, key)) return;
+  if (path !== rawPath && isSameSignature(signature, signatureFor(request, parts, key, path))) return;
   checkSignatureForm(parts, signature);
   const { start } = parts;
   const canonical = canonicalRequest(request, path, parts);
@@ -178,17 +178,16 @@ function checkSignature(
   });
 }
 
-function fits(
+/** The signature that the request should have. */
+function signatureFor(
   request: AuthenticationRequest,
-  path: string,
   parts: SignatureParts,
-  signature: string,
   key: SigningKey,
-): boolean {
+  path: string,
+): string {
   return (
-    parts.room.fits(request, path, parts, signature, key) ??
-    // It is too long for its room.
-    isSameSignature(signature, key.sign(sha256Of(canonicalRequest(request, path, parts)), parts.start))
+    parts.room.sign(request, path, parts, key) ??
+    key.sign(sha256Of(canonicalRequest(request, path, parts)), parts.start)
   );
 }
 

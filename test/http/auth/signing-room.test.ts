@@ -71,16 +71,11 @@ void t.test(
           const parts = partsOf(claim, one);
           const request = requestOf(one);
           const key = KEYS[one.key] ?? KEYS[0]!;
+          const signature = claim.room.sign(request, one.path, parts, key);
           const startFits = one.method.length + one.path.length + 2 <= 256;
           const restFits = one.query.length < 2000 && (one.host?.length ?? 0) < 2000;
           const expected = key.sign(sha256Of(canonicalRequest(request, one.path, parts)), parts.start);
-          const other = expected.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'));
-          for (const signature of [expected, other])
-            t.equal(
-              claim.room.fits(request, one.path, parts, signature, key),
-              startFits && restFits ? signature === expected : undefined,
-              JSON.stringify(one),
-            );
+          t.equal(signature, startFits && restFits ? expected : undefined, JSON.stringify(one));
         }
       }),
       { numRuns: 200 },
