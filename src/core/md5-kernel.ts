@@ -14,7 +14,7 @@
  * | 384 | 16 per group | addresses of the next block of each lane |
  * | 1024 | | messages, padded |
  */
-import { FunctionWriter, encodeModule } from './wasm-assembler.js';
+import { FunctionWriter, encodeModule } from './md5-assembler.js';
 
 /** What of the WebAssembly interface is used; the Node types do not declare it. */
 declare const WebAssembly: {

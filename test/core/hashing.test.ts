@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
 import { createMd5, createXxhash64, hexOf, md5, xxhash64 } from '../../src/core/hashing.js';
-import { FunctionWriter, encodeModule } from '../../src/core/wasm-assembler.js';
+import { FunctionWriter, encodeModule } from '../../src/core/md5-assembler.js';
 import { MD5_LANES_BODY_BYTES_MAX, Md5Lanes } from '../../src/core/md5-lanes.js';
 
 /** Turns that pass only when the test says so. */

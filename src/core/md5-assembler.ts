@@ -1,6 +1,6 @@
 /**
- * Writes WebAssembly modules byte by byte, as far as the hashes of this program need it: functions of i32 parameters with at
- * most one i32 as their result, i32 and v128 locals, one imported memory.
+ * Writes WebAssembly modules byte by byte, as far as the MD5 kernel needs it: functions of i32 parameters without
+ * result, v128 locals, one imported memory.
  *
  * Source: WebAssembly core specification 2.0, "Binary Format" (sections, LEB128) and "Vector Instructions".
  */
@@ -9,27 +9,15 @@
 const VALUE_TYPES = { i32: 0x7f, v128: 0x7b } as const;
 
 /** Plain instructions, with their opcode. */
-const OPCODES = {
-  end: 0x0b,
-  'i32.lt_u': 0x49,
-  'i32.add': 0x6a,
-  'i32.sub': 0x6b,
-  'i32.and': 0x71,
-  'i32.or': 0x72,
-  'i32.xor': 0x73,
-  'i32.rotr': 0x78,
-} as const;
+const OPCODES = { end: 0x0b, 'i32.sub': 0x6b, 'i32.add': 0x6a } as const;
 
 /** Vector instructions without immediates, with the number behind the prefix 0xfd. */
 const VECTOR_OPCODES = {
-  'i8x16.swizzle': 14,
   'v128.not': 77,
   'v128.and': 78,
   'v128.andnot': 79,
   'v128.or': 80,
   'v128.xor': 81,
-  'v128.any_true': 83,
-  'i8x16.shr_u': 109,
   'i32x4.shl': 171,
   'i32x4.shr_u': 173,
   'i32x4.add': 174,
@@ -85,12 +73,9 @@ export class FunctionWriter {
   readonly #code: number[] = [];
   readonly #locals: number[] = [];
   readonly parameters: number;
-  /** How many i32 are on the stack at the end: 0 or 1. */
-  readonly results: number;
 
-  constructor(parameters: number, results: 0 | 1 = 0) {
+  constructor(parameters: number) {
     this.parameters = parameters;
-    this.results = results;
   }
 
   local(type: keyof typeof VALUE_TYPES): number {
@@ -134,24 +119,6 @@ export class FunctionWriter {
     return this;
   }
 
-  /** `address, value` on the stack → stores the i32 at `address + offset`. */
-  storeInteger(offset: number): this {
-    this.#code.push(0x36, 2, ...unsigned(offset));
-    return this;
-  }
-
-  /** 16 bytes. */
-  constantVector(bytes: readonly number[]): this {
-    this.#code.push(VECTOR_PREFIX, 12, ...bytes);
-    return this;
-  }
-
-  /** The parameters of a function on the stack → its result; it is named by its place in the module. */
-  call(index: number): this {
-    this.#code.push(0x10, ...unsigned(index));
-    return this;
-  }
-
   /** `address` on the stack → 16 bytes from `address + offset`; no alignment is promised. */
   loadVector(offset: number): this {
     this.#code.push(VECTOR_PREFIX, 0, 0, ...unsigned(offset));
@@ -172,12 +139,8 @@ export class FunctionWriter {
 
   /** `a, b` on the stack → four 32-bit lanes, chosen by number: 0 to 3 are those of `a`, 4 to 7 those of `b`. */
   shuffleWords(lanes: readonly [number, number, number, number]): this {
-    return this.shuffleBytes(lanes.flatMap((lane) => [lane * 4, lane * 4 + 1, lane * 4 + 2, lane * 4 + 3]));
-  }
-
-  /** The same for 16 bytes: 0 to 15 are those of `a`, 16 to 31 those of `b`. */
-  shuffleBytes(lanes: readonly number[]): this {
-    this.#code.push(VECTOR_PREFIX, 13, ...lanes);
+    const bytes = lanes.flatMap((lane) => [lane * 4, lane * 4 + 1, lane * 4 + 2, lane * 4 + 3]);
+    this.#code.push(VECTOR_PREFIX, 13, ...bytes);
     return this;
   }
 
@@ -207,7 +170,7 @@ export function encodeModule(
   const types = functions.map(({ body }) => [
     0x60,
     ...vector(Array.from({ length: body.parameters }, () => [VALUE_TYPES.i32])),
-    ...vector(Array.from({ length: body.results }, () => [VALUE_TYPES.i32])),
+    ...vector([]),
   ]);
   const memoryImport = [...text('host'), ...text('memory'), 0x02, 0x00, ...unsigned(1)];
   const bytes = [
