@@ -119,9 +119,10 @@ function create(exchange: Exchange, documents: ReadonlyMap<string, string>): voi
 }
 
 /**
- * Only the first region lets an owner create a bucket again (S3 API reference, CreateBucket), and only as it is: S3 gives it the
- * access control list of the request then, which would take from others, or give to them, what nobody who makes sure that his
- * bucket is there means to. Throws BucketAlreadyExists, BucketAlreadyOwnedByYou.
+ * Only the first region lets an owner create a bucket again (S3 API reference, CreateBucket). It stays as it is: S3 gives it the access
+ * control list of the request, which takes from others what nobody who just makes sure that his bucket is there means to take; so
+ * a request that would share it otherwise than it is shared is refused, and one that names nothing or `private` is not. Throws
+ * BucketAlreadyExists, BucketAlreadyOwnedByYou.
  */
 async function createAgain(exchange: Exchange, documents: ReadonlyMap<string, string>): Promise<void> {
   const { access, options, objects } = exchange.context;
@@ -132,16 +133,14 @@ async function createAgain(exchange: Exchange, documents: ReadonlyMap<string, st
     access.open || (owner === undefined ? isAllowed(exchange, RULE_BUCKET, bucket, '') : owner === user);
   if (!own) throw new S3Error('BucketAlreadyExists');
   if (options.region !== 'us-east-1') throw new S3Error('BucketAlreadyOwnedByYou');
-  const list = (await objects.bucketDocument(bucket, BUCKET_ACL)) ?? '';
-  const ownership = await objects.bucketDocument(bucket, OWNERSHIP_CONTROLS);
-  if (
-    list !== (documents.get(BUCKET_ACL) ?? '') ||
-    ownership !== (documents.get(OWNERSHIP_CONTROLS) ?? ownership)
-  )
+  for (const name of [BUCKET_ACL, OWNERSHIP_CONTROLS]) {
+    const asked = documents.get(name);
+    if (asked === undefined || asked === (await objects.bucketDocument(bucket, name))) continue;
     throw new S3Error(
       'BucketAlreadyExists',
       'You own the bucket, and it has another access control list or object ownership than this request asks for.',
     );
+  }
 }
 
 /** Any region is accepted, and told again: a bucket is where the server is, whatever clients call the place. '' for none. */

@@ -53,7 +53,7 @@ void t.test(
 );
 
 void t.test(
-  'buckets: what is there otherwise than asked for cannot be created again, and stays as it is',
+  'buckets: one that is shared otherwise than asked for cannot be created again; what is there stays as it is',
   async (t) => {
     const { client } = await startEndpoint(t);
     const create = (Bucket: string, more: Partial<CreateBucketCommandInput> = {}): Promise<unknown> =>
@@ -62,7 +62,9 @@ void t.test(
     await t.rejects(create('bucket', { ACL: 'public-read' }), other);
     await t.rejects(create('bucket', { ObjectOwnership: 'BucketOwnerEnforced' }), other);
     await create('open', { ACL: 'public-read', ObjectOwnership: 'ObjectWriter' });
-    await t.rejects(create('open'), other, 'it would be thought private');
+    await t.rejects(create('open', { ACL: 'authenticated-read' }), other);
+    await create('open');
+    await create('open', { ACL: 'private' });
     await create('open', { ACL: 'public-read' });
     await create('open', { ACL: 'public-read', ObjectOwnership: 'ObjectWriter' });
     t.equal((await client.send(new GetBucketAclCommand({ Bucket: 'open' }))).Grants?.length, 2);
