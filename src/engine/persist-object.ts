@@ -60,7 +60,7 @@ export class PersistObject {
       });
       return;
     }
-    const pendingDelete = record?.kind === 'deleting' ? record.version : version;
+    const pendingDelete = version ?? (record?.kind === 'deleting' ? record.version : undefined);
     if (pendingDelete === undefined || !this.#isQueuedDelete(partition, pendingDelete)) return;
     await this.#delete(bucket, key, pendingDelete);
   }

@@ -246,3 +246,20 @@ void t.test('a multipart object keeps its parts and its ETag in the UFS', async 
   t.equal(world.ufs.contents(BUCKET).get('key')?.etag, etag);
   t.same(world.inUfs('key'), Buffer.concat(parts));
 });
+
+void t.test(
+  'an attempt for a version that was deleted meanwhile leaves the delete to its own time',
+  async (t) => {
+    const world = await EngineWorld.open();
+    world.ufs.setFaults({ unavailable: 1 });
+    const { offset = '' } = await world.put('key', body(1));
+    await world.delete('key');
+    await world.sleep(SECOND_MS / 5);
+    world.ufs.setFaults({});
+    const before = world.ufs.calls('delete');
+    await world.run(world.engine.persister.persistLocked(BUCKET, 'key', Number(offset.split(':')[1])));
+    t.equal(world.ufs.calls('delete'), before);
+    await world.drained();
+    t.equal(world.ufs.calls('delete'), before + 1);
+  },
+);
