@@ -15,7 +15,7 @@ void t.test(
   async (t) => {
     const { port } = await startEndpoint(t);
     const raw = openRaw(t, port);
-    raw.send(`PUT /nobody?logging HTTP/1.1\r\n${HOST}Content-Length: ${LARGE.length * 10}\r\n\r\n`);
+    raw.send(`PUT /nobody?replication HTTP/1.1\r\n${HOST}Content-Length: ${LARGE.length * 10}\r\n\r\n`);
     for (let index = 0; index < 3; index++) raw.send(LARGE);
     const answer = await raw.answer();
     t.equal(answer.status, 501);
@@ -27,7 +27,7 @@ void t.test(
 void t.test('lifecycle: after a refusal a short body is dropped and the connection goes on', async (t) => {
   const { port } = await startEndpoint(t);
   const raw = openRaw(t, port);
-  raw.send(`PUT /bucket?logging HTTP/1.1\r\n${HOST}Content-Length: 100000\r\n\r\n`);
+  raw.send(`PUT /bucket?replication HTTP/1.1\r\n${HOST}Content-Length: 100000\r\n\r\n`);
   t.equal((await raw.answer()).status, 501);
   raw.send(Buffer.alloc(100_000), `GET / HTTP/1.1\r\n${HOST}\r\n`);
   t.equal((await raw.answer()).status, 200);
