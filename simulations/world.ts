@@ -20,7 +20,7 @@ import { Engine } from '../src/engine/engine.js';
 import type { ReadLease } from '../src/engine/read-lease.js';
 import type { SegmentStore } from '../src/engine/segment-store.js';
 import { openSegmentStore } from '../src/engine/segments/segment-files.js';
-import { ArmedFaults, faultyDisk, faultyStore } from './armed-faults.js';
+import { ArmedFaults, faultyDisk, faultyStore, replaced } from './armed-faults.js';
 import { Contents } from './content.js';
 import { DatabaseLog } from './database-log.js';
 import { Scheduler } from './scheduler.js';
@@ -28,6 +28,7 @@ import { SimClock, type SimClockOptions } from './sim-clock.js';
 import { SimDisk, type SimDiskOptions } from './sim-disk.js';
 import { openSimMount } from './sim-mounts.js';
 import { SimObjectStore, type SimObjectStoreOptions } from './sim-object-store.js';
+import { SimSmallPuts } from './sim-small-puts.js';
 import { SimRandom } from './sim-random.js';
 import { TalliedIndex } from './tallied-index.js';
 
@@ -141,6 +142,7 @@ export class SimWorld {
   #wallStepMs = 0;
   readonly #options: WorldOptions;
   readonly #parts: WorldParts;
+  readonly #smallPutsRandom: SimRandom;
 
   constructor(parts: WorldParts, options: WorldOptions = {}) {
     this.#parts = parts;
@@ -153,6 +155,7 @@ export class SimWorld {
       partBytesMin: 5 * MIB,
       ...options.ufs,
     });
+    this.#smallPutsRandom = this.random.fork('small puts');
     this.clock = new SimClock(this.scheduler, options.clock);
     if (options.logPlace === 'foundationdb')
       this.databaseLog = new DatabaseLog(this.scheduler, this.random.fork('database'));
@@ -365,8 +368,10 @@ export class SimWorld {
   }
 
   #store(): ObjectStore {
-    const store = faultyStore(this.ufs, this.faults);
-    return this.#options.observer?.wrapStore?.(store) ?? store;
+    const faulty = faultyStore(this.ufs, this.faults);
+    const store = this.#options.observer?.wrapStore?.(faulty) ?? faulty;
+    // Small puts meet what other puts meet.
+    return replaced(store, { smallPuts: new SimSmallPuts(store, this.#smallPutsRandom) });
   }
 
   #end(disk: SimDisk): void {

@@ -11,6 +11,7 @@ import { objectKey } from '../../projections/records.js';
 import type { LogBackendStatus } from './admin-service.js';
 import type { Admission } from './admission.js';
 import type { ControlPartition } from './control-partition.js';
+import type { LateWrites } from './late-writes.js';
 import type { KeyLocks } from './key-locks.js';
 import type { MountTable, SafePersistMode } from './mount-table.js';
 import type { Partition } from './partition.js';
@@ -86,6 +87,7 @@ export interface EngineCore {
   readonly admission: Admission;
   readonly budgets: SpaceBudgets;
   readonly locks: KeyLocks;
+  readonly late: LateWrites;
   readonly mounts: MountTable;
   /** What the UFS said lately. */
   readonly known: UfsMetadataCache;

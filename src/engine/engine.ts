@@ -26,6 +26,7 @@ import type { EngineCore, EngineOptions } from './engine-core.js';
 import { FillFlights } from './fill-flights.js';
 import { Jobs } from './jobs.js';
 import { KeyLocks } from './key-locks.js';
+import { LateWrites } from './late-writes.js';
 import { KeySettler } from './key-settler.js';
 import { ListPath } from './list-path.js';
 import { LiveWrites } from './live-writes.js';
@@ -204,6 +205,10 @@ export class Engine {
       admission,
       budgets,
       locks: new KeyLocks(),
+      late: new LateWrites(
+        clock,
+        partitions.some(({ appliedOffset }) => appliedOffset > 0),
+      ),
       mounts,
       known: new UfsMetadataCache(clock, {
         ttlMs: options.ufsMetadataTtlMs,

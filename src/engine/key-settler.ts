@@ -3,7 +3,6 @@ import { objectKey } from '../../projections/records.js';
 import { durableRecord, partitionOf, type EngineCore } from './engine-core.js';
 import type { DecisionView } from './decision.js';
 import type { Persister } from './persister.js';
-import { unlockBehind } from './ufs-calls.js';
 
 /** The UFS has yet to delete the object. Never leaves the engine. */
 class PendingDelete extends Error {}
@@ -33,6 +32,7 @@ export class KeySettler {
     const unlock = await this.#core.locks.acquire(objectKey(bucket, key));
     let failure: unknown;
     try {
+      await this.#core.late.quiet();
       void partitionOf(this.#core, bucket, key).log;
       while (this.#isDirty(bucket, key)) await this.#persister.persistLocked(bucket, key);
       await this.#persister.settleUploads(bucket, key);
@@ -41,7 +41,7 @@ export class KeySettler {
       failure = error;
       throw error;
     } finally {
-      unlockBehind(this.#core, unlock, failure);
+      this.#core.late.unlock(unlock, failure);
     }
   }
 

@@ -15,7 +15,6 @@ import type { PersistPace, PersistOutcome } from './persist-pace.js';
 import type { PersistTask } from './persist-queue.js';
 import type { PersistSmall, SmallUploadOwner } from './persist-small.js';
 import type { StoreHealth } from './store-health.js';
-import { unlockBehind } from './ufs-calls.js';
 
 const RETRY_DOUBLINGS_MAX = 40;
 
@@ -86,7 +85,7 @@ export class PersistAttempts {
       failure = error;
       await attempt.failed(error);
     } finally {
-      unlockBehind(this.#parts.core, unlock, failure);
+      this.#parts.core.late.unlock(unlock, failure);
     }
   }
 

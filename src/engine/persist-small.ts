@@ -25,7 +25,7 @@ import type { PersistStaleUploads } from './persist-stale-uploads.js';
 import { refuseOther } from './persist-upload.js';
 import type { SafePersist } from './safe-persist.js';
 import type { StoreHealth } from './store-health.js';
-import { noAnswer, ufsTimeoutMs, unlockBehind, type CutOff } from './ufs-calls.js';
+import { noAnswer, ufsTimeoutMs, type CutOff } from './ufs-calls.js';
 
 /** How late a deadline may be noticed, as a share of it. */
 const LOOK_SHARE = 0.1;
@@ -225,7 +225,7 @@ class SmallUpload implements SmallPutReceiver, Settlement {
 
   refused(error: unknown): void {
     const { owner, unlock } = this.#parts;
-    void owner.failed(error).finally(() => unlockBehind(this.#shared.core, unlock, error));
+    void owner.failed(error).finally(() => this.#shared.core.late.unlock(unlock, error));
   }
 
   /** False when it was over before: an answer that came too late. */

@@ -215,6 +215,8 @@ export class Persister {
     if (this.#stopped) return;
     // Another server may have persisted newer versions by now: nothing older may begin to go behind them.
     if (this.#core.lease?.isValid === false) return this.#tempo.after(LEASE_LOOK_MS);
+    const { waitMs } = this.#core.late;
+    if (waitMs > 0) return this.#tempo.after(waitMs);
     this.#queue.prepare();
     while (this.#attempts.count < this.#core.options.persistConcurrency) {
       const delayMs = Math.max(this.#rate.delayMs, this.#tempo.delayMs);

@@ -1,15 +1,11 @@
 /** Calls to the under-store: each with a deadline, so that a hung call never holds anything for ever. */
 import { HeadraceError, isErrorCode } from '../core/errors.js';
 import type { StoreGetResult } from '../core/object-store.js';
-import { SECOND_MS } from '../core/units.js';
 import type { EngineCore } from './engine-core.js';
-import type { Unlock } from './key-locks.js';
 import type { UfsLocation } from './mount-table.js';
 
 /** A call that moves a whole object has a deadline that grows with its size, at this lowest useful rate. */
 const SLOWEST_BYTES_PER_MS = 256;
-/** What was sent before its connection was cut is with the store by then, and done. */
-const LATE_WRITE_MS = SECOND_MS;
 
 /** How long a call may take that moves `bytes`. */
 export function ufsTimeoutMs(core: Pick<EngineCore, 'options'>, bytes: number): number {
@@ -114,18 +110,6 @@ function withIdleDeadline(
 export function noAnswer(timeoutMs: number): HeadraceError {
   const message = `the UFS did not answer within ${Math.round(timeoutMs)} ms`;
   return new HeadraceError('UFS_UNAVAILABLE', message, { details: { outcomeUnknown: true } });
-}
-
-/**
- * Gives an object's lock back behind what failed with `error`, if it failed. A write that was given up may still arrive: the next one
- * to that object waits `LATE_WRITE_MS`, or the older could land on the newer.
- */
-export function unlockBehind({ clock }: Pick<EngineCore, 'clock'>, unlock: Unlock, error?: unknown): void {
-  const isUnknown =
-    error instanceof HeadraceError &&
-    (error.code === 'UFS_UNKNOWN_OUTCOME' || error.details['outcomeUnknown'] === true);
-  if (isUnknown) clock.schedule(LATE_WRITE_MS, unlock);
-  else unlock();
 }
 
 /** Runs a put; a bucket that was created here while the UFS was away comes into being there with its first object. */

@@ -48,3 +48,19 @@ void t.test('late writes: what certainly had no effect holds nothing up', async 
   await world.put('k', NEWER);
   t.ok(world.clock.monotonicTimeMs() - beganMs < SECOND_MS / 2);
 });
+
+void t.test(
+  'late writes: nothing is written behind those of a process that died until they are done',
+  async (t) => {
+    const world = await EngineWorld.open({ ufs: UFS });
+    world.ufs.arm('lateEffect', { operation: 'put', times: 1 });
+    await world.put('k', OLDER);
+    await world.sleep(SECOND_MS / 10);
+    world.kill();
+    await world.start();
+    await world.put('k', NEWER);
+    await world.sleep(10 * SECOND_MS);
+    t.same(world.inUfs('k'), NEWER);
+    t.equal(world.ufs.history.filter(({ key }) => key === 'k').length, 2, 'the older one did arrive');
+  },
+);
