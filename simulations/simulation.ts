@@ -37,6 +37,9 @@ export interface SimulationOptions {
   readonly observer?: RunObserver;
 }
 
+/** No request is on its way for longer than the longest latency; lives are short, and in most of them the UFS is written to. */
+const LATE_LATENCIES = 1.5;
+
 /** Looks on while a run is played; what it throws ends the run, `BrokenOff` without a violation. */
 export interface RunObserver {
   /** Between two callbacks of the scheduler. */
@@ -122,7 +125,11 @@ export class Simulation {
     this.events = new EventRules(recorder, () => world.ufs.history);
     const world = new SimWorld(parts, {
       seed: `${scenario.name} ${seed}`,
-      engine: { ...engineOf(scenario, this.random.fork('engine')), ...scenario.engine },
+      engine: {
+        lateWriteMs: scenario.ufs.latencyMs.max * LATE_LATENCIES,
+        ...engineOf(scenario, this.random.fork('engine')),
+        ...scenario.engine,
+      },
       disk: scenario.disk,
       logPlace: scenario.log,
       ...placeOf(scenario, this.faults, this.random.fork('clock')),

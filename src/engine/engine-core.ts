@@ -55,6 +55,8 @@ export interface EngineOptions {
   readonly checkpointChanges: number;
   /** Of the root store; mounts say their own. Overwrite unless given. */
   readonly safePersist?: SafePersistMode;
+  /** How long a write that nobody waits for any more may be on its way to the UFS; a second unless given. */
+  readonly lateWriteMs?: number;
   readonly persist?: PersistTuning;
 }
 

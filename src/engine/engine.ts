@@ -208,6 +208,7 @@ export class Engine {
       late: new LateWrites(
         clock,
         partitions.some(({ appliedOffset }) => appliedOffset > 0),
+        options.lateWriteMs,
       ),
       mounts,
       known: new UfsMetadataCache(clock, {

@@ -1,6 +1,6 @@
 /**
  * Writes to the UFS that nobody waits for any more and that may still arrive: those that were given up, and those of a process that
- * died. What is written behind one of them begins `LATE_WRITE_MS` later, or the older could land on the newer. A store that takes
+ * died. What is written behind one of them begins a moment later, or the older could land on the newer. A store that takes
  * longer than that to do what it was sent is guarded against by conditional persists only.
  */
 import { HeadraceError } from '../core/errors.js';
@@ -13,13 +13,15 @@ const LATE_WRITE_MS = SECOND_MS;
 
 export class LateWrites {
   readonly #clock: Clock;
+  readonly #lateWriteMs: number;
   /** On the monotonic clock. */
   readonly #quietAtMs: number;
 
   /** `hasPast`: whether an earlier process may have written to the UFS. */
-  constructor(clock: Clock, hasPast: boolean) {
+  constructor(clock: Clock, hasPast: boolean, lateWriteMs = LATE_WRITE_MS) {
     this.#clock = clock;
-    this.#quietAtMs = clock.monotonicTimeMs() + (hasPast ? LATE_WRITE_MS : 0);
+    this.#lateWriteMs = lateWriteMs;
+    this.#quietAtMs = clock.monotonicTimeMs() + (hasPast ? lateWriteMs : 0);
   }
 
   /** How long to wait for what an earlier process may have on its way; usually 0. */
@@ -42,7 +44,7 @@ export class LateWrites {
     const isUnknown =
       error instanceof HeadraceError &&
       (error.code === 'UFS_UNKNOWN_OUTCOME' || error.details['outcomeUnknown'] === true);
-    if (isUnknown) this.#clock.schedule(LATE_WRITE_MS, unlock);
+    if (isUnknown) this.#clock.schedule(this.#lateWriteMs, unlock);
     else unlock();
   }
 }
