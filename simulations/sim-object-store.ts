@@ -19,7 +19,6 @@ import type {
   StoreListPage,
   StoreListRequest,
   StoreCondition,
-  SmallPuts,
   StorePutRequest,
 } from '../src/core/object-store.js';
 import { takeMemory } from '../src/core/memory.js';
@@ -30,7 +29,6 @@ import { KIB } from '../src/core/units.js';
 import { GatheredBody } from './content.js';
 import type { Scheduler } from './scheduler.js';
 import { WALL_ORIGIN_MS } from './sim-clock.js';
-import { SimSmallPuts } from './sim-small-puts.js';
 import { SimMultipart, SimUploads } from './sim-multipart.js';
 import { checkClaims } from './sim-put-claims.js';
 import type { SimRandom } from './sim-random.js';
@@ -106,7 +104,6 @@ export class SimObjectStore implements ObjectStore {
   readonly description = 'simulated';
   readonly conditions = 'atomic';
   readonly multipart?: MultipartStore;
-  readonly smallPuts: SmallPuts;
   readonly #world: World;
   readonly #generation: number;
   #alive = true;
@@ -127,7 +124,6 @@ export class SimObjectStore implements ObjectStore {
       busyUntilMs: { up: 0, down: 0 },
     };
     this.#generation = ++this.#world.generations;
-    this.smallPuts = new SimSmallPuts(this, this.#world.random);
     if (this.#world.options.multipart === true) this.multipart = this.#makeMultipart();
   }
 
