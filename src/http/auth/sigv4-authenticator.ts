@@ -3,8 +3,8 @@
  * reference, "Authenticating requests").
  *
  * Signatures are compared in constant time. A header is good for 15 minutes around its time, a presigned URL until it expires.
- * No verdict is remembered, only what texts mean: a key that was disabled ends its URLs at once, and a table of signatures that
- * were right would tell by its speed what they are. Every `x-amz-*` header that came must have been signed, so that nobody on the way can add a meaning to a request.
+ * No verdict is remembered, only what texts mean and what hashes say: a key that was disabled ends its URLs at once, and a table of
+ * what was let in would tell by its speed what signatures are. Every `x-amz-*` header that came must have been signed, so that nobody on the way can add a meaning to a request.
  */
 import type { Clock } from '../../core/ports.js';
 import { MINUTE_MS, SECOND_MS } from '../../core/units.js';
@@ -14,6 +14,7 @@ import type { Authenticator, AuthenticationRequest, ChunkVerifier, Identity } fr
 import { canonicalPath, canonicalRequest } from './canonical-request.js';
 import type { Credential, CredentialStore } from './credential-store.js';
 import { checkForm } from './form-signature.js';
+import { KnownSignatures } from './known-signatures.js';
 import {
   checkSignatureForm,
   partsOfHeader,
@@ -46,6 +47,7 @@ export class SigV4Authenticator implements Authenticator {
   readonly #anonymous: boolean;
   readonly #keys = new SigningKeys();
   readonly #claims = new SignatureClaims();
+  readonly #presigned = new KnownSignatures();
 
   constructor({ credentials, clock, anonymous }: SigV4Options) {
     this.#credentials = credentials;
@@ -98,11 +100,26 @@ export class SigV4Authenticator implements Authenticator {
     this.#checkTime(parts);
     checkSignedHeaders(request, parts);
     const key = this.#keys.get(accessKeyId, credential.secretAccessKey, scope);
-    checkSignature(request, parts, signature, key);
+    if (!this.#isKnown(request, parts, signature, key)) {
+      checkSignature(request, parts, signature, key);
+      if (parts.expiresSeconds !== undefined && parts.claim.signedHeadersText === 'host')
+        this.#presigned.add(request, parts, key, signature);
+    }
     const { user } = credential;
     if (payload !== UNSIGNED_PAYLOAD && SIGNED_CHUNKS.test(payload))
       return { accessKeyId, user, chunks: new SignedChunks(parts, signature, key) };
     return parts.expiresSeconds === undefined ? { accessKeyId, user } : { accessKeyId, user, payload };
+  }
+
+  #isKnown(
+    request: AuthenticationRequest,
+    parts: SignatureParts,
+    signature: string,
+    key: SigningKey,
+  ): boolean {
+    if (parts.expiresSeconds === undefined) return false;
+    const known = this.#presigned.get(request, parts, key);
+    return known !== undefined && isSameSignature(signature, known);
   }
 
   #find(accessKeyId: string, hasToken: boolean): Credential {

@@ -319,3 +319,56 @@ void t.test(
     t.equal(authenticate('GET', url, parts.headers).payload, EMPTY);
   },
 );
+
+void t.test('sigv4: a presigned URL that was used is checked as the first time', async (t) => {
+  const time = new FixedClock(TIME_MS);
+  let credential = { secretAccessKey: SECRET, enabled: true, user: 'example' };
+  const used = new SigV4Authenticator({
+    credentials: { find: () => credential },
+    clock: time,
+    anonymous: false,
+  });
+  const query = presign(SIGNER, { method: 'GET', path: '/b/used', headers: { host: HOST } }, 62);
+  const ask = (method = 'GET', host = HOST, text = query, path = '/b/used'): Identity =>
+    used.authenticate(request(method, `${path}?${text}`, { host }));
+  const refused = 'SignatureDoesNotMatch';
+  for (let use = 0; use < 3; use++) t.match(ask(), { user: 'example' });
+  throwsS3(t, () => ask('PUT'), refused);
+  throwsS3(t, () => ask('GET', 'other'), refused);
+  throwsS3(
+    t,
+    () =>
+      ask(
+        'GET',
+        HOST,
+        query.replace(/.$/, (last) => (last === '0' ? '1' : '0')),
+      ),
+    refused,
+  );
+  throwsS3(t, () => ask('GET', HOST, query.replace('X-Amz-Expires=62', 'X-Amz-Expires=63')), refused);
+  throwsS3(t, () => ask('GET', HOST, query, '/b/other'), refused);
+  // Whatever was refused, what is right stays so, and as it says who asks.
+  credential = { ...credential, user: 'renamed' };
+  t.match(ask(), { user: 'renamed' });
+  credential = { ...credential, secretAccessKey: 'another' };
+  throwsS3(t, () => ask(), refused);
+  credential = { ...credential, secretAccessKey: SECRET, enabled: false };
+  throwsS3(t, () => ask(), 'InvalidAccessKeyId');
+  credential = { ...credential, enabled: true };
+  t.ok(ask());
+  time.nowMs += 63_000;
+  throwsS3(t, () => ask(), 'AccessDenied');
+});
+
+void t.test('sigv4: more presigned URLs than are remembered are told apart', async (t) => {
+  const urls = Array.from({ length: 5000 }, (_, n) => {
+    const path = `/b/many-${n}`;
+    return `${path}?${presign(SIGNER, { method: 'GET', path, headers: { host: HOST } }, 64)}`;
+  });
+  for (let use = 0; use < 2; use++)
+    for (const [n, url] of urls.entries()) {
+      authenticate('GET', url, { host: HOST });
+      const other = url.replace('many-', n === 0 ? 'many-1' : 'many-0');
+      throwsS3(t, () => authenticate('GET', other, { host: HOST }), 'SignatureDoesNotMatch');
+    }
+});

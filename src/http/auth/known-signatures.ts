@@ -1,0 +1,57 @@
+/**
+ * The signatures that presigned URLs should have, of those that were used before: what is handed out is often asked for again, by a
+ * browser, a player, or a reader of ranges.
+ *
+ * No verdict is kept but what the hashes say for a request, so that each use is checked as the first: whose key it is and whether it
+ * still opens anything, the time, and the signature, in constant time. What a look here tells by its speed is that the same
+ * request, with any signature, was allowed before.
+ *
+ * By path, the last URL of each; the oldest is forgotten first. At most 5 MiB of texts.
+ */
+import type { AuthenticationRequest } from './authenticator.js';
+import type { SignatureParts } from './signature-parts.js';
+import type { SigningKey } from './signing-keys.js';
+
+const PATHS_MAX = 4096;
+const URL_CHARACTERS_MAX = 1280;
+
+interface KnownSignature {
+  readonly method: string;
+  readonly host: string;
+  /** The same object for the same query, and another one for every other. */
+  readonly parts: SignatureParts;
+  /** Another object when the secret is another. */
+  readonly key: SigningKey;
+  readonly signature: string;
+}
+
+export class KnownSignatures {
+  readonly #known = new Map<string, KnownSignature>();
+
+  /** The signature that a request should have, in hex; undefined when it is not known. */
+  get({ method, rawPath, headers }: AuthenticationRequest, parts: SignatureParts, key: SigningKey) {
+    const known = this.#known.get(rawPath);
+    return known !== undefined &&
+      known.parts === parts &&
+      known.key === key &&
+      known.method === method &&
+      known.host === headers.host
+      ? known.signature
+      : undefined;
+  }
+
+  /** `signature` is right for the request, which has no signed header but `host`. */
+  add(request: AuthenticationRequest, parts: SignatureParts, key: SigningKey, signature: string): void {
+    const { method, rawPath, rawQuery, headers } = request;
+    if (headers.host === undefined || rawPath.length + rawQuery.length > URL_CHARACTERS_MAX) return;
+    if (this.#known.size >= PATHS_MAX && !this.#known.has(rawPath)) this.#forgetOldest();
+    this.#known.set(rawPath, { method, host: headers.host, parts, key, signature });
+  }
+
+  #forgetOldest(): void {
+    for (const path of this.#known.keys()) {
+      this.#known.delete(path);
+      return;
+    }
+  }
+}
