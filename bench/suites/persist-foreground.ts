@@ -2,16 +2,29 @@
  * What persisting costs clients: PUTs to a server that uploads what they write, against the same PUTs to one whose under-store never
  * answers an upload.
  *
- * At a pace the servers, the generator and the sink leave processors idle, and the latencies are what clients would see of uploads on a
- * machine with a core to spare; how much was idle stands beside them. As fast as it goes, uploads take what clients could have had.
+ * Uploads take a processor's time, and on a small machine somebody feels it, whoever makes them. So there is a control: the server
+ * that uploads nothing, while a process that has nothing to do with it sends as many objects to the same sink. What clients lose
+ * to the control is the machine's, what they lose beyond it the server's.
  */
-import { BUCKET, SMALL_BYTES, startHeadrace, type BenchContext, type Cleanup } from '../context.js';
+import type { BenchChild } from '../child-process.js';
+import {
+  BUCKET,
+  SMALL_BYTES,
+  startGenerator,
+  startHeadrace,
+  type BenchContext,
+  type Cleanup,
+} from '../context.js';
+import type { S3SinkReply, S3SinkRequest } from '../floors/s3-sink.js';
 import type { HeadraceProcess } from '../headrace-process.js';
 import { idleShare, readProcessorTime } from '../idle-share.js';
 import { pendingObjects, untilPersisted } from '../large-object.js';
+import type { LoadPlan } from '../load-plan.js';
 import {
   loadSide,
+  measureInTurn,
   median,
+  medianOf,
   medianRatio,
   type LoadGenerator,
   type Measurement,
@@ -19,7 +32,6 @@ import {
 } from '../measurement.js';
 import { readMainThreadCpuMs, readProcessUsage } from '../process-usage.js';
 import { atMostTimes, figure, information, percent, type Check, type Row } from '../report.js';
-import { compare } from './compare.js';
 
 const CONCURRENCY = 16;
 const TIMES_MAX = 1.1;
@@ -27,6 +39,22 @@ const TIMES_MAX = 1.1;
 const PACES_PER_S = [1000, 2000, undefined] as const;
 /** Enough requests above the 99th percentile for a figure. */
 const PACED_ROUND_TIMES = 2;
+
+/** Who is measured, and what it uploads to. */
+export interface ForegroundParts {
+  readonly generator: LoadGenerator;
+  readonly sink: BenchChild<S3SinkRequest, S3SinkReply>;
+  /** Of the sink. */
+  readonly port: number;
+  readonly uploading: HeadraceProcess;
+}
+
+interface Parts extends ForegroundParts {
+  /** The server that uploads nothing. */
+  readonly held: HeadraceProcess;
+  /** What uploads in its place. */
+  readonly elsewhere: LoadGenerator;
+}
 
 /** What a side used besides what its measurement tells, by round. */
 type Usage = {
@@ -39,58 +67,117 @@ type Usage = {
   readonly behind: number[];
 };
 
+interface Measured {
+  readonly side: Side;
+  readonly usage: Usage;
+}
+
+/** What happens around a measurement. */
+interface Around {
+  readonly before?: () => Promise<unknown>;
+  readonly meanwhile?: () => Promise<unknown>;
+  /** Answers how many objects were not uploaded when the load ended, when they are. */
+  readonly after?: () => Promise<number>;
+}
+
 export async function foreground(
   context: BenchContext,
   cleanup: Cleanup,
-  generator: LoadGenerator,
-  uploading: HeadraceProcess,
+  parts: ForegroundParts,
 ): Promise<Row[]> {
   const held = await startHeadrace(context, cleanup, 'held', 'held');
+  const elsewhere = await startGenerator(cleanup);
   const rows: Row[] = [];
-  for (const perS of PACES_PER_S) {
-    const off = measuredSide('persisting off', context, generator, held, perS, false);
-    const on = measuredSide('persisting on', context, generator, uploading, perS, true);
-    for (const { side, usage } of [off, on]) {
-      await side.run();
-      for (const figures of Object.values(usage)) figures.length = 0;
-    }
-    const pace = perS === undefined ? 'as fast as it goes' : `${perS}/s`;
-    rows.push(
-      ...(await compare(
-        context,
-        `PUT 10 KiB in front, concurrency ${CONCURRENCY}, ${pace}`,
-        [off.side, on.side],
-        (own, floor) => [
-          latencyCheck('p50 with it off', own, floor, (measurement) => measurement.p50Ms),
-          latencyCheck('p99 with it off', own, floor, (measurement) => measurement.p99Ms),
-          ...usageChecks(on.usage, off.usage),
-        ],
-      )),
-    );
-  }
+  for (const perS of PACES_PER_S) rows.push(...(await atPace(context, { ...parts, held, elsewhere }, perS)));
   return rows;
+}
+
+async function atPace(context: BenchContext, parts: Parts, perS: number | undefined): Promise<Row[]> {
+  const pace = perS === undefined ? 'as fast as it goes' : `${perS}/s`;
+  const scenario = `PUT 10 KiB in front, concurrency ${CONCURRENCY}, ${pace}`;
+  context.progress(scenario);
+  const sides = sidesAt(context, parts, perS);
+  // Compiled code, connections, and how much is uploaded.
+  for (const { side, usage } of sides) {
+    await side.run();
+    for (const figures of Object.values(usage)) figures.length = 0;
+  }
+  const measured = await measureInTurn(
+    sides.map(({ side }) => side),
+    context.scale.rounds,
+  );
+  const [on = [], control = [], off = []] = measured;
+  // A client that goes as fast as it can leaves no core for uploads, whoever makes them: no target for that.
+  const target = perS === undefined ? undefined : TIMES_MAX;
+  const checks = [
+    [...latencies('the control', on, control, target), ...latencies('persisting off', on, off)],
+    latencies('persisting off', control, off),
+    [],
+  ];
+  return sides
+    .map(({ side, usage }, i) => ({
+      scenario,
+      side: side.name,
+      measurement: medianOf(measured[i] ?? []),
+      checks: [...(checks[i] ?? []), ...usageChecks(usage)],
+    }))
+    .toReversed();
+}
+
+/** With persisting on, the control, and with it off. */
+function sidesAt({ scale }: BenchContext, parts: Parts, perS: number | undefined): Measured[] {
+  const { generator, sink, port, uploading, held, elsewhere } = parts;
+  const plan = {
+    method: 'PUT',
+    bodyBytes: SMALL_BYTES,
+    concurrency: CONCURRENCY,
+    verifyEvery: 64,
+    durationMs: scale.roundMs * (perS === undefined ? 1 : PACED_ROUND_TIMES),
+  } as const;
+  const at = (rate: number) => ({ intervalMs: (CONCURRENCY * 1000) / rate });
+  const load = (server: HeadraceProcess, name: string): LoadPlan => ({
+    ...plan,
+    ...(perS === undefined ? {} : at(perS)),
+    port: server.s3Port,
+    targets: { kind: 'numbered', prefix: `${BUCKET}/front-${name}-${perS ?? 'full'}/`, first: 0 },
+  });
+  /** What reached the sink in the last round of the server that uploads. */
+  let uploadedPerS = 1;
+  return [
+    measuredSide('persisting on', generator, uploading, load(uploading, 'on'), {
+      before: () => sink.ask({}),
+      after: async () => {
+        const { puts } = await sink.ask({});
+        uploadedPerS = Math.max(1, (puts * 1000) / plan.durationMs);
+        const behind = await pendingObjects(uploading);
+        // What was not uploaded in time must not run into the measurement of the other sides.
+        await untilPersisted(uploading);
+        return behind;
+      },
+    }),
+    measuredSide('control: off, uploads by another process', generator, held, load(held, 'control'), {
+      meanwhile: () =>
+        elsewhere.ask({
+          ...plan,
+          ...at(uploadedPerS),
+          port,
+          targets: { kind: 'numbered', prefix: 'elsewhere/small/', first: 0 },
+          verifyEvery: 0,
+        }),
+    }),
+    measuredSide('persisting off', generator, held, load(held, 'off'), {}),
+  ];
 }
 
 function measuredSide(
   name: string,
-  { scale }: BenchContext,
   generator: LoadGenerator,
   server: HeadraceProcess,
-  perS: number | undefined,
-  persists: boolean,
-): { readonly side: Side; readonly usage: Usage } {
+  plan: LoadPlan,
+  around: Around,
+): Measured {
   const usage: Usage = { mainUs: [], serverUs: [], idle: [], behind: [] };
-  const load = loadSide(name, generator, () => server.pid, {
-    port: server.s3Port,
-    method: 'PUT',
-    targets: { kind: 'numbered', prefix: `${BUCKET}/front-${perS ?? 'full'}/`, first: 0 },
-    bodyBytes: SMALL_BYTES,
-    concurrency: CONCURRENCY,
-    verifyEvery: 64,
-    ...(perS === undefined
-      ? { durationMs: scale.roundMs }
-      : { durationMs: scale.roundMs * PACED_ROUND_TIMES, intervalMs: (CONCURRENCY * 1000) / perS }),
-  });
+  const load = loadSide(name, generator, () => server.pid, plan);
   const read = () => ({
     ms: performance.now(),
     mainMs: readMainThreadCpuMs(server.pid),
@@ -98,15 +185,12 @@ function measuredSide(
     processors: readProcessorTime(),
   });
   const run = async (): Promise<Measurement> => {
+    await around.before?.();
     const before = read();
-    const measured = await load.run();
+    const [measured] = await Promise.all([load.run(), around.meanwhile?.()]);
     const loaded = read();
     usage.idle.push(idleShare(before.processors, loaded.processors));
-    // What was not uploaded in time must not run into the measurement of the other side.
-    if (persists) {
-      usage.behind.push(await pendingObjects(server));
-      await untilPersisted(server);
-    }
+    if (around.after !== undefined) usage.behind.push(await around.after());
     const after = read();
     const operations = (measured.operationsPerSecond * (loaded.ms - before.ms)) / 1000;
     usage.mainUs.push(((after.mainMs - before.mainMs) * 1000) / operations);
@@ -116,32 +200,25 @@ function measuredSide(
   return { side: { name, run }, usage };
 }
 
-function usageChecks(on: Usage, off: Usage): Check[] {
-  const both = (pick: (usage: Usage) => readonly number[], show: (value: number) => string): string =>
-    `${show(median(pick(on)))}, ${show(median(pick(off)))} with it off`;
-  const us = (value: number): string => `${figure(value)} µs`;
+function latencies(
+  than: string,
+  own: readonly Measurement[],
+  other: readonly Measurement[],
+  target?: number,
+): Check[] {
   return [
-    information(
-      'idle share of the machine',
-      both((usage) => usage.idle, percent),
-    ),
-    information(
-      'main thread per PUT',
-      both((usage) => usage.mainUs, us),
-    ),
-    information(
-      'server per PUT',
-      both((usage) => usage.serverUs, us),
-    ),
-    information('not yet persisted at the end', `${figure(median(on.behind))} objects`),
+    atMostTimes(`p50 with ${than}`, medianRatio(own, other, (measurement) => measurement.p50Ms), target),
+    atMostTimes(`p99 with ${than}`, medianRatio(own, other, (measurement) => measurement.p99Ms), target),
   ];
 }
 
-function latencyCheck(
-  what: string,
-  own: readonly Measurement[],
-  off: readonly Measurement[],
-  pick: (measurement: Measurement) => number,
-): Check {
-  return atMostTimes(what, medianRatio(own, off, pick), TIMES_MAX);
+function usageChecks({ idle, mainUs, serverUs, behind }: Usage): Check[] {
+  const us = (values: readonly number[]): string => `${figure(median(values))} µs`;
+  const checks = [
+    information('idle share of the machine', percent(median(idle))),
+    information('main thread per PUT', us(mainUs)),
+    information('server per PUT', us(serverUs)),
+  ];
+  if (behind.length === 0) return checks;
+  return [...checks, information('not yet persisted at the end', `${figure(median(behind))} objects`)];
 }

@@ -44,7 +44,7 @@ export async function benchPersist(context: BenchContext): Promise<Row[]> {
     const uploading = await startHeadrace(context, cleanup, 'uploading', { port });
     return [
       ...(await persistSmall(context, cleanup, { generator, sink, port, uploading })),
-      ...(await foreground(context, cleanup, generator, uploading)),
+      ...(await foreground(context, cleanup, { generator, sink, port, uploading })),
       await persistLarge(context, cleanup, { generator, port, uploading }),
       ...(await measureMisses(context, { generator, sink, port, server: uploading })),
     ];

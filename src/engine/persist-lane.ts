@@ -32,6 +32,11 @@ export class PersistLane {
     return this.#due.length > 0 || this.#readyAt < this.#ready.length;
   }
 
+  /** Whether it has tasks, or may find some in the index. */
+  get mayHaveMore(): boolean {
+    return this.hasTasks || this.#unseen.size > 0;
+  }
+
   /** When the entry was committed that is next. */
   get headSinceMs(): number {
     const head = this.#due[0] ?? this.#ready[this.#readyAt];

@@ -141,6 +141,14 @@ export class PersistQueue {
     }
   }
 
+  /** Whether there is something that is due, or that nobody has looked at yet. */
+  get mayHaveMore(): boolean {
+    if (this.#expedited.length > 0 || this.#unsearched.size > 0) return true;
+    return this.#single === undefined
+      ? this.#lanes.some((lane) => lane.mayHaveMore)
+      : this.#single.mayHaveMore;
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#cancelTimer?.();

@@ -3,8 +3,8 @@
  *
  * Uploads begin in batches. What is written alone is uploaded in the next turn of the event loop; what is written within
  * `GATHER_MS` of the last batch waits that long and goes with the next one (Nagle's idea for small packets, RFC 896). So at a
- * thousand writes a second there are two hundred rounds of messages and of appends to the log, not a thousand, and a client's append
- * waits less often behind one of ours.
+ * thousand writes a second there are fifty rounds of messages, not a thousand: at that pace, what a thread does for the first of a round
+ * costs it more than what it does for the others. Who waits for an upload does not wait for others (`PersistQueue.expedite`).
  *
  * While clients write and the thread has little time left, uploads give way: their rate falls by a fifth each window, down to
  * `FLOOR_PER_S`, and rises again by a quarter when there is time. It is unlimited when clients rest, when the space for un-persisted
@@ -14,8 +14,8 @@ import type { Clock } from '../core/ports.js';
 
 /** The least that is persisted per second, whatever clients do. */
 const FLOOR_PER_S = 2000;
-/** Batches begin no more often, unless enough uploads have ended for a whole one. */
-const GATHER_MS = 5;
+/** Batches begin no more often, unless uploads have ended that work was waiting for. */
+const GATHER_MS = 20;
 /** How much of the past decides about the rate. */
 const WINDOW_MS = 40;
 /** Without a write for so long, clients rest. */

@@ -49,6 +49,8 @@ export class Persister {
   readonly #cutOff = new CutOff();
   readonly #tempo: PersistTempo;
   #stopped = true;
+  /** Whether the last look for work left some behind, for which there was no room. */
+  #leftWork = false;
 
   constructor(core: EngineCore) {
     const { options, clock, mounts, policies, partitions } = core;
@@ -204,9 +206,10 @@ export class Persister {
     if (this.#attempts.count < this.#core.options.persistConcurrency) this.#tempo.now();
   }
 
-  /** Those that end make room for a whole batch, or for what has gathered. */
+  /** Those that end make room for what was left behind, a whole batch of it; what was written since goes on gathering. */
   #hasEnded(): void {
-    if (this.#attempts.count <= this.#core.options.persistConcurrency / 2) this.#tempo.now();
+    if (this.#leftWork && this.#attempts.count <= this.#core.options.persistConcurrency / 2)
+      this.#tempo.now();
     else this.#tempo.gather();
   }
 
@@ -218,6 +221,11 @@ export class Persister {
     const { waitMs } = this.#core.late;
     if (waitMs > 0) return this.#tempo.after(waitMs);
     this.#queue.prepare();
+    this.#beginAttempts();
+    this.#leftWork = this.#queue.mayHaveMore;
+  }
+
+  #beginAttempts(): void {
     while (this.#attempts.count < this.#core.options.persistConcurrency) {
       const delayMs = Math.max(this.#rate.delayMs, this.#tempo.delayMs);
       if (delayMs > 0) return this.#tempo.after(delayMs);
