@@ -3,7 +3,7 @@
  *
  * Uploads begin in batches. What is written alone is uploaded in the next turn of the event loop; what is written within
  * `GATHER_MS` of the last batch waits that long and goes with the next one (Nagle's idea for small packets, RFC 896). So at a
- * thousand writes a second there are fifty rounds of messages, not a thousand: at that pace, what a thread does for the first of a round
+ * thousand writes a second there are a hundred rounds of messages, not a thousand: at that pace, what a thread does for the first of a round
  * costs it more than what it does for the others. Who waits for an upload does not wait for others (`PersistQueue.expedite`).
  *
  * While clients write and the thread has little time left, uploads give way: their rate falls by a fifth each window, down to
@@ -15,7 +15,7 @@ import type { Clock } from '../core/ports.js';
 /** The least that is persisted per second, whatever clients do. */
 const FLOOR_PER_S = 2000;
 /** Batches begin no more often, unless uploads have ended that work was waiting for. */
-const GATHER_MS = 20;
+const GATHER_MS = 10;
 /** How much of the past decides about the rate. */
 const WINDOW_MS = 40;
 /** Without a write for so long, clients rest. */

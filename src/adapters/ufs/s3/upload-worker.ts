@@ -17,8 +17,8 @@ import { told, type UploadAnswer, type UploadOrder, type UploadPut } from './upl
  * second. With 5 clients were seen to wait for it, with 19 it would starve.
  */
 const NICENESS = 10;
-const GATHER_MS = 8;
-const ANSWERS_MAX = 32;
+const GATHER_MS = 4;
+const ANSWERS_MAX = 16;
 const NO_HEADERS: ObjectHeaders = { system: {}, user: {} };
 
 assert(parentPort !== null, 'upload-worker is the entry of a thread');
