@@ -7,7 +7,8 @@
  */
 import { hash } from 'node:crypto';
 import { checksumOf } from '../src/core/checksum.js';
-import { SigningKeys, type SigningKey } from '../src/http/auth/signing-keys.js';
+import type { SigningKey } from '../src/core/signing-key.js';
+import { SigningKeys } from '../src/http/auth/signing-keys.js';
 import { formatCompactDate } from '../src/http/s3/timestamps.js';
 
 /** How a request proves who sends it. */

@@ -8,9 +8,9 @@
  *
  * By path, the last URL of each; the oldest is forgotten first. At most 5 MiB of texts.
  */
+import type { SigningKey } from '../../core/signing-key.js';
 import type { AuthenticationRequest } from './authenticator.js';
 import type { SignatureParts } from './signature-parts.js';
-import type { SigningKey } from './signing-keys.js';
 
 const PATHS_MAX = 4096;
 const URL_CHARACTERS_MAX = 1280;

@@ -7,10 +7,10 @@
  * `canonical-request.ts`, which is also the reference that this is tested against.
  */
 import { hash } from 'node:crypto';
+import type { PreparedSignature, SigningKey } from '../../core/signing-key.js';
 import type { AuthenticationRequest } from './authenticator.js';
 import { headerValue, isTidy } from './canonical-request.js';
 import type { SignatureParts } from './signature-parts.js';
-import type { PreparedSignature, SigningKey } from './signing-keys.js';
 
 /** Room for the method, the path and the ends of their lines, in front of the rest. */
 const START_BYTES_MAX = 256;

@@ -7,6 +7,7 @@
  * what was let in would tell by its speed what signatures are. Every `x-amz-*` header that came must have been signed, so that nobody on the way can add a meaning to a request.
  */
 import type { Clock } from '../../core/ports.js';
+import { sha256Of, type SigningKey } from '../../core/signing-key.js';
 import { MINUTE_MS, SECOND_MS } from '../../core/units.js';
 import { S3Error } from '../s3/s3-error.js';
 import { formatXmlDate } from '../s3/timestamps.js';
@@ -24,8 +25,7 @@ import {
 } from './signature-parts.js';
 import type { SignatureParts } from './signature-parts.js';
 import { ALGORITHM, SignatureClaims } from './signature-claims.js';
-import { isSameSignature, sha256Of, SigningKeys } from './signing-keys.js';
-import type { SigningKey } from './signing-keys.js';
+import { isSameSignature, SigningKeys } from './signing-keys.js';
 
 const SKEW_MS_MAX = 15 * MINUTE_MS;
 const ANONYMOUS: Identity = { accessKeyId: undefined, user: undefined };

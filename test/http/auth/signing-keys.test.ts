@@ -1,7 +1,8 @@
 import { createHash, createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
-import { isSameSignature, sha256Of, SigningKey, SigningKeys } from '../../../src/http/auth/signing-keys.js';
+import { sha256Of, SigningKey } from '../../../src/core/signing-key.js';
+import { isSameSignature, SigningKeys } from '../../../src/http/auth/signing-keys.js';
 
 const byteString = fc.oneof(
   fc.uint8Array({ maxLength: 40 }),

@@ -4,7 +4,7 @@ import type { AuthenticationRequest } from '../../../src/http/auth/authenticator
 import { canonicalRequest } from '../../../src/http/auth/canonical-request.js';
 import { parseClaim, startOfString, type SignatureClaim } from '../../../src/http/auth/signature-claims.js';
 import type { SignatureParts } from '../../../src/http/auth/signature-parts.js';
-import { sha256Of, SigningKey } from '../../../src/http/auth/signing-keys.js';
+import { sha256Of, SigningKey } from '../../../src/core/signing-key.js';
 
 const KEYS = [new SigningKey(Buffer.from('one')), new SigningKey(Buffer.from('another'))];
 

@@ -4,7 +4,8 @@
  * Signed are the host, the body's SHA-256, and every header that says something of the object; `content-length` and headers that
  * a proxy may change are not. The signing key is derived once a day: a request costs one HMAC and two hashes.
  */
-import { createHmac, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { deriveSigningKey, sha256Of, type SigningKey } from '../../../core/signing-key.js';
 
 export interface S3Credentials {
   readonly accessKeyId: string;
@@ -31,7 +32,7 @@ const UNSIGNED = new Set(['cache-control', 'expires', 'user-agent', 'range']);
 
 export class S3Signer {
   readonly #region: string;
-  #key: { readonly secret: string; readonly date: string; readonly bytes: Buffer } | undefined;
+  #key: { readonly secret: string; readonly date: string; readonly key: SigningKey } | undefined;
   #second = 0;
   #time = '';
 
@@ -56,24 +57,18 @@ export class S3Signer {
     for (const name of names) canonical += `${name}:${collapsed(headers[name] ?? '')}\n`;
     canonical += `\n${signedNames}\n${payload}`;
     const scope = `${date}/${this.#region}/s3/aws4_request`;
-    const text = `AWS4-HMAC-SHA256\n${time}\n${scope}\n${hash('sha256', canonical, 'hex')}`;
-    const signature = createHmac('sha256', this.#keyOf(credentials.secretAccessKey, date))
-      .update(text)
-      .digest('hex');
+    const start = `AWS4-HMAC-SHA256\n${time}\n${scope}\n`;
+    const key = this.#keyOf(credentials.secretAccessKey, date);
+    const signature = key.sign(sha256Of(canonical), start);
     headers['authorization'] =
       `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signedNames}, Signature=${signature}`;
     return headers;
   }
 
-  #keyOf(secret: string, date: string): Buffer {
-    if (this.#key?.secret !== secret || this.#key.date !== date) {
-      let bytes: Buffer = Buffer.from(`AWS4${secret}`);
-      for (const text of [date, this.#region, 's3', 'aws4_request']) {
-        bytes = createHmac('sha256', bytes).update(text).digest();
-      }
-      this.#key = { secret, date, bytes };
-    }
-    return this.#key.bytes;
+  #keyOf(secret: string, date: string): SigningKey {
+    if (this.#key?.secret !== secret || this.#key.date !== date)
+      this.#key = { secret, date, key: deriveSigningKey(secret, date, this.#region, 's3') };
+    return this.#key.key;
   }
 
   /** `20130524T000000Z` */
