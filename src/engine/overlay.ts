@@ -9,6 +9,7 @@ import type { DataEvent } from '../../log/events.js';
 import { foldMultipartUploads } from '../../projections/multipart-uploads.js';
 import { foldObjectIndex } from '../../projections/object-index.js';
 import type { IndexRecord, RecordMap } from '../../projections/records.js';
+import { emptyUfsBases, foldUfsBases, type UfsBases } from '../../projections/ufs-bases.js';
 
 interface Entry {
   readonly record: IndexRecord | undefined;
@@ -18,6 +19,8 @@ interface Entry {
 export class Overlay implements RecordMap {
   readonly #index: IndexStore<IndexRecord>;
   readonly #entries = new Map<string, Entry>();
+  /** Of what is durable and what is decided. */
+  #bases: UfsBases = emptyUfsBases();
   /** Offset of the event that is being folded into the overlay. */
   #offset = 0;
 
@@ -33,6 +36,7 @@ export class Overlay implements RecordMap {
   fold(events: readonly DataEvent[], firstOffset: number): void {
     this.#offset = firstOffset;
     for (const event of events) {
+      foldUfsBases(this, this.#bases, event);
       foldMultipartUploads(this, event);
       foldObjectIndex(this, event, this.#offset);
       this.#offset += 1;
@@ -68,8 +72,10 @@ export class Overlay implements RecordMap {
     if (this.#entries.get(key)?.offset === offset) this.#entries.delete(key);
   }
 
-  clear(): void {
+  /** Nothing is decided beyond what is durable, which has these bases. */
+  clear(bases: UfsBases): void {
     this.#entries.clear();
+    this.#bases = { ...bases };
   }
 }
 

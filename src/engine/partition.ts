@@ -225,7 +225,7 @@ export class Partition {
     for await (const batch of log.read(this.#applied)) this.#apply(batch);
     checkReach(log, this.#applied);
     assert(this.#applied === log.durableOffset, 'the log was read to its end');
-    this.#overlay.clear();
+    this.#overlay.clear(this.#state.bases);
     this.#subscription = log.batches$.subscribe((batch) => this.#apply(batch));
     this.#log = log;
   }

@@ -309,3 +309,32 @@ for (const { goes, takeAway } of [
     },
   );
 }
+
+void t.test('safe persist: a base that an eviction takes before it is durable is kept, too', async (t) => {
+  const world = await open();
+  world.ufs.putOutOfBand(BUCKET, 'key', body(1));
+  await world.read('key');
+  await world.sleep(SECOND_MS);
+  t.ok(world.partition.index.get(objectKey(BUCKET, 'key')), 'read into the cache, without a base');
+  world.ufs.arm('throttled', { operation: 'put', times: 3 });
+  const { log } = world.partition;
+  const before = log.nextOffset;
+  const chunks = [body(2)];
+  const writing = world.objects.putObject({
+    bucket: BUCKET,
+    key: 'key',
+    headers: { system: {}, user: {} },
+    body: { kind: 'chunks', chunks, size: 3 * KIB },
+  });
+  for (let turn = 0; turn < 1000 && log.nextOffset === before; turn++) await Promise.resolve();
+  t.equal(log.nextOffset, before + 1, 'the base is decided');
+  const freeing = world.admin.free({});
+  for (let turn = 0; turn < 1000 && log.nextOffset === before + 1; turn++) await Promise.resolve();
+  t.ok(log.nextOffset > before + 1, 'the eviction is decided');
+  t.equal(log.durableOffset, before, 'and nothing of it is durable');
+  await world.run(Promise.all([writing, freeing]));
+  world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+  await world.drained();
+  t.same(world.inUfs('key'), THEIRS);
+  t.equal(await phaseOf(world, 'key'), 'CONFLICT');
+});
