@@ -24,6 +24,8 @@ export interface BenchScale {
   readonly hugeObjectBytes: number;
   readonly mixedLoadMs: number;
   readonly amplificationObjects: number;
+  /** Of the cache that is always full. */
+  readonly evictionBytes: number;
   /** Small objects that are persisted in one go, objects that are read back, and the size of a large one. */
   readonly persistObjects: number;
   readonly missedObjects: number;
@@ -44,6 +46,7 @@ export const FULL_SCALE: BenchScale = {
   hugeObjectBytes: 10 * 1024 ** 3,
   mixedLoadMs: 10 * 60_000,
   amplificationObjects: 200_000,
+  evictionBytes: 256 * 1024 ** 2,
   persistObjects: 10_000,
   missedObjects: 100,
   persistBytes: 1024 ** 3,
@@ -62,6 +65,7 @@ export const TINY_SCALE: BenchScale = {
   hugeObjectBytes: 32 * 1024 ** 2,
   mixedLoadMs: 500,
   amplificationObjects: 200,
+  evictionBytes: 32 * 1024 ** 2,
   persistObjects: 200,
   missedObjects: 5,
   persistBytes: 16 * 1024 ** 2,
@@ -163,13 +167,15 @@ function appendMeasurement(reply: AppendFloorReply): Measurement {
 
 /**
  * A Headrace server with a bucket, WRITE_BACK everywhere but below `/bench/transient/`. `held` gives it an under-store that
- * never finishes an upload; `directory` one that it uploads to as fast as it can; a port, an S3 store on it.
+ * never finishes an upload; `directory` one that it uploads to as fast as it can; a port, an S3 store on it. There is room for all,
+ * unless `environment` says otherwise.
  */
 export async function startHeadrace(
   context: BenchContext,
   cleanup: Cleanup,
   name: string,
   ufs: 'held' | 'directory' | { readonly port: number },
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<HeadraceProcess> {
   const root = join(context.directory, name);
   mkdirSync(join(root, 'ufs'), { recursive: true });
@@ -180,7 +186,11 @@ export async function startHeadrace(
   const server = await HeadraceProcess.start({
     dataDirectory: join(root, 'data'),
     ufs: endpoint === undefined ? join(root, 'ufs') : 's3://',
-    environment: { ...roomyEnvironment(), ...(endpoint === undefined ? {} : storeEnvironment(endpoint)) },
+    environment: {
+      ...roomyEnvironment(),
+      ...(endpoint === undefined ? {} : storeEnvironment(endpoint)),
+      ...environment,
+    },
   });
   cleanup.add(() => server.kill());
   await server.s3('PUT', `/${BUCKET}`);

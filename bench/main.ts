@@ -9,6 +9,7 @@ import { FULL_SCALE, TINY_SCALE, type BenchContext, type Suite } from './context
 import { headraceExists, HEADRACE_ENTRY } from './headrace-process.js';
 import { describeMachine, machineLine } from './machine.js';
 import { countChecks, renderTable, type SuiteReport } from './report.js';
+import { benchEviction } from './suites/eviction.js';
 import { benchFdbLog } from './suites/fdb-log.js';
 import { benchFolds } from './suites/folds.js';
 import { benchGet } from './suites/get.js';
@@ -29,6 +30,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   s3: benchS3,
   persist: benchPersist,
   'write-amplification': benchWriteAmplification,
+  eviction: benchEviction,
   'fdb-log': benchFdbLog,
   folds: benchFolds,
   rivals: benchRivals,

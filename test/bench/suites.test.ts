@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap';
 import { TINY_SCALE, type Suite } from '../../bench/context.js';
 import { renderTable, type Row } from '../../bench/report.js';
+import { benchEviction } from '../../bench/suites/eviction.js';
 import { benchFdbLog } from '../../bench/suites/fdb-log.js';
 import { benchFolds } from '../../bench/suites/folds.js';
 import { benchGet } from '../../bench/suites/get.js';
@@ -37,6 +38,7 @@ const SUITES: readonly (readonly [name: string, suite: Suite, scenarios: readonl
     ],
   ],
   ['write-amplification', benchWriteAmplification, ['Bytes written per byte stored']],
+  ['eviction', benchEviction, ['PUT 10 KiB, 1000/s, into a cache of']],
   ['fdb-log', benchFdbLog, ['Log in FoundationDB']],
   ['folds', benchFolds, ['Fold of', 'log replay of', 'State of']],
   ['simulator', benchSimulator, ['Simulation, one', 'Simulation of']],
