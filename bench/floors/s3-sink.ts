@@ -22,6 +22,8 @@ export interface S3SinkReply {
 }
 
 const KEPT_BYTES_MAX = 1024 * 1024;
+/** What comes here is neither kept nor hashed. */
+const FORGOTTEN = '/forgotten/';
 const EMPTY_LISTING = '<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>';
 const NO_BUCKETS = '<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>';
 /** The ETag of what was too long to be hashed here and came without an MD5: nobody takes it for one. */
@@ -72,12 +74,14 @@ class S3Sink {
     request.on('end', () => {
       const stated = request.headers['content-md5'];
       const whole = size <= KEPT_BYTES_MAX;
-      const computed = (): string => (whole ? hash('md5', Buffer.concat(chunks), 'hex') : UNKNOWN);
+      const computed = (): string =>
+        whole && !path.startsWith(FORGOTTEN) ? hash('md5', Buffer.concat(chunks), 'hex') : UNKNOWN;
       const etag = typeof stated === 'string' ? Buffer.from(stated, 'base64').toString('hex') : computed();
       const upload = query.get('uploadId');
       if (upload !== null) this.#uploads.get(upload)?.set(Number(query.get('partNumber')), { etag, size });
       else {
-        if (whole && !this.#bodies.has(etag)) this.#bodies.set(etag, Buffer.concat(chunks));
+        if (whole && etag !== UNKNOWN && !this.#bodies.has(etag))
+          this.#bodies.set(etag, Buffer.concat(chunks));
         this.#store(path, { etag, size, headers: headersOf(request) });
       }
       reply(response, 200, { ETag: `"${etag}"` });

@@ -6,6 +6,7 @@
  * again and again, and leaves garbage. Both servers upload to the same sink. How many bytes they store for each that came in is
  * told by their own metrics, from when the cache is full on.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { BenchChild } from '../child-process.js';
 import {
   BUCKET,
@@ -48,6 +49,7 @@ const ROUND_TIMES = 2;
 const BESIDE_CONCURRENCY = 4;
 const BESIDE_MS = 500;
 const FILL_CONCURRENCY = 64;
+const STILL_MS = 200;
 /** Less than the rest must be un-persisted, else nothing can be evicted. */
 const PINNED_SHARE = '0.5';
 
@@ -205,8 +207,12 @@ class Subject {
       while (isFilling) await beside.run(Math.min(BESIDE_MS, scale.roundMs));
     };
     const others = [meanwhile(this.#reads), meanwhile(this.#overwrites)];
-    await filling;
-    isFilling = false;
+    try {
+      await filling;
+    } finally {
+      isFilling = false;
+      await Promise.allSettled(others);
+    }
     await Promise.all(others);
     await untilPersisted(this.server);
   }
@@ -223,6 +229,9 @@ class Subject {
     const run = async (): Promise<Measurement> => {
       const beside = [this.#reads.run(durationMs), this.#overwrites.run(durationMs)];
       const [measurement] = await Promise.all([measured.run(), ...beside]);
+      // What the one still uploads, evicts and moves must not run into the measurement of the other.
+      await untilPersisted(server);
+      await untilStill(server);
       return measurement;
     };
     return { name, run };
@@ -239,6 +248,16 @@ function planOf({ s3Port: port }: HeadraceProcess, method: 'PUT' | 'GET') {
 
 function paced(perS: number, concurrency: number) {
   return { concurrency, intervalMs: (concurrency * 1000) / perS };
+}
+
+/** Resolves when nothing is moved or evicted any more. */
+async function untilStill(server: HeadraceProcess): Promise<void> {
+  for (let before = await storedBytes(server); ;) {
+    await delay(STILL_MS);
+    const now = await storedBytes(server);
+    if (now.moved === before.moved && now.evicted === before.evicted) return;
+    before = now;
+  }
 }
 
 async function storedBytes(server: HeadraceProcess): Promise<StoredBytes> {

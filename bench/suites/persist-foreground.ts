@@ -6,6 +6,7 @@
  * that uploads nothing, while a process that has nothing to do with it sends as many objects to the same sink. What clients lose
  * to the control is the machine's, what they lose beyond it the server's.
  */
+import { setPriority } from 'node:os';
 import type { BenchChild } from '../child-process.js';
 import {
   BUCKET,
@@ -37,6 +38,8 @@ const CONCURRENCY = 16;
 const TIMES_MAX = 1.1;
 /** PUTs per second, all of which are uploaded at that rate; undefined: as fast as it goes. */
 const PACES_PER_S = [1000, 2000, undefined] as const;
+/** Of the server's thread that uploads. */
+const UPLOAD_NICENESS = 10;
 /** A control that sends less often would outlast the load. */
 const UPLOADED_PER_S_MIN = 100;
 /** Enough requests above the 99th percentile for a figure. */
@@ -65,6 +68,8 @@ type Usage = {
   readonly serverUs: number[];
   /** Of the machine, while the load ran. */
   readonly idle: number[];
+  /** To the sink, by the server or by the other process. */
+  readonly uploadsPerS: number[];
   /** Not uploaded when the load ended. */
   readonly behind: number[];
 };
@@ -77,9 +82,10 @@ interface Measured {
 /** What happens around a measurement. */
 interface Around {
   readonly before?: () => Promise<unknown>;
-  readonly meanwhile?: () => Promise<unknown>;
-  /** Answers how many objects were not uploaded when the load ended, when they are. */
-  readonly after?: () => Promise<number>;
+  /** Answers how many objects it uploaded per second. */
+  readonly meanwhile?: () => Promise<number>;
+  /** The same of the server, and how many were not uploaded when the load ended; when all are. */
+  readonly after?: () => Promise<{ readonly uploadsPerS: number; readonly behind: number }>;
 }
 
 export async function foreground(
@@ -89,6 +95,8 @@ export async function foreground(
 ): Promise<Row[]> {
   const held = await startHeadrace(context, cleanup, 'held', 'held');
   const elsewhere = await startGenerator(cleanup);
+  // As the server's own thread for uploads.
+  setPriority(elsewhere.pid, UPLOAD_NICENESS);
   const rows: Row[] = [];
   for (const perS of PACES_PER_S) rows.push(...(await atPace(context, { ...parts, held, elsewhere }, perS)));
   return rows;
@@ -150,22 +158,25 @@ function sidesAt({ scale }: BenchContext, parts: Parts, perS: number | undefined
       before: () => sink.ask({}),
       after: async () => {
         const { puts } = await sink.ask({});
-        uploadedPerS = Math.max(UPLOADED_PER_S_MIN, (puts * 1000) / plan.durationMs);
+        const uploadsPerS = (puts * 1000) / plan.durationMs;
+        uploadedPerS = Math.max(UPLOADED_PER_S_MIN, uploadsPerS);
         const behind = await pendingObjects(uploading);
         // What was not uploaded in time must not run into the measurement of the other sides.
         await untilPersisted(uploading);
-        return behind;
+        return { uploadsPerS, behind };
       },
     }),
     measuredSide('control: off, uploads by another process', generator, held, load(held, 'control'), {
-      meanwhile: () =>
-        elsewhere.ask({
+      meanwhile: async () => {
+        const { operations, elapsedMs } = await elsewhere.ask({
           ...plan,
           ...at(uploadedPerS),
           port,
-          targets: { kind: 'numbered', prefix: 'elsewhere/small/', first: 0 },
+          targets: { kind: 'numbered', prefix: 'forgotten/small/', first: 0 },
           verifyEvery: 0,
-        }),
+        });
+        return (operations * 1000) / elapsedMs;
+      },
     }),
     measuredSide('persisting off', generator, held, load(held, 'off'), {}),
   ];
@@ -178,7 +189,7 @@ function measuredSide(
   plan: LoadPlan,
   around: Around,
 ): Measured {
-  const usage: Usage = { mainUs: [], serverUs: [], idle: [], behind: [] };
+  const usage: Usage = { mainUs: [], serverUs: [], idle: [], uploadsPerS: [], behind: [] };
   const load = loadSide(name, generator, () => server.pid, plan);
   const read = () => ({
     ms: performance.now(),
@@ -189,10 +200,15 @@ function measuredSide(
   const run = async (): Promise<Measurement> => {
     await around.before?.();
     const before = read();
-    const [measured] = await Promise.all([load.run(), around.meanwhile?.()]);
-    const loaded = read();
+    const loading = load.run().then((measured) => ({ measured, loaded: read() }));
+    const [{ measured, loaded }, sentPerS] = await Promise.all([loading, around.meanwhile?.()]);
     usage.idle.push(idleShare(before.processors, loaded.processors));
-    if (around.after !== undefined) usage.behind.push(await around.after());
+    if (sentPerS !== undefined) usage.uploadsPerS.push(sentPerS);
+    const uploaded = await around.after?.();
+    if (uploaded !== undefined) {
+      usage.uploadsPerS.push(uploaded.uploadsPerS);
+      usage.behind.push(uploaded.behind);
+    }
     const after = read();
     const operations = (measured.operationsPerSecond * (loaded.ms - before.ms)) / 1000;
     usage.mainUs.push(((after.mainMs - before.mainMs) * 1000) / operations);
@@ -222,13 +238,15 @@ function latencies(
   ];
 }
 
-function usageChecks({ idle, mainUs, serverUs, behind }: Usage): Check[] {
+function usageChecks({ idle, mainUs, serverUs, uploadsPerS, behind }: Usage): Check[] {
   const us = (values: readonly number[]): string => `${figure(median(values))} µs`;
   const checks = [
     information('idle share of the machine', percent(median(idle))),
     information('main thread per PUT', us(mainUs)),
     information('server per PUT', us(serverUs)),
   ];
-  if (behind.length === 0) return checks;
-  return [...checks, information('not yet persisted at the end', `${figure(median(behind))} objects`)];
+  if (uploadsPerS.length > 0) checks.push(information('uploads', `${figure(median(uploadsPerS))}/s`));
+  if (behind.length > 0)
+    checks.push(information('not yet persisted at the end', `${figure(median(behind))} objects`));
+  return checks;
 }

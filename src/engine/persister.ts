@@ -51,6 +51,9 @@ export class Persister {
   #stopped = true;
   /** Whether the last look for work left some behind, for which there was no room. */
   #leftWork = false;
+  /** How many began then, and how many have ended since. */
+  #begun = 0;
+  #ended = 0;
 
   constructor(core: EngineCore) {
     const { options, clock, mounts, policies, partitions } = core;
@@ -206,10 +209,15 @@ export class Persister {
     if (this.#attempts.count < this.#core.options.persistConcurrency) this.#tempo.now();
   }
 
-  /** Those that end make room for what was left behind, a whole batch of it; what was written since goes on gathering. */
+  /**
+   * Those that end make room for what was left behind: for a whole batch of it, or for as many as half of the last one where others
+   * take long. What was written since goes on gathering.
+   */
   #hasEnded(): void {
-    if (this.#leftWork && this.#attempts.count <= this.#core.options.persistConcurrency / 2)
-      this.#tempo.now();
+    this.#ended++;
+    const { persistConcurrency } = this.#core.options;
+    const isRoomy = this.#attempts.count <= persistConcurrency / 2 || this.#ended >= this.#begun / 2;
+    if (this.#leftWork && isRoomy) this.#tempo.now();
     else this.#tempo.gather();
   }
 
@@ -221,6 +229,7 @@ export class Persister {
     const { waitMs } = this.#core.late;
     if (waitMs > 0) return this.#tempo.after(waitMs);
     this.#queue.prepare();
+    this.#begun = this.#ended = 0;
     this.#beginAttempts();
     this.#leftWork = this.#queue.mayHaveMore;
   }
@@ -240,6 +249,7 @@ export class Persister {
       }
       this.#rate.took(next.record.size);
       this.#tempo.began();
+      this.#begun++;
       this.#attempts.begin(next.task, next.record);
     }
   }

@@ -70,7 +70,7 @@ export class SafePersist {
     // A base without an object is of a write that failed: the UFS may hold something else by now. One whose object is about to
     // go, goes with it.
     const isHeld = this.#decidedRecord(bucket, key) !== undefined;
-    if (isHeld && this.#baseOf(bucket, key) !== undefined) return undefined;
+    if (isHeld && this.#knownBase(bucket, key) !== undefined) return undefined;
     if (this.#core.policies.modeOf(bucket, key) !== 'WRITE_BACK') return undefined;
     return this.#note(bucket, key);
   }
@@ -83,16 +83,16 @@ export class SafePersist {
     const record = this.#decidedRecord(bucket, key);
     // What was written before the mount asked for conditions has no base; the next version will have one.
     if (record?.kind === 'deleting' || (record?.kind === 'object' && record.state !== 'PERSISTED')) return;
+    const old = this.#baseOf(bucket, key);
     const found =
       record?.kind === 'object' ? { ufsEtag: record.ufsEtag } : await this.#etagThere(bucket, key);
-    // Without an answer an old base is better than none.
-    if (found === undefined && this.#baseOf(bucket, key) !== undefined) return;
+    // Without an answer an old base is better than none, also one that goes.
+    if (found === undefined && this.#knownBase(bucket, key) !== undefined) return;
+    const ufsEtag = found === undefined ? old?.ufsEtag : found.ufsEtag;
     await partitionOf(this.#core, bucket, key).submit((view) => {
       const isHeld = view.records.get(objectKey(bucket, key)) !== undefined;
       const known = view.records.get(ufsBaseKey(bucket, key)) !== undefined;
-      return isHeld && known
-        ? { events: [], result: undefined }
-        : decideBase(view, { bucket, key }, found?.ufsEtag);
+      return isHeld && known ? { events: [], result: undefined } : decideBase(view, { bucket, key }, ufsEtag);
     });
   }
 
@@ -210,6 +210,12 @@ export class SafePersist {
   #baseOf(bucket: string, key: string): UfsBaseRecord | undefined {
     const base = partitionOf(this.#core, bucket, key).index.get(ufsBaseKey(bucket, key));
     return base?.kind === 'ufsBase' ? base : undefined;
+  }
+
+  /** One that is durable, and that nothing which is decided takes away. */
+  #knownBase(bucket: string, key: string): UfsBaseRecord | undefined {
+    const { decidedRecords } = partitionOf(this.#core, bucket, key);
+    return decidedRecords.get(ufsBaseKey(bucket, key)) === undefined ? undefined : this.#baseOf(bucket, key);
   }
 
   #head({ store, bucket, key }: UfsLocation): Promise<StoredObject | undefined> {

@@ -1,8 +1,10 @@
 /** Conditional persists: what somebody else changed in the UFS is never overwritten silently. */
 import t from 'tap';
+import { HeadraceError } from '../../src/core/errors.js';
 import { KIB, MIB, SECOND_MS } from '../../src/core/units.js';
 import { objectKey } from '../../projections/records.js';
 import { DEFAULT_PATH_CONFIG } from '../../src/engine/path-config.js';
+import { replaced } from '../../simulations/armed-faults.js';
 import { BUCKET, EngineWorld, SlowBody, type EngineWorldOptions } from '../support/engine-world.js';
 import { makeBody } from '../support/object-model.js';
 import { changeAtRandom } from './random-changes.js';
@@ -333,6 +335,37 @@ void t.test('safe persist: a base that an eviction takes before it is durable is
   t.ok(log.nextOffset > before + 1, 'the eviction is decided');
   t.equal(log.durableOffset, before, 'and nothing of it is durable');
   await world.run(Promise.all([writing, freeing]));
+  world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
+  await world.drained();
+  t.same(world.inUfs('key'), THEIRS);
+  t.equal(await phaseOf(world, 'key'), 'CONFLICT');
+});
+
+void t.test('safe persist: a base that goes is not given up because the UFS does not answer', async (t) => {
+  let answers = true;
+  const refused = new HeadraceError('UFS_UNAVAILABLE', 'connection refused');
+  const world = await open({
+    observer: {
+      wrapStore: (store) =>
+        replaced(store, {
+          // Before the eviction is durable.
+          head: (...request) => (answers ? store.head(...request) : Promise.reject(refused)),
+        }),
+    },
+  });
+  await world.put('key', body(1));
+  await world.drained();
+  const { log } = world.partition;
+  const before = log.nextOffset;
+  const freeing = world.admin.free({});
+  for (let turn = 0; turn < 1000 && log.nextOffset === before; turn++) await Promise.resolve();
+  t.ok(log.nextOffset > before, 'the eviction is decided');
+  t.equal(log.durableOffset, before, 'and not durable');
+  answers = false;
+  world.ufs.arm('throttled', { operation: 'put', times: 3 });
+  await world.put('key', body(2));
+  await world.run(freeing);
+  answers = true;
   world.ufs.putOutOfBand(BUCKET, 'key', THEIRS);
   await world.drained();
   t.same(world.inUfs('key'), THEIRS);

@@ -6,7 +6,8 @@
  * still opens anything, the time, and the signature, in constant time. What a look here tells by its speed is that the same
  * request, with any signature, was allowed before.
  *
- * By path, the last URL of each; the oldest is forgotten first. At most 5 MiB of texts.
+ * By path, the last URL of each; the oldest is forgotten first. At most 5 MiB of texts, and 12 MiB of what the authenticator keeps with
+ * their queries; only who has a key fills it.
  */
 import type { SigningKey } from '../../core/signing-key.js';
 import type { AuthenticationRequest } from './authenticator.js';
@@ -14,6 +15,8 @@ import type { SignatureParts } from './signature-parts.js';
 
 const PATHS_MAX = 4096;
 const URL_CHARACTERS_MAX = 1280;
+/** Of a longer one nothing is kept, so that it is another one each time. */
+const QUERY_CHARACTERS_MAX = 1024;
 
 interface KnownSignature {
   readonly method: string;
@@ -43,7 +46,8 @@ export class KnownSignatures {
   /** `signature` is right for the request, which has no signed header but `host`. */
   add(request: AuthenticationRequest, parts: SignatureParts, key: SigningKey, signature: string): void {
     const { method, rawPath, rawQuery, headers } = request;
-    if (headers.host === undefined || rawPath.length + rawQuery.length > URL_CHARACTERS_MAX) return;
+    if (headers.host === undefined || rawQuery.length > QUERY_CHARACTERS_MAX) return;
+    if (headers.host.length + rawPath.length + rawQuery.length > URL_CHARACTERS_MAX) return;
     if (this.#known.size >= PATHS_MAX && !this.#known.has(rawPath)) this.#forgetOldest();
     this.#known.set(rawPath, { method, host: headers.host, parts, key, signature });
   }

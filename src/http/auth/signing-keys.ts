@@ -63,7 +63,11 @@ export class SigningKeys {
     const name = `${accessKeyId}/${scope.date}/${scope.region}/${scope.service}`;
     const known = this.#keys.get(name);
     if (known !== undefined && known.secret === secret) return known;
-    const cached = { accessKeyId, secret, key: deriveSigningKey(secret, scope.date, scope.region, scope.service) };
+    const cached = {
+      accessKeyId,
+      secret,
+      key: deriveSigningKey(secret, scope.date, scope.region, scope.service),
+    };
     if (this.#keys.size >= KEYS_MAX) this.#dropOldest();
     this.#keys.set(name, cached);
     return cached;

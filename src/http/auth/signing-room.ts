@@ -3,7 +3,7 @@
  * Their canonical requests differ by the path, and their strings to sign by a hash; the rest is written once and stays in its
  * place as long as nothing in it changes, so that per request mostly these two are written.
  *
- * Nothing is concluded from what was verified before: every request has its own hashes. What there is no room for is left to
+ * Nothing is concluded here from what was verified before: every request that comes here has its own hashes. What there is no room for is left to
  * `canonical-request.ts`, which is also the reference that this is tested against.
  */
 import { hash } from 'node:crypto';

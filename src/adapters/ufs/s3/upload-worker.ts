@@ -18,7 +18,7 @@ import { told, type UploadAnswer, type UploadOrder, type UploadPut } from './upl
  */
 const NICENESS = 10;
 const GATHER_MS = 4;
-const ANSWERS_MAX = 16;
+const ANSWERS_MAX = 8;
 const NO_HEADERS: ObjectHeaders = { system: {}, user: {} };
 
 assert(parentPort !== null, 'upload-worker is the entry of a thread');
