@@ -140,7 +140,7 @@ async function measure(context: BenchContext, cleanup: Cleanup, loads: Loads, po
 /** What goes on beside the new objects, and where in its keys it is. */
 class Beside {
   readonly #generator: LoadGenerator;
-  readonly #plan: LoadPlan;
+  readonly #plan: Omit<LoadPlan, 'targets'>;
   readonly #keys: { readonly prefix: string; readonly count: number };
   #first = 0;
 
@@ -150,7 +150,7 @@ class Beside {
     keys: { readonly prefix: string; readonly count: number },
   ) {
     this.#generator = generator;
-    this.#plan = { ...plan, targets: { kind: 'numbered', ...keys, first: 0 } };
+    this.#plan = plan;
     this.#keys = keys;
   }
 
