@@ -4,12 +4,12 @@
  * Invariant: exactly one of `end` and `fail` is called, once, and nothing after it. `end` means that the body is
  * whole and everything the request said about it holds. A client that vanishes, or a body that is wrong, is a `fail`.
  */
-import type { IncomingMessage } from 'node:http';
 import { PART_BYTES_MAX } from '../../core/object.js';
 import type { ObjectChecksum } from '../../core/object.js';
 import { AwsChunkedDecoder } from './aws-chunked.js';
 import type { BodyPlan } from './body-plan.js';
 import { BodyVerifier } from './body-verifier.js';
+import type { HttpRequest } from './http-messages.js';
 import { S3Error } from './s3-error.js';
 
 export interface BodyReceiver {
@@ -21,7 +21,7 @@ export interface BodyReceiver {
 const NO_TRAILERS: ReadonlyMap<string, string> = new Map();
 
 export class BodyReader {
-  readonly #request: IncomingMessage;
+  readonly #request: HttpRequest;
   readonly #plan: BodyPlan;
   readonly #receiver: BodyReceiver;
   readonly #verifier: BodyVerifier | undefined;
@@ -30,7 +30,7 @@ export class BodyReader {
   #settled = false;
   #drained = false;
 
-  constructor(request: IncomingMessage, plan: BodyPlan, receiver: BodyReceiver) {
+  constructor(request: HttpRequest, plan: BodyPlan, receiver: BodyReceiver) {
     this.#request = request;
     this.#plan = plan;
     this.#receiver = receiver;

@@ -4,11 +4,11 @@
  * The routes are S3's: the method, how deep the path goes, and the first query parameter that names a subresource. A
  * subresource that S3 knows and Headrace does not is refused by name; a parameter that S3 does not know is ignored, as S3 does.
  */
-import type { IncomingMessage } from 'node:http';
 import { KEY_BYTES_MAX } from '../../core/object.js';
 import { answer } from './answer.js';
 import { authorize } from './authorize.js';
 import type { Exchange } from './exchange.js';
+import type { HttpRequest } from './http-messages.js';
 import type { Level, Operation } from './operation.js';
 import { OPERATIONS } from './operation-table.js';
 import { checkExpectedOwner } from './operations/buckets.js';
@@ -61,7 +61,7 @@ export function dispatch(exchange: Exchange): void {
 }
 
 /** A request that two servers could take for different hosts is one that somebody else hid in another's (RFC 9112, section 3.2). */
-function checkHost({ headers, rawHeaders, httpVersion }: IncomingMessage): void {
+function checkHost({ headers, rawHeaders, httpVersion }: HttpRequest): void {
   if (headers.host === undefined && httpVersion === '1.1')
     throw new S3Error('BadRequest', 'A request of HTTP/1.1 needs a Host header.');
   let hosts = 0;

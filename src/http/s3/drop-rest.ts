@@ -2,9 +2,9 @@
  * The long rest of a body behind an answer that came before it was read: a bounded part is read and dropped, so that the
  * client, which is still sending, gets to see the answer before the connection is closed (RFC 9112, section 9.6).
  */
-import type { IncomingMessage } from 'node:http';
 import type { Cancel, Clock } from '../../core/ports.js';
 import { MIB, SECOND_MS } from '../../core/units.js';
+import type { HttpRequest } from './http-messages.js';
 
 const LINGER_BYTES_MAX = 16 * MIB;
 const LINGER_MS = 2 * SECOND_MS;
@@ -13,7 +13,7 @@ const LINGER_MS = 2 * SECOND_MS;
  * Reads until the client has sent all, or more or for longer than is waited for; then `onEnd`. What is returned ends it at
  * once.
  */
-export function dropRest(request: IncomingMessage, clock: Clock, onEnd: () => void): () => void {
+export function dropRest(request: HttpRequest, clock: Clock, onEnd: () => void): () => void {
   let bytes = 0;
   let cancel: Cancel | undefined = undefined;
   const end = (): void => {

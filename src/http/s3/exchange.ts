@@ -9,7 +9,7 @@
  * one a bounded part is, so that the client, which is still sending, gets to see the answer before the connection is closed
  * (RFC 9112, section 9.6). A client that was not told to continue sends no body, and its connection is closed.
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { AssertionError } from '../../core/assert.js';
 import { KIB } from '../../core/units.js';
 import type { Identity } from '../auth/authenticator.js';
@@ -19,6 +19,7 @@ import type { S3Context } from './context.js';
 import { dropRest } from './drop-rest.js';
 import { errorDocument } from './error-document.js';
 import { toS3Error } from './error-mapper.js';
+import type { HttpRequest, HttpResponse } from './http-messages.js';
 import { logFailure, logRequest, offsetIn } from './request-log.js';
 import { NOWHERE, type RequestTarget } from './request-target.js';
 import { S3Error } from './s3-error.js';
@@ -31,8 +32,8 @@ const ANONYMOUS: Identity = { accessKeyId: undefined, user: undefined };
 
 export class Exchange {
   readonly context: S3Context;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
   /** Those that came; once it is known who asks, also those that a presigned URL brings in its query. */
   headers: IncomingHttpHeaders;
   readonly method: string;
@@ -63,8 +64,8 @@ export class Exchange {
 
   constructor(
     context: S3Context,
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: HttpRequest,
+    response: HttpResponse,
     expectsContinue: boolean,
     onDone: () => void,
   ) {

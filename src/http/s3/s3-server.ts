@@ -19,6 +19,7 @@ import type { ObjectService } from '../../engine/object-service.js';
 import { OPEN_ACCESS, type AccessControl } from '../auth/access-control.js';
 import { ANONYMOUS_AUTHENTICATOR } from '../auth/anonymous-authenticator.js';
 import type { Authenticator } from '../auth/authenticator.js';
+import { PlainConnections } from '../plain/plain-connections.js';
 import { BodyBudget } from './body-collector.js';
 import { Connection } from './connection.js';
 import type { AnswerObserver, S3Context } from './context.js';
@@ -73,6 +74,8 @@ export function createS3Server(parts: S3ServerParts): S3Server {
 class NodeS3Server implements S3Server {
   readonly #context: S3Context;
   readonly #server: Server;
+  /** Undefined for a TLS endpoint. */
+  #plain: PlainConnections | undefined;
   readonly #connections = new Map<Socket, Connection>();
   /** Connections of a TLS endpoint that are not encrypted yet, by the other side's address. */
   readonly #handshakes = new Map<string, Socket>();
@@ -122,16 +125,19 @@ class NodeS3Server implements S3Server {
 
   #listenToServer(): void {
     const server = this.#server;
-    if (server instanceof TlsServer) this.#trackHandshakes(server);
-    // Requests come on the encrypted socket, not on the one below it.
-    server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
-      const connection = new Connection(socket);
-      this.#connections.set(socket, connection);
-      socket.once('close', () => {
-        this.#connections.delete(socket);
-        connection.closed();
+    if (server instanceof TlsServer) {
+      this.#trackHandshakes(server);
+      // Requests come on the encrypted socket, not on the one below it.
+      server.on('secureConnection', (socket: Socket) => this.#open(socket));
+    } else {
+      const plain = new PlainConnections(server, {
+        ...this.#context.options,
+        clock: this.#context.clock,
+        refuse: (error, socket) => this.#refuse(error, socket),
       });
-    });
+      this.#plain = plain;
+      server.on('connection', (socket: Socket) => this.#openPlain(socket, plain));
+    }
     server.on('request', (request, response) => {
       this.#accept(request, response, false);
     });
@@ -150,6 +156,30 @@ class NodeS3Server implements S3Server {
     server.on('connect', (_request, socket) => {
       socket.on('error', () => socket.destroy());
       this.#refuse(new S3Error('MethodNotAllowed'), socket as Socket);
+    });
+  }
+
+  #open(socket: Socket): Connection {
+    const connection = new Connection(socket);
+    this.#connections.set(socket, connection);
+    socket.once('close', () => {
+      this.#connections.delete(socket);
+      connection.closed();
+    });
+    return connection;
+  }
+
+  #openPlain(socket: Socket, plain: PlainConnections): void {
+    const connection = this.#open(socket);
+    plain.add(socket, {
+      serve: (request, response, expectsContinue, onDone) => {
+        const exchange = new Exchange(this.#context, request, response, expectsContinue, () => {
+          connection.next();
+          onDone();
+        });
+        connection.accept(exchange);
+      },
+      idle: () => connection.idle(),
     });
   }
 
@@ -211,11 +241,14 @@ class NodeS3Server implements S3Server {
     if (!server.listening) return Promise.resolve();
     this.#context.closing = true;
     return new Promise((resolve) => {
-      const cancel = this.#context.clock.schedule(graceMs, () => server.closeAllConnections());
+      const cancel = this.#context.clock.schedule(graceMs, () => {
+        for (const socket of this.#connections.keys()) socket.destroy();
+      });
       server.close(() => {
         cancel();
         resolve();
       });
+      this.#plain?.closeWaiting();
       // node:http closes those that wait for their next request, and not those that wait for their first.
       for (const [socket, connection] of this.#connections) if (!connection.used) socket.destroy();
       for (const socket of this.#handshakes.values()) socket.destroy();

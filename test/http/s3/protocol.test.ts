@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import t from 'tap';
 import { codeOf, openRaw, startEndpoint } from '../../support/s3-endpoint.js';
 
@@ -37,10 +38,25 @@ void t.test(
   },
 );
 
-void t.test('protocol: a client that pipelines without end is cut off', async (t) => {
+void t.test('protocol: a client that pipelines without end is not read on', async (t) => {
+  let answer = (): void => {};
+  const listed = new Promise<never[]>((resolve) => (answer = () => resolve([])));
+  const { port } = await startEndpoint(t, {}, () => ({ listBuckets: () => listed }));
+  const raw = openRaw(t, port);
+  // More than the buffers of both sides' kernels take.
+  const pad = `x-pad: ${'x'.repeat(16_000)}\r\n`;
+  raw.send(`GET / HTTP/1.1\r\n${HOST}${pad}\r\n`.repeat(1500));
+  await setTimeout(200);
+  t.ok(raw.socket.writableLength > 0, 'what is not read waits at the client');
+  answer();
+  for (let index = 0; index < 1500; index++) if ((await raw.answer()).status !== 200) t.fail('not answered');
+  t.equal(raw.socket.writableLength, 0);
+});
+
+void t.test('protocol: a client of node:http that pipelines without end is cut off', async (t) => {
   const { port } = await startEndpoint(t, {}, () => ({ listBuckets: () => new Promise(() => {}) }));
   const raw = openRaw(t, port);
-  raw.send(`GET / HTTP/1.1\r\n${HOST}\r\n`.repeat(1100));
+  raw.send(`GET / HTTP/1.1\r\n${HOST}x-twice: 1\r\nx-twice: 2\r\n\r\n`.repeat(1100));
   t.equal((await raw.ended()).length, 0);
 });
 

@@ -1,0 +1,205 @@
+/**
+ * One connection for as long as plain requests come on it; from the first other one on it is node:http's.
+ *
+ * Requests are read one after the other: what a client sends ahead is held, no more than one read of it, and nothing is read
+ * until its turn. Between requests, and while one is answered, reading goes on, so that a client that leaves is noticed.
+ */
+import type { Socket } from 'node:net';
+import { S3Error } from '../s3/s3-error.js';
+import { parsePlainHead } from './plain-head.js';
+import { PlainRequest, type BodySource } from './plain-request.js';
+import { PlainResponse, type AnswerSink } from './plain-response.js';
+import type { ReadBuffer } from './read-buffer.js';
+
+/** What all plain connections of a server share. */
+export interface PlainServer {
+  readonly reads: ReadBuffer;
+  readonly headerBytesMax: number;
+  readonly idleTimeoutMs: number;
+  lastLines(closing: boolean): string;
+  /** Takes over a connection whose next bytes follow. */
+  takeOver(socket: Socket): void;
+  refuse(error: S3Error, socket: Socket): void;
+}
+
+/** Who answers the requests of a connection. */
+export interface PlainHandler {
+  /** Begins to answer; calls back once when the next request may begin. */
+  serve(request: PlainRequest, response: PlainResponse, expectsContinue: boolean, onDone: () => void): void;
+  /** Nothing moved for `idleTimeoutMs` in the middle of a request or an answer. */
+  idle(): void;
+}
+
+export class PlainConnection implements BodySource, AnswerSink {
+  readonly socket: Socket;
+  readonly #server: PlainServer;
+  readonly #handler: PlainHandler;
+  #request: PlainRequest | undefined;
+  /** The request is answered; its body may still have to be read. */
+  #isDone = false;
+  /** A read is being taken. */
+  #isTaking = false;
+  /** Nothing is read. */
+  #isStopped = false;
+  #isClosing = false;
+  #isTakenOver = false;
+  #ended = false;
+  #used = false;
+  #held: Buffer | undefined;
+  #waitedMs = 0;
+
+  constructor(server: PlainServer, socket: Socket, handler: PlainHandler) {
+    this.#server = server;
+    this.socket = socket;
+    this.#handler = handler;
+    socket.on('end', this.#onEnd);
+    socket.on('error', this.#onError);
+    socket.setTimeout(server.idleTimeoutMs, this.#onTimeout);
+    server.reads.read(socket, this.#onRead);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  lastLines(closing: boolean): string {
+    return this.#server.lastLines(closing);
+  }
+
+  /** How long the client has sent nothing although nothing was left to answer; undefined when it is its turn to wait. */
+  waited(sinceMs: number): { readonly ms: number; readonly used: boolean } | undefined {
+    if (this.#request !== undefined || this.#isTakenOver) return undefined;
+    this.#waitedMs += sinceMs;
+    return { ms: this.#waitedMs, used: this.#used };
+  }
+
+  readonly #onRead = (bytes: Buffer, length: number): boolean => {
+    this.#take(bytes, length);
+    this.#isStopped = !this.#reads();
+    return !this.#isStopped;
+  };
+
+  #take(bytes: Buffer, length: number): void {
+    this.#isTaking = true;
+    let at = 0;
+    while (at < length && !this.#isTakenOver) {
+      const request = this.#request;
+      if (request === undefined) at = this.#isClosing ? length : this.#begin(bytes, at, length);
+      else if (request.missingBytes > 0) {
+        const end = Math.min(length, at + request.missingBytes);
+        request.take(bytes.subarray(at, end));
+        at = end;
+      } else {
+        this.#held = Buffer.from(bytes.subarray(at, length));
+        break;
+      }
+    }
+    this.#isTaking = false;
+  }
+
+  /** Brings the socket in line with what is wanted; within a read, its end does so. */
+  #update(): void {
+    if (this.#isTaking || this.#isTakenOver || this.#reads() === !this.#isStopped) return;
+    this.#isStopped = !this.#isStopped;
+    if (this.#isStopped) this.socket.pause();
+    else this.socket.resume();
+  }
+
+  #reads(): boolean {
+    if (this.#held !== undefined) return false;
+    const request = this.#request;
+    return request === undefined || request.missingBytes === 0 || request.hasRoom;
+  }
+
+  /** Returns where the body begins, or the end when the connection is no longer read here. */
+  #begin(bytes: Buffer, start: number, end: number): number {
+    const head = parsePlainHead(bytes, start, Math.min(end, start + this.#server.headerBytesMax));
+    if (head === undefined) {
+      this.#handOver(bytes.subarray(start, end));
+      return end;
+    }
+    this.#used = true;
+    this.#waitedMs = 0;
+    const request = new PlainRequest(head, this);
+    this.#request = request;
+    this.#handler.serve(
+      request,
+      new PlainResponse(this, head.method, head.expectsContinue),
+      head.expectsContinue,
+      this.#onDone,
+    );
+    return head.end;
+  }
+
+  #handOver(bytes: Buffer): void {
+    this.#isTakenOver = true;
+    const { socket } = this;
+    socket.off('end', this.#onEnd);
+    socket.off('error', this.#onError);
+    socket.off('timeout', this.#onTimeout);
+    this.#server.reads.release(socket);
+    const copy = Buffer.from(bytes);
+    this.#server.takeOver(socket);
+    socket.unshift(copy);
+    if (this.#isStopped) socket.resume();
+  }
+
+  readonly #onDone = (): void => {
+    this.#isDone = true;
+    this.#next();
+  };
+
+  #next(): void {
+    if (!this.#isDone) return;
+    if (this.#isClosing || this.#ended) {
+      this.#request = undefined;
+      this.#isClosing = true;
+      this.socket.destroySoon();
+      return;
+    }
+    if (this.#request?.complete === false) return;
+    this.#request = undefined;
+    this.#isDone = false;
+    this.#waitedMs = 0;
+    if (this.#held === undefined) this.#update();
+    else queueMicrotask(this.#takeHeld);
+  }
+
+  /** In a call that does not nest. */
+  readonly #takeHeld = (): void => {
+    const held = this.#held;
+    if (held === undefined || this.#request !== undefined || this.socket.destroyed) return;
+    this.#held = undefined;
+    this.#take(held, held.length);
+    this.#update();
+  };
+
+  flowChanged(): void {
+    this.#update();
+  }
+
+  bodyTaken(): void {
+    this.#next();
+  }
+
+  answered(closing: boolean): void {
+    if (closing) this.#isClosing = true;
+  }
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    const request = this.#request;
+    if (request === undefined) this.socket.end();
+    else if (request.missingBytes > 0) this.#server.refuse(new S3Error('IncompleteBody'), this.socket);
+  };
+
+  readonly #onTimeout = (): void => {
+    if (this.#request !== undefined) this.#handler.idle();
+    // One that was used may wait for longer.
+    else if (!this.#used) this.socket.destroy();
+  };
+
+  readonly #onError = (): void => {
+    this.socket.destroy();
+  };
+}

@@ -1,0 +1,106 @@
+/** The answer to a plain request, written to the socket as it is. */
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { HttpResponse } from '../s3/http-messages.js';
+
+/** What the response asks of its connection. */
+export interface AnswerSink {
+  readonly socket: Socket;
+  /** The client will send nothing more. */
+  readonly ended: boolean;
+  /** `Date` and what keeps the connection, or closes it: whole lines. */
+  lastLines(closing: boolean): string;
+  /** Everything was written; with `closing` the connection is no longer of use. */
+  answered(closing: boolean): void;
+}
+
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+const LAST_CHUNK = '0\r\n\r\n';
+/** What RFC 9110, section 5.5, keeps out of a value: anything else could end the header early. */
+const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+export class PlainResponse implements HttpResponse {
+  readonly #sink: AnswerSink;
+  readonly #isHead: boolean;
+  /** The client was not told to send its body and will not: what follows its head could be either. */
+  #awaitsContinue: boolean;
+  #isChunked = false;
+  #closing = false;
+  /** The head, for as long as it was not written. */
+  #head = '';
+
+  constructor(sink: AnswerSink, method: string, expectsContinue: boolean) {
+    this.#sink = sink;
+    this.#isHead = method === 'HEAD';
+    this.#awaitsContinue = expectsContinue;
+  }
+
+  writeContinue(): void {
+    this.#awaitsContinue = false;
+    this.#sink.socket.write(CONTINUE, 'latin1');
+  }
+
+  writeHead(status: number, headers: readonly string[]): void {
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`;
+    let hasLength = false;
+    this.#closing = this.#awaitsContinue || this.#sink.ended;
+    for (let at = 0; at + 1 < headers.length; at += 2) {
+      const name = headers[at] ?? '';
+      const value = headers[at + 1] ?? '';
+      if (NOT_IN_VALUE.test(value))
+        throw new TypeError(`the header ${name} of an answer has a control character`);
+      if (name === 'Content-Length') hasLength = true;
+      else if (name === 'Connection') {
+        this.#closing = true;
+        continue;
+      }
+      head += `${name}: ${value}\r\n`;
+    }
+    if (!hasLength && !this.#isHead && status !== 204 && status !== 304) {
+      this.#isChunked = true;
+      head += 'Transfer-Encoding: chunked\r\n';
+    }
+    this.#head = `${head}${this.#sink.lastLines(this.#closing)}\r\n`;
+  }
+
+  flushHeaders(): void {
+    this.#writeHead();
+  }
+
+  write(bytes: string | Uint8Array, callback?: () => void): void {
+    const { socket } = this.#sink;
+    socket.cork();
+    this.#writeHead();
+    this.#writeBody(bytes, callback);
+    socket.uncork();
+  }
+
+  end(bytes: string | Uint8Array = '', callback?: () => void): void {
+    const { socket } = this.#sink;
+    if (bytes.length === 0 && !this.#isChunked && callback === undefined) this.#writeHead();
+    else {
+      socket.cork();
+      this.#writeHead();
+      if (bytes.length > 0 || callback !== undefined) this.#writeBody(bytes, callback);
+      if (this.#isChunked) socket.write(LAST_CHUNK, 'latin1');
+      socket.uncork();
+    }
+    this.#sink.answered(this.#closing);
+  }
+
+  #writeHead(): void {
+    if (this.#head === '') return;
+    this.#sink.socket.write(this.#head, 'latin1');
+    this.#head = '';
+  }
+
+  #writeBody(bytes: string | Uint8Array, callback: (() => void) | undefined): void {
+    const { socket } = this.#sink;
+    const size = this.#isChunked ? Buffer.byteLength(bytes) : 0;
+    if (size > 0) socket.write(`${size.toString(16)}\r\n`, 'latin1');
+    // Called also when the socket is no more: then with an error, of which the connection tells.
+    if (callback === undefined) socket.write(bytes);
+    else socket.write(bytes, () => callback());
+    if (size > 0) socket.write('\r\n', 'latin1');
+  }
+}
