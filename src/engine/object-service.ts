@@ -93,9 +93,9 @@ export interface BucketSummary {
 }
 
 /**
- * A body, in the form that costs least. `chunks`: it is small and already here, as read from the socket, and is copied once.
- * `stream`: it is read as it is stored; an iterator that throws means the client went away or a checksum failed,
- * and nothing is stored.
+ * A body, in the form that costs least. `chunks`: it is small and already here, and is copied once. The bytes stay as they are
+ * until the call that got them succeeds, and for ever when it fails. `stream`: it is read as it is stored; an iterator that
+ * throws means the client went away or a checksum failed, and nothing is stored.
  */
 export type Body =
   | { readonly kind: 'chunks'; readonly chunks: readonly Uint8Array[]; readonly size: number }

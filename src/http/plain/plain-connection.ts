@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import { S3Error } from '../s3/s3-error.js';
+import type { BodyMemory } from './body-memory.js';
 import { parsePlainHead } from './plain-head.js';
 import { PlainRequest, type BodySource } from './plain-request.js';
 import { PlainResponse, type AnswerSink } from './plain-response.js';
@@ -14,6 +15,7 @@ import type { ReadBuffer } from './read-buffer.js';
 /** What all plain connections of a server share. */
 export interface PlainServer {
   readonly reads: ReadBuffer;
+  readonly memory: BodyMemory;
   readonly headerBytesMax: number;
   readonly idleTimeoutMs: number;
   lastLines(closing: boolean): string;
@@ -41,6 +43,8 @@ export class PlainConnection implements BodySource, AnswerSink {
   #isTaking = false;
   /** Nothing is read. */
   #isStopped = false;
+  /** The request was answered with a success: nothing is left to do for it. */
+  #isCarriedOut = false;
   #isClosing = false;
   #isTakenOver = false;
   #ended = false;
@@ -56,6 +60,10 @@ export class PlainConnection implements BodySource, AnswerSink {
     socket.on('error', this.#onError);
     socket.setTimeout(server.idleTimeoutMs, this.#onTimeout);
     server.reads.read(socket, this.#onRead);
+  }
+
+  get memory(): BodyMemory {
+    return this.#server.memory;
   }
 
   get ended(): boolean {
@@ -157,9 +165,13 @@ export class PlainConnection implements BodySource, AnswerSink {
       this.socket.destroySoon();
       return;
     }
-    if (this.#request?.complete === false) return;
+    const request = this.#request;
+    if (request?.complete === false) return;
+    // What failed may have been given up on by somebody who still reads it.
+    if (this.#isCarriedOut && !this.socket.destroyed) request?.release();
     this.#request = undefined;
     this.#isDone = false;
+    this.#isCarriedOut = false;
     this.#waitedMs = 0;
     if (this.#held === undefined) this.#update();
     else queueMicrotask(this.#takeHeld);
@@ -182,7 +194,8 @@ export class PlainConnection implements BodySource, AnswerSink {
     this.#next();
   }
 
-  answered(closing: boolean): void {
+  answered(status: number, closing: boolean): void {
+    this.#isCarriedOut = status >= 200 && status < 300;
     if (closing) this.#isClosing = true;
   }
 

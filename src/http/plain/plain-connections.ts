@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.js';
 import { SECOND_MS } from '../../core/units.js';
 import { S3Error } from '../s3/s3-error.js';
+import { BodyMemory } from './body-memory.js';
 import { PlainConnection, type PlainHandler, type PlainServer } from './plain-connection.js';
 import { ReadBuffer } from './read-buffer.js';
 
@@ -33,6 +34,7 @@ type ConnectionListener = (this: Server, socket: Socket) => void;
 
 export class PlainConnections implements PlainServer {
   readonly reads = new ReadBuffer();
+  readonly memory = new BodyMemory();
   readonly #server: Server;
   readonly #parts: PlainConnectionsParts;
   readonly #takeOver: ConnectionListener[];

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import type { HttpRequest } from '../s3/http-messages.js';
+import { POOLED_BODY_BYTES_MAX, type BodyMemory } from './body-memory.js';
 import type { PlainHead } from './plain-head.js';
 
 type DataListener = (bytes: Uint8Array) => void;
@@ -10,6 +11,7 @@ type EndListener = () => void;
 /** What the request asks of its connection. */
 export interface BodySource {
   readonly socket: Socket;
+  readonly memory: BodyMemory;
   /** More of the body is wanted than before, or less. */
   flowChanged(): void;
   /** All of it was taken. */
@@ -23,6 +25,7 @@ export class PlainRequest implements HttpRequest {
   readonly headers: IncomingHttpHeaders;
   readonly rawHeaders: readonly string[];
   readonly #source: BodySource;
+  readonly #bodyBytes: number;
   /** Of the body, how much was not handed out. */
   #restBytes: number;
   #state: 'unread' | 'flowing' | 'paused' = 'unread';
@@ -30,12 +33,16 @@ export class PlainRequest implements HttpRequest {
   #onEnd: EndListener | undefined;
   /** Came before anybody wanted it; no more than one read. */
   #early: Uint8Array | undefined;
+  /** Where a small body is put together. */
+  #memory: Buffer | undefined;
+  #keptBytes = 0;
 
   constructor(head: PlainHead, source: BodySource) {
     this.method = head.method;
     this.url = head.url;
     this.headers = head.headers;
     this.rawHeaders = head.rawHeaders;
+    this.#bodyBytes = head.bodyBytes;
     this.#restBytes = head.bodyBytes;
     this.#source = source;
   }
@@ -62,8 +69,8 @@ export class PlainRequest implements HttpRequest {
   take(bytes: Buffer): void {
     // Nobody keeps what is dropped.
     if (this.#state === 'flowing' && this.#onData === undefined) this.#handOut(bytes);
-    else if (this.#state === 'flowing') this.#handOut(copyOf(bytes));
-    else this.#early = this.#early === undefined ? copyOf(bytes) : Buffer.concat([this.#early, bytes]);
+    else if (this.#state === 'flowing') this.#handOut(this.#keep(bytes));
+    else this.#early = this.#early === undefined ? this.#keep(bytes) : Buffer.concat([this.#early, bytes]);
   }
 
   #handOut(bytes: Uint8Array): void {
@@ -109,10 +116,23 @@ export class PlainRequest implements HttpRequest {
     this.#handOut(early);
     if (this.#state === 'flowing' && this.#restBytes > 0) this.#source.flowChanged();
   }
-}
 
-function copyOf(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(copy);
-  return copy;
+  #keep(bytes: Buffer): Buffer {
+    if (this.#bodyBytes > POOLED_BODY_BYTES_MAX) {
+      const copy = Buffer.allocUnsafeSlow(bytes.length);
+      bytes.copy(copy);
+      return copy;
+    }
+    this.#memory ??= this.#source.memory.take();
+    const start = this.#keptBytes;
+    this.#keptBytes += bytes.copy(this.#memory, start);
+    return this.#memory.subarray(start, this.#keptBytes);
+  }
+
+  /** What was handed out is no longer used: for a request that was carried out, and by nobody else. */
+  release(): void {
+    if (this.#memory === undefined) return;
+    this.#source.memory.give(this.#memory);
+    this.#memory = undefined;
+  }
 }

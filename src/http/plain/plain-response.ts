@@ -10,8 +10,8 @@ export interface AnswerSink {
   readonly ended: boolean;
   /** `Date` and what keeps the connection, or closes it: whole lines. */
   lastLines(closing: boolean): string;
-  /** Everything was written; with `closing` the connection is no longer of use. */
-  answered(closing: boolean): void;
+  /** Everything was written. */
+  answered(status: number, closing: boolean): void;
 }
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
@@ -25,6 +25,7 @@ export class PlainResponse implements HttpResponse {
   /** The client was not told to send its body and will not: what follows its head could be either. */
   #awaitsContinue: boolean;
   #isChunked = false;
+  #status = 0;
   #closing = false;
   /** The head, for as long as it was not written. */
   #head = '';
@@ -43,6 +44,7 @@ export class PlainResponse implements HttpResponse {
   writeHead(status: number, headers: readonly string[]): void {
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`;
     let hasLength = false;
+    this.#status = status;
     this.#closing = this.#awaitsContinue || this.#sink.ended;
     for (let at = 0; at + 1 < headers.length; at += 2) {
       const name = headers[at] ?? '';
@@ -85,7 +87,7 @@ export class PlainResponse implements HttpResponse {
       if (this.#isChunked) socket.write(LAST_CHUNK, 'latin1');
       socket.uncork();
     }
-    this.#sink.answered(this.#closing);
+    this.#sink.answered(this.#status, this.#closing);
   }
 
   #writeHead(): void {
