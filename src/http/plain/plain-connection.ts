@@ -12,12 +12,21 @@ import { PlainRequest, type BodySource } from './plain-request.js';
 import { PlainResponse, type AnswerSink } from './plain-response.js';
 import type { ReadBuffer } from './read-buffer.js';
 
+export interface PlainLimits {
+  /** Longest head of a plain request. */
+  readonly headerBytesMax: number;
+  /** How long a silent connection may wait for its first request to begin, and to be told that it did not. */
+  readonly idleTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  /** How long it may wait for the next one. */
+  readonly keepAliveTimeoutMs: number;
+}
+
 /** What all plain connections of a server share. */
 export interface PlainServer {
   readonly reads: ReadBuffer;
   readonly memory: BodyMemory;
-  readonly headerBytesMax: number;
-  readonly idleTimeoutMs: number;
+  readonly limits: PlainLimits;
   lastLines(closing: boolean): string;
   /** Takes over a connection whose next bytes follow. */
   takeOver(socket: Socket): void;
@@ -51,6 +60,9 @@ export class PlainConnection implements BodySource, AnswerSink {
   #used = false;
   #held: Buffer | undefined;
   #waitedMs = 0;
+  /** The request that was there at the last sweep. */
+  #seen: PlainRequest | undefined;
+  #isWatched = false;
 
   constructor(server: PlainServer, socket: Socket, handler: PlainHandler) {
     this.#server = server;
@@ -58,7 +70,6 @@ export class PlainConnection implements BodySource, AnswerSink {
     this.#handler = handler;
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
-    socket.setTimeout(server.idleTimeoutMs, this.#onTimeout);
     server.reads.read(socket, this.#onRead);
   }
 
@@ -74,11 +85,41 @@ export class PlainConnection implements BodySource, AnswerSink {
     return this.#server.lastLines(closing);
   }
 
-  /** How long the client has sent nothing although nothing was left to answer; undefined when it is its turn to wait. */
-  waited(sinceMs: number): { readonly ms: number; readonly used: boolean } | undefined {
-    if (this.#request !== undefined || this.#isTakenOver) return undefined;
-    this.#waitedMs += sinceMs;
-    return { ms: this.#waitedMs, used: this.#used };
+  /** Whether the client is to send the next request, or its first. */
+  get isWaiting(): boolean {
+    return this.#request === undefined && !this.#isTakenOver;
+  }
+
+  /**
+   * Called every `passedMs`: ends a connection that waits for too long, and watches a request that has not ended since the last
+   * call, or whose answer is not out. Nearly all have and are, and are spared a timer.
+   */
+  sweep(passedMs: number): void {
+    const { idleTimeoutMs, headersTimeoutMs, keepAliveTimeoutMs } = this.#server.limits;
+    if (this.#isTakenOver) return;
+    const request = this.#request;
+    if (request !== undefined || this.socket.writableLength > 0) {
+      if (request === this.#seen) this.#watch(idleTimeoutMs);
+      this.#seen = request;
+      return;
+    }
+    this.#waitedMs += passedMs;
+    if (this.#waitedMs > (this.#used ? keepAliveTimeoutMs : idleTimeoutMs)) this.socket.destroy();
+    else if (!this.#used && this.#waitedMs > headersTimeoutMs)
+      this.#server.refuse(new S3Error('RequestTimeout'), this.socket);
+  }
+
+  /** From here on the request has to move. */
+  #watch(idleTimeoutMs: number): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    this.socket.setTimeout(idleTimeoutMs, this.#onTimeout);
+  }
+
+  #unwatch(): void {
+    if (!this.#isWatched) return;
+    this.#isWatched = false;
+    this.socket.setTimeout(0, this.#onTimeout);
   }
 
   readonly #onRead = (bytes: Buffer, length: number): boolean => {
@@ -95,7 +136,7 @@ export class PlainConnection implements BodySource, AnswerSink {
       if (request === undefined) at = this.#isClosing ? length : this.#begin(bytes, at, length);
       else if (request.missingBytes > 0) {
         const end = Math.min(length, at + request.missingBytes);
-        request.take(bytes.subarray(at, end));
+        request.take(bytes, at, end);
         at = end;
       } else {
         this.#held = Buffer.from(bytes.subarray(at, length));
@@ -121,7 +162,7 @@ export class PlainConnection implements BodySource, AnswerSink {
 
   /** Returns where the body begins, or the end when the connection is no longer read here. */
   #begin(bytes: Buffer, start: number, end: number): number {
-    const head = parsePlainHead(bytes, start, Math.min(end, start + this.#server.headerBytesMax));
+    const head = parsePlainHead(bytes, start, Math.min(end, start + this.#server.limits.headerBytesMax));
     if (head === undefined) {
       this.#handOver(bytes.subarray(start, end));
       return end;
@@ -144,7 +185,6 @@ export class PlainConnection implements BodySource, AnswerSink {
     const { socket } = this;
     socket.off('end', this.#onEnd);
     socket.off('error', this.#onError);
-    socket.off('timeout', this.#onTimeout);
     this.#server.reads.release(socket);
     const copy = Buffer.from(bytes);
     this.#server.takeOver(socket);
@@ -172,6 +212,7 @@ export class PlainConnection implements BodySource, AnswerSink {
     this.#request = undefined;
     this.#isDone = false;
     this.#isCarriedOut = false;
+    this.#unwatch();
     this.#waitedMs = 0;
     if (this.#held === undefined) this.#update();
     else queueMicrotask(this.#takeHeld);
@@ -207,9 +248,8 @@ export class PlainConnection implements BodySource, AnswerSink {
   };
 
   readonly #onTimeout = (): void => {
-    if (this.#request !== undefined) this.#handler.idle();
-    // One that was used may wait for longer.
-    else if (!this.#used) this.socket.destroy();
+    if (this.#request === undefined) this.socket.destroy();
+    else this.#handler.idle();
   };
 
   readonly #onError = (): void => {

@@ -10,9 +10,14 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/ports.js';
 import { SECOND_MS } from '../../core/units.js';
-import { S3Error } from '../s3/s3-error.js';
+import type { S3Error } from '../s3/s3-error.js';
 import { BodyMemory } from './body-memory.js';
-import { PlainConnection, type PlainHandler, type PlainServer } from './plain-connection.js';
+import {
+  PlainConnection,
+  type PlainHandler,
+  type PlainLimits,
+  type PlainServer,
+} from './plain-connection.js';
 import { ReadBuffer } from './read-buffer.js';
 
 /** How often connections that wait are looked at. */
@@ -20,12 +25,7 @@ const SWEEP_INTERVAL_MS = SECOND_MS;
 
 export interface PlainConnectionsParts {
   readonly clock: Clock;
-  /** Longest head of a plain request. */
-  readonly headerBytesMax: number;
-  /** How long a connection may wait for its first request. */
-  readonly headersTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
-  readonly idleTimeoutMs: number;
+  readonly limits: PlainLimits;
   /** Gives the last answer on a connection and ends it. */
   readonly refuse: (error: S3Error, socket: Socket) => void;
 }
@@ -51,8 +51,8 @@ export class PlainConnections implements PlainServer {
     this.#parts = parts;
     this.#takeOver = server.listeners('connection') as ConnectionListener[];
     server.removeAllListeners('connection');
-    const { headersTimeoutMs, keepAliveTimeoutMs } = parts;
-    this.#sweepMs = Math.min(SWEEP_INTERVAL_MS, headersTimeoutMs, keepAliveTimeoutMs);
+    const { idleTimeoutMs, headersTimeoutMs, keepAliveTimeoutMs } = parts.limits;
+    this.#sweepMs = Math.min(SWEEP_INTERVAL_MS, idleTimeoutMs, headersTimeoutMs, keepAliveTimeoutMs);
   }
 
   /** A new connection. */
@@ -63,17 +63,13 @@ export class PlainConnections implements PlainServer {
     if (!this.#isSweeping) this.#scheduleSweep();
   }
 
-  get idleTimeoutMs(): number {
-    return this.#parts.idleTimeoutMs;
-  }
-
-  get headerBytesMax(): number {
-    return this.#parts.headerBytesMax;
+  get limits(): PlainLimits {
+    return this.#parts.limits;
   }
 
   /** Ends the connections that wait for a request. */
   closeWaiting(): void {
-    for (const connection of this.#open) if (connection.waited(0) !== undefined) connection.socket.destroy();
+    for (const connection of this.#open) if (connection.isWaiting) connection.socket.destroy();
   }
 
   takeOver(socket: Socket): void {
@@ -90,7 +86,7 @@ export class PlainConnections implements PlainServer {
     if (second !== this.#second) {
       this.#second = second;
       const date = `Date: ${new Date(nowMs).toUTCString()}\r\n`;
-      const seconds = Math.floor(this.#parts.keepAliveTimeoutMs / SECOND_MS);
+      const seconds = Math.floor(this.#parts.limits.keepAliveTimeoutMs / SECOND_MS);
       this.#keeping = `${date}Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n`;
       this.#closing = `${date}Connection: close\r\n`;
     }
@@ -98,14 +94,7 @@ export class PlainConnections implements PlainServer {
   }
 
   readonly #sweep = (): void => {
-    const { headersTimeoutMs, keepAliveTimeoutMs } = this.#parts;
-    for (const connection of this.#open) {
-      const waited = connection.waited(this.#sweepMs);
-      if (waited === undefined) continue;
-      if (waited.used && waited.ms > keepAliveTimeoutMs) connection.socket.destroy();
-      else if (!waited.used && waited.ms > headersTimeoutMs)
-        this.refuse(new S3Error('RequestTimeout'), connection.socket);
-    }
+    for (const connection of this.#open) connection.sweep(this.#sweepMs);
     this.#isSweeping = false;
     if (this.#open.size > 0) this.#scheduleSweep();
   };

@@ -65,12 +65,16 @@ export class PlainRequest implements HttpRequest {
     return this.#state === 'flowing' || (this.#state === 'unread' && this.#early === undefined);
   }
 
-  /** The next bytes of the body, at most `missingBytes`; they are not kept. */
-  take(bytes: Buffer): void {
+  /** The next bytes of the body, from `start` to `end` (exclusive), at most `missingBytes`; they are not kept. */
+  take(bytes: Buffer, start: number, end: number): void {
+    const isWanted = this.#state === 'flowing';
     // Nobody keeps what is dropped.
-    if (this.#state === 'flowing' && this.#onData === undefined) this.#handOut(bytes);
-    else if (this.#state === 'flowing') this.#handOut(this.#keep(bytes));
-    else this.#early = this.#early === undefined ? this.#keep(bytes) : Buffer.concat([this.#early, bytes]);
+    if (isWanted && this.#onData === undefined) this.#handOut(bytes.subarray(start, end));
+    else if (isWanted) this.#handOut(this.#keep(bytes, start, end));
+    else {
+      const kept = this.#keep(bytes, start, end);
+      this.#early = this.#early === undefined ? kept : Buffer.concat([this.#early, kept]);
+    }
   }
 
   #handOut(bytes: Uint8Array): void {
@@ -117,16 +121,16 @@ export class PlainRequest implements HttpRequest {
     if (this.#state === 'flowing' && this.#restBytes > 0) this.#source.flowChanged();
   }
 
-  #keep(bytes: Buffer): Buffer {
+  #keep(bytes: Buffer, start: number, end: number): Buffer {
     if (this.#bodyBytes > POOLED_BODY_BYTES_MAX) {
-      const copy = Buffer.allocUnsafeSlow(bytes.length);
-      bytes.copy(copy);
+      const copy = Buffer.allocUnsafeSlow(end - start);
+      bytes.copy(copy, 0, start, end);
       return copy;
     }
     this.#memory ??= this.#source.memory.take();
-    const start = this.#keptBytes;
-    this.#keptBytes += bytes.copy(this.#memory, start);
-    return this.#memory.subarray(start, this.#keptBytes);
+    const at = this.#keptBytes;
+    this.#keptBytes += bytes.copy(this.#memory, at, start, end);
+    return this.#memory.subarray(at, this.#keptBytes);
   }
 
   /** What was handed out is no longer used: for a request that was carried out, and by nobody else. */

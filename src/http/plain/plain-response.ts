@@ -43,6 +43,7 @@ export class PlainResponse implements HttpResponse {
 
   writeHead(status: number, headers: readonly string[]): void {
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`;
+    let values = '';
     let hasLength = false;
     this.#status = status;
     this.#closing = this.#awaitsContinue || this.#sink.ended;
@@ -57,7 +58,10 @@ export class PlainResponse implements HttpResponse {
         continue;
       }
       head += `${name}: ${value}\r\n`;
+      values += value;
     }
+    if (NOT_IN_VALUE.test(values))
+      throw new TypeError(`a header of an answer has a control character: ${JSON.stringify(headers)}`);
     if (!hasLength && !this.#isHead && status !== 204 && status !== 304) {
       this.#isChunked = true;
       head += 'Transfer-Encoding: chunked\r\n';

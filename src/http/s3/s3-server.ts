@@ -131,7 +131,7 @@ class NodeS3Server implements S3Server {
       server.on('secureConnection', (socket: Socket) => this.#open(socket));
     } else {
       const plain = new PlainConnections(server, {
-        ...this.#context.options,
+        limits: this.#context.options,
         clock: this.#context.clock,
         refuse: (error, socket) => this.#refuse(error, socket),
       });
