@@ -105,8 +105,10 @@ export class PlainConnection implements BodySource, AnswerSink {
     }
     this.#waitedMs += passedMs;
     if (this.#waitedMs > (this.#used ? keepAliveTimeoutMs : idleTimeoutMs)) this.socket.destroy();
-    else if (!this.#used && this.#waitedMs > headersTimeoutMs)
+    else if (!this.#used && !this.#isClosing && this.#waitedMs > headersTimeoutMs) {
+      this.#isClosing = true;
       this.#server.refuse(new S3Error('RequestTimeout'), this.socket);
+    }
   }
 
   /** From here on the request has to move. */
@@ -123,12 +125,13 @@ export class PlainConnection implements BodySource, AnswerSink {
   }
 
   readonly #onRead = (bytes: Buffer, length: number): boolean => {
-    this.#take(bytes, length);
+    this.#take(bytes, length, false);
     this.#isStopped = !this.#reads();
     return !this.#isStopped;
   };
 
-  #take(bytes: Buffer, length: number): void {
+  /** The first `length` bytes, which stay as they are if they are `isKept`. */
+  #take(bytes: Buffer, length: number, isKept: boolean): void {
     this.#isTaking = true;
     let at = 0;
     while (at < length && !this.#isTakenOver) {
@@ -139,7 +142,8 @@ export class PlainConnection implements BodySource, AnswerSink {
         request.take(bytes, at, end);
         at = end;
       } else {
-        this.#held = Buffer.from(bytes.subarray(at, length));
+        const rest = bytes.subarray(at, length);
+        this.#held = isKept ? rest : Buffer.from(rest);
         break;
       }
     }
@@ -182,6 +186,7 @@ export class PlainConnection implements BodySource, AnswerSink {
 
   #handOver(bytes: Buffer): void {
     this.#isTakenOver = true;
+    this.#unwatch();
     const { socket } = this;
     socket.off('end', this.#onEnd);
     socket.off('error', this.#onError);
@@ -194,9 +199,12 @@ export class PlainConnection implements BodySource, AnswerSink {
 
   readonly #onDone = (): void => {
     this.#isDone = true;
-    this.#next();
+    const isOver = this.#isClosing || this.#ended;
+    if (!isOver && this.#request?.complete === false) this.#request.drop();
+    else this.#next();
   };
 
+  /** Once the request is answered and its body is out of the way. */
   #next(): void {
     if (!this.#isDone) return;
     if (this.#isClosing || this.#ended) {
@@ -206,7 +214,6 @@ export class PlainConnection implements BodySource, AnswerSink {
       return;
     }
     const request = this.#request;
-    if (request?.complete === false) return;
     // What failed may have been given up on by somebody who still reads it.
     if (this.#isCarriedOut && !this.socket.destroyed) request?.release();
     this.#request = undefined;
@@ -223,7 +230,7 @@ export class PlainConnection implements BodySource, AnswerSink {
     const held = this.#held;
     if (held === undefined || this.#request !== undefined || this.socket.destroyed) return;
     this.#held = undefined;
-    this.#take(held, held.length);
+    this.#take(held, held.length, true);
     this.#update();
   };
 
@@ -244,6 +251,7 @@ export class PlainConnection implements BodySource, AnswerSink {
     this.#ended = true;
     const request = this.#request;
     if (request === undefined) this.socket.end();
+    else if (this.#isDone) this.socket.destroySoon();
     else if (request.missingBytes > 0) this.#server.refuse(new S3Error('IncompleteBody'), this.socket);
   };
 

@@ -69,7 +69,7 @@ export class PlainConnections implements PlainServer {
 
   /** Ends the connections that wait for a request. */
   closeWaiting(): void {
-    for (const connection of this.#open) if (connection.isWaiting) connection.socket.destroy();
+    for (const connection of this.#open) if (connection.isWaiting) connection.socket.destroySoon();
   }
 
   takeOver(socket: Socket): void {

@@ -113,6 +113,12 @@ export class PlainRequest implements HttpRequest {
     else this.#source.flowChanged();
   }
 
+  /** The rest of the body is of no use. */
+  drop(): void {
+    this.#onData = undefined;
+    this.resume();
+  }
+
   #handOutEarly(): void {
     const early = this.#early;
     if (early === undefined || this.#state !== 'flowing') return;

@@ -1,5 +1,5 @@
 /**
- * The S3 endpoint, on node:http alone.
+ * The S3 endpoint, on node:http, with a shorter way for plain requests (`../plain`).
  *
  * No framework: a router costs 8 to 10 microseconds a request, a third of what node:http takes in all, and normalises
  * paths, while an S3 key may contain `//`, `..` and a trailing `/`. What a framework would do is in `dispatcher.ts`.
