@@ -70,6 +70,7 @@ export class PlainConnection implements BodySource, AnswerSink {
     this.#handler = handler;
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
+    socket.on('drain', this.#takeHeld);
     server.reads.read(socket, this.#onRead);
   }
 
@@ -85,9 +86,11 @@ export class PlainConnection implements BodySource, AnswerSink {
     return this.#server.lastLines(closing);
   }
 
-  /** Whether the client is to send the next request, or its first. */
-  get isWaiting(): boolean {
-    return this.#request === undefined && !this.#isTakenOver;
+  /** Begins no more requests, unless one is under way; what was answered still goes out. */
+  endWaiting(): void {
+    if (this.#request !== undefined || this.#isTakenOver) return;
+    this.#isClosing = true;
+    this.socket.destroySoon();
   }
 
   /**
@@ -136,8 +139,10 @@ export class PlainConnection implements BodySource, AnswerSink {
     let at = 0;
     while (at < length && !this.#isTakenOver) {
       const request = this.#request;
-      if (request === undefined) at = this.#isClosing ? length : this.#begin(bytes, at, length);
-      else if (request.missingBytes > 0) {
+      if (request === undefined && this.#isClosing) at = length;
+      // A client that does not read its answers is not given more.
+      else if (request === undefined && !this.socket.writableNeedDrain) at = this.#begin(bytes, at, length);
+      else if (request !== undefined && request.missingBytes > 0) {
         const end = Math.min(length, at + request.missingBytes);
         request.take(bytes, at, end);
         at = end;
@@ -190,6 +195,7 @@ export class PlainConnection implements BodySource, AnswerSink {
     const { socket } = this;
     socket.off('end', this.#onEnd);
     socket.off('error', this.#onError);
+    socket.off('drain', this.#takeHeld);
     this.#server.reads.release(socket);
     const copy = Buffer.from(bytes);
     this.#server.takeOver(socket);
@@ -228,7 +234,8 @@ export class PlainConnection implements BodySource, AnswerSink {
   /** In a call that does not nest. */
   readonly #takeHeld = (): void => {
     const held = this.#held;
-    if (held === undefined || this.#request !== undefined || this.socket.destroyed) return;
+    if (held === undefined || this.#request !== undefined) return;
+    if (this.socket.destroyed || this.socket.writableNeedDrain) return;
     this.#held = undefined;
     this.#take(held, held.length, true);
     this.#update();

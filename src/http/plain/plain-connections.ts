@@ -40,7 +40,7 @@ export class PlainConnections implements PlainServer {
   readonly #takeOver: ConnectionListener[];
   readonly #open = new Set<PlainConnection>();
   readonly #sweepMs: number;
-  #second = 0;
+  #second = -1;
   #keeping = '';
   #closing = '';
   #isSweeping = false;
@@ -69,7 +69,7 @@ export class PlainConnections implements PlainServer {
 
   /** Ends the connections that wait for a request. */
   closeWaiting(): void {
-    for (const connection of this.#open) if (connection.isWaiting) connection.socket.destroySoon();
+    for (const connection of this.#open) connection.endWaiting();
   }
 
   takeOver(socket: Socket): void {

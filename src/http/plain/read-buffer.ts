@@ -51,7 +51,7 @@ export class ReadBuffer {
   /** What is read from now on is the stream's again. */
   release(socket: Socket): void {
     const fields = this.#fields;
-    if (fields === undefined) {
+    if (fields === undefined || Reflect.get(socket, fields.buffer) !== this.#buffer) {
       socket.removeAllListeners('data');
       return;
     }
