@@ -93,8 +93,8 @@ void t.test(
     }
     t.same(received, ['a0', 'a1']);
     t.equal(buffers.size, 1, 'one buffer for all');
-    const [socket] = accepted;
     const [client] = clients;
+    const socket = accepted.find(({ remotePort }) => remotePort === client?.localPort);
     if (socket === undefined || client === undefined) throw new Error('nothing was accepted');
     reads.release(socket);
     const pieces: Buffer[] = [];
