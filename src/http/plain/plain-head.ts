@@ -105,10 +105,12 @@ export function parsePlainHead(bytes: Buffer, start: number, end: number): Plain
     const nameEnd = skip(bytes, at, TOKEN);
     if (nameEnd === at || bytes[nameEnd] !== COLON || rawHeaders.length === 2 * HEADERS_MAX) return undefined;
     const spelled = text.slice(at - start, nameEnd - start);
-    const valueStart = skipBlanks(bytes, nameEnd + 1);
+    const valueStart = skipSpaces(bytes, nameEnd + 1);
     const lineEnd = skip(bytes, valueStart, VALUE);
     if (bytes[lineEnd] !== CR || bytes[lineEnd + 1] !== LF) return undefined;
-    const valueEnd = backOverBlanks(bytes, valueStart, lineEnd);
+    const valueEnd = backOverSpaces(bytes, valueStart, lineEnd);
+    // White space, which readers do not all take for it around a number.
+    if (bytes[valueStart] === TAB || bytes[valueEnd - 1] === TAB) return undefined;
     const value =
       valueEnd - valueStart <= COPIED_CHARACTERS_MAX
         ? text.slice(valueStart - start, valueEnd - start)
@@ -138,14 +140,14 @@ function skip(bytes: Uint8Array, at: number, of: number): number {
   return index;
 }
 
-function skipBlanks(bytes: Uint8Array, at: number): number {
+function skipSpaces(bytes: Uint8Array, at: number): number {
   let index = at;
-  while (bytes[index] === SPACE || bytes[index] === TAB) index++;
+  while (bytes[index] === SPACE) index++;
   return index;
 }
 
-function backOverBlanks(bytes: Uint8Array, start: number, end: number): number {
+function backOverSpaces(bytes: Uint8Array, start: number, end: number): number {
   let index = end;
-  while (index > start && (bytes[index - 1] === SPACE || bytes[index - 1] === TAB)) index--;
+  while (index > start && bytes[index - 1] === SPACE) index--;
   return index;
 }

@@ -7,8 +7,6 @@ import { readByNode } from '../../support/node-reading.js';
 
 const RUNS = Number(process.env['HEADRACE_TEST_RUNS'] ?? 2000);
 const BODY_BYTES_MAX = 1000;
-/** White space as any other (RFC 9110, section 5.6.3), which node:http refuses behind a length. */
-const TAB_BEHIND_LENGTH = /^content-length:.*\t *\r$/im;
 const LINE = 'GET /bucket/key HTTP/1.1\r\n';
 
 function parse(text: string): PlainHead | undefined {
@@ -41,9 +39,8 @@ void t.test('plain head: values are trimmed, and else stay as they came', async 
   for (const [line, value] of [
     ['X-A:', ''],
     ['X-A: ', ''],
-    ['X-A:\t \t', ''],
     ['X-A:b', 'b'],
-    ['X-A: \t b \t ', 'b'],
+    ['X-A:   b   ', 'b'],
     ['X-A:  b \t c  ', 'b \t c'],
     ['X-A: a value that is longer: \x80\xff~  ', 'a value that is longer: \x80\xff~'],
   ] as const)
@@ -103,6 +100,8 @@ void t.test('plain head: what two readers could take for two things is not plain
     ['X-A:', 'X-A:'],
     ['Host: a', 'host: a'],
     ['Content-Length: 3', 'content-length: 3'],
+    ['X-A:\tb'],
+    ['X-A: b \t '],
     ['X-A : b'],
     ['X-A\t: b'],
     [' X-A: b'],
@@ -174,7 +173,7 @@ void t.test('plain head: node:http understands every plain head alike', async (t
     const text = edited(`${lines.join('\r\n')}\r\n\r\n`);
     const head = parse(text);
     total++;
-    if (head === undefined || head.bodyBytes > BODY_BYTES_MAX || TAB_BEHIND_LENGTH.test(text)) return;
+    if (head === undefined || head.bodyBytes > BODY_BYTES_MAX) return;
     plain++;
     const next = 'GET /next HTTP/1.1\r\nHost: next\r\n\r\n';
     const whole = text.slice(0, head.end) + 'x'.repeat(head.bodyBytes) + next;
