@@ -9,6 +9,7 @@
  * By path, the last URL of each; the oldest is forgotten first. At most 5 MiB of texts, and 12 MiB of what the authenticator keeps with
  * their queries; only who has a key fills it.
  */
+import { BoundedMap } from '../../core/bounded-map.js';
 import type { SigningKey } from '../../core/signing-key.js';
 import type { AuthenticationRequest } from './authenticator.js';
 import type { SignatureParts } from './signature-parts.js';
@@ -29,7 +30,7 @@ interface KnownSignature {
 }
 
 export class KnownSignatures {
-  readonly #known = new Map<string, KnownSignature>();
+  readonly #known = new BoundedMap<string, KnownSignature>(PATHS_MAX);
 
   /** The signature that a request should have, in hex; undefined when it is not known. */
   get({ method, rawPath, headers }: AuthenticationRequest, parts: SignatureParts, key: SigningKey) {
@@ -48,14 +49,6 @@ export class KnownSignatures {
     const { method, rawPath, rawQuery, headers } = request;
     if (headers.host === undefined || rawQuery.length > QUERY_CHARACTERS_MAX) return;
     if (headers.host.length + rawPath.length + rawQuery.length > URL_CHARACTERS_MAX) return;
-    if (this.#known.size >= PATHS_MAX && !this.#known.has(rawPath)) this.#forgetOldest();
     this.#known.set(rawPath, { method, host: headers.host, parts, key, signature });
-  }
-
-  #forgetOldest(): void {
-    for (const path of this.#known.keys()) {
-      this.#known.delete(path);
-      return;
-    }
   }
 }

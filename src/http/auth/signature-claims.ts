@@ -2,6 +2,7 @@
  * The part of a signature that is the same in all requests of a client for a day: whose key it is, the scope of the key, and
  * which headers are signed. It is parsed once and remembered by its text.
  */
+import { BoundedMap } from '../../core/bounded-map.js';
 import type { SigningScope } from './signing-keys.js';
 import { SigningRoom } from './signing-room.js';
 
@@ -38,23 +39,14 @@ const CLAIMS_MAX = 1000;
 const TEXT_CHARACTERS_MAX = 1024;
 
 export class SignatureClaims {
-  readonly #claims = new Map<string, SignatureClaim>();
+  readonly #claims = new BoundedMap<string, SignatureClaim>(CLAIMS_MAX);
 
   get(text: string): SignatureClaim | undefined {
     return this.#claims.get(text);
   }
 
   add(text: string, claim: SignatureClaim): void {
-    if (text.length > TEXT_CHARACTERS_MAX) return;
-    if (this.#claims.size >= CLAIMS_MAX) this.#forgetOldest();
-    this.#claims.set(text, claim);
-  }
-
-  #forgetOldest(): void {
-    for (const text of this.#claims.keys()) {
-      this.#claims.delete(text);
-      return;
-    }
+    if (text.length <= TEXT_CHARACTERS_MAX) this.#claims.set(text, claim);
   }
 }
 

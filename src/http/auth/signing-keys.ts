@@ -1,4 +1,5 @@
 /** The signing keys in use, and the comparison of signatures. */
+import { BoundedMap } from '../../core/bounded-map.js';
 import { deriveSigningKey, type SigningKey } from '../../core/signing-key.js';
 
 /** Keys are cheap to derive again, and there is one per access key, day and region. */
@@ -48,7 +49,7 @@ export function isSameSignature(a: string, b: string): boolean {
 }
 
 export class SigningKeys {
-  readonly #keys = new Map<string, CachedKey>();
+  readonly #keys = new BoundedMap<string, CachedKey>(KEYS_MAX);
 
   /** The key for a scope. One that was made with another secret, since replaced, is not used. */
   get(accessKeyId: string, secret: string, scope: SigningScope): SigningKey {
@@ -68,15 +69,7 @@ export class SigningKeys {
       secret,
       key: deriveSigningKey(secret, scope.date, scope.region, scope.service),
     };
-    if (this.#keys.size >= KEYS_MAX) this.#dropOldest();
     this.#keys.set(name, cached);
     return cached;
-  }
-
-  #dropOldest(): void {
-    for (const name of this.#keys.keys()) {
-      this.#keys.delete(name);
-      return;
-    }
   }
 }

@@ -8,6 +8,7 @@
  * Anybody may fill what is remembered, so it is small: at most 1 MiB of texts, and 3 MiB of what the authenticator keeps with those
  * whose keys are known; the oldest forgotten first.
  */
+import { BoundedMap } from '../../core/bounded-map.js';
 import { invalidArgument } from './s3-error.js';
 
 const SIGNATURE = 'X-Amz-Signature=';
@@ -73,7 +74,7 @@ interface KnownQuery {
 }
 
 /** By `fingerprint`: to hash a whole query for each request costs more than all else that is done with it. */
-const queries = new Map<number, KnownQuery>();
+const queries = new BoundedMap<number, KnownQuery>(QUERIES_MAX);
 
 /** The signature of a presigned URL: the first value of its parameter, when it has the length of one. */
 export function signatureOf(signing: SigningParameters, rawQuery: string): string | undefined {
@@ -125,7 +126,6 @@ function read(rawQuery: string, start: number, parse: (query: string) => Map<str
   const text = copyOf(rawQuery);
   const meaning = split(parse(cutOut(text, start)), start);
   const name = fingerprint(text, 0, start);
-  if (queries.size >= QUERIES_MAX && !queries.has(name)) forgetOldest();
   const behind = text.slice(start + SIGNATURE_CHARACTERS);
   queries.set(name, { before: text.slice(0, start), behind, meaning });
   return meaning;
@@ -179,13 +179,6 @@ function headerValue(name: string, text: string): string {
   if (!HEADER_TEXT.test(text))
     throw invalidArgument(`The value of ${name} has characters that no header may have.`, name, text);
   return Buffer.from(text, 'utf8').toString('latin1').replaceAll(OUTER_SPACES, '');
-}
-
-function forgetOldest(): void {
-  for (const name of queries.keys()) {
-    queries.delete(name);
-    return;
-  }
 }
 
 /** Where the signature begins in `target`; -1 for none. */
