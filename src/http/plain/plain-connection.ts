@@ -79,18 +79,18 @@ export class PlainConnection implements BodySource, AnswerSink {
   }
 
   get ended(): boolean {
-    return this.#ended;
+    return this.#ended && this.#held === undefined;
   }
 
   lastLines(closing: boolean): string {
     return this.#server.lastLines(closing);
   }
 
-  /** Begins no more requests, unless one is under way; what was answered still goes out. */
-  endWaiting(): void {
-    if (this.#request !== undefined || this.#isTakenOver) return;
+  /** Begins no more requests; what was answered, or is about to be, still goes out. */
+  endSoon(): void {
+    if (this.#isTakenOver) return;
     this.#isClosing = true;
-    this.socket.destroySoon();
+    if (this.#request === undefined) this.socket.destroySoon();
   }
 
   /**
@@ -106,6 +106,8 @@ export class PlainConnection implements BodySource, AnswerSink {
       this.#seen = request;
       return;
     }
+    this.#unwatch();
+    this.#seen = undefined;
     this.#waitedMs += passedMs;
     if (this.#waitedMs > (this.#used ? keepAliveTimeoutMs : idleTimeoutMs)) this.socket.destroy();
     else if (!this.#used && !this.#isClosing && this.#waitedMs > headersTimeoutMs) {
@@ -118,13 +120,16 @@ export class PlainConnection implements BodySource, AnswerSink {
   #watch(idleTimeoutMs: number): void {
     if (this.#isWatched) return;
     this.#isWatched = true;
-    this.socket.setTimeout(idleTimeoutMs, this.#onTimeout);
+    // Not with the timeout: that would call back once.
+    this.socket.on('timeout', this.#onTimeout);
+    this.socket.setTimeout(idleTimeoutMs);
   }
 
   #unwatch(): void {
     if (!this.#isWatched) return;
     this.#isWatched = false;
-    this.socket.setTimeout(0, this.#onTimeout);
+    this.socket.off('timeout', this.#onTimeout);
+    this.socket.setTimeout(0);
   }
 
   readonly #onRead = (bytes: Buffer, length: number): boolean => {
@@ -205,7 +210,7 @@ export class PlainConnection implements BodySource, AnswerSink {
 
   readonly #onDone = (): void => {
     this.#isDone = true;
-    const isOver = this.#isClosing || this.#ended;
+    const isOver = this.#isClosing || this.ended;
     if (!isOver && this.#request?.complete === false) this.#request.drop();
     else this.#next();
   };
@@ -213,7 +218,7 @@ export class PlainConnection implements BodySource, AnswerSink {
   /** Once the request is answered and its body is out of the way. */
   #next(): void {
     if (!this.#isDone) return;
-    if (this.#isClosing || this.#ended) {
+    if (this.#isClosing || this.ended) {
       this.#request = undefined;
       this.#isClosing = true;
       this.socket.destroySoon();
@@ -257,6 +262,8 @@ export class PlainConnection implements BodySource, AnswerSink {
   readonly #onEnd = (): void => {
     this.#ended = true;
     const request = this.#request;
+    // What was sent ahead is answered first.
+    if (this.#held !== undefined) return;
     if (request === undefined) this.socket.end();
     else if (this.#isDone) this.socket.destroySoon();
     else if (request.missingBytes > 0) this.#server.refuse(new S3Error('IncompleteBody'), this.socket);

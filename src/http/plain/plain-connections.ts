@@ -67,9 +67,9 @@ export class PlainConnections implements PlainServer {
     return this.#parts.limits;
   }
 
-  /** Ends the connections that wait for a request. */
-  closeWaiting(): void {
-    for (const connection of this.#open) connection.endWaiting();
+  /** Ends the connections that wait for a request now, and the others after their answers. */
+  close(): void {
+    for (const connection of this.#open) connection.endSoon();
   }
 
   takeOver(socket: Socket): void {

@@ -133,7 +133,7 @@ export class PlainRequest implements HttpRequest {
       bytes.copy(copy, 0, start, end);
       return copy;
     }
-    this.#memory ??= this.#source.memory.take();
+    this.#memory ??= this.#source.memory.take(this.#bodyBytes);
     const at = this.#keptBytes;
     this.#keptBytes += bytes.copy(this.#memory, at, start, end);
     return this.#memory.subarray(at, this.#keptBytes);

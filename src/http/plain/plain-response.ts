@@ -10,7 +10,7 @@ export interface AnswerSink {
   readonly ended: boolean;
   /** `Date` and what keeps the connection, or closes it: whole lines. */
   lastLines(closing: boolean): string;
-  /** Everything was written. */
+  /** Everything is with the socket. */
   answered(status: number, closing: boolean): void;
 }
 
@@ -18,6 +18,16 @@ const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 const LAST_CHUNK = '0\r\n\r\n';
 /** What RFC 9110, section 5.5, keeps out of a value: anything else could end the header early. */
 const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+const NAME = /^[\w!#$%&'*+\-.^`|~]+$/;
+/** Names that were looked at before; those of metadata are whatever clients choose. */
+const soundNames = new Set<string>();
+const SOUND_NAMES_MAX = 1000;
+
+/** Metadata may come from files of the under-store, which anybody may have written. */
+function checkName(name: string): void {
+  if (!NAME.test(name)) throw new TypeError(`an answer cannot have a header ${JSON.stringify(name)}`);
+  if (soundNames.size < SOUND_NAMES_MAX) soundNames.add(name);
+}
 
 export class PlainResponse implements HttpResponse {
   readonly #sink: AnswerSink;
@@ -50,8 +60,7 @@ export class PlainResponse implements HttpResponse {
     for (let at = 0; at + 1 < headers.length; at += 2) {
       const name = headers[at] ?? '';
       const value = headers[at + 1] ?? '';
-      if (NOT_IN_VALUE.test(value))
-        throw new TypeError(`the header ${name} of an answer has a control character`);
+      if (!soundNames.has(name)) checkName(name);
       if (name === 'Content-Length') hasLength = true;
       else if (name === 'Connection') {
         this.#closing = true;
@@ -60,8 +69,8 @@ export class PlainResponse implements HttpResponse {
       head += `${name}: ${value}\r\n`;
       values += value;
     }
-    if (NOT_IN_VALUE.test(values))
-      throw new TypeError(`a header of an answer has a control character: ${JSON.stringify(headers)}`);
+    // All at once: a look at each costs more than to write them.
+    if (NOT_IN_VALUE.test(values)) throw new TypeError('a header of an answer has a control character');
     if (!hasLength && !this.#isHead && status !== 204 && status !== 304) {
       this.#isChunked = true;
       head += 'Transfer-Encoding: chunked\r\n';

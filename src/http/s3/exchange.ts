@@ -199,7 +199,12 @@ export class Exchange {
     }
     headers.push('Content-Length', String(bytes.length));
     if (this.context.closing) headers.push('Connection', 'close');
-    this.response.writeHead(status, headers);
+    try {
+      this.response.writeHead(status, headers);
+    } catch (error) {
+      release();
+      throw error;
+    }
     const finish = (): void => {
       if (this.#done) return;
       this.finish();

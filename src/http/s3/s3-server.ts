@@ -248,7 +248,7 @@ class NodeS3Server implements S3Server {
         cancel();
         resolve();
       });
-      this.#plain?.closeWaiting();
+      this.#plain?.close();
       // node:http closes those that wait for their next request, and not those that wait for their first.
       for (const [socket, connection] of this.#connections) if (!connection.used) socket.destroy();
       for (const socket of this.#handshakes.values()) socket.destroy();

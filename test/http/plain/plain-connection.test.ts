@@ -281,6 +281,63 @@ onBothReads('an answer that nobody reads is given up', async (t) => {
   await t.rejects(isWhole(raw), { message: /too early/ });
 });
 
+onBothReads('an answer that nobody reads is given up, also behind a request that took long', async (t) => {
+  const bytes = Buffer.alloc(32 * MIB);
+  const { port } = await startEndpoint(t, { options: { idleTimeoutMs: 50 } }, (inner) => ({
+    getObject: async (request) => {
+      const object = { ...(await inner.headObject(request)), size: bytes.length };
+      await setTimeout(200);
+      return { object, body: { kind: 'bytes', bytes, release: () => {} } };
+    },
+  }));
+  const raw = openRaw(t, port);
+  raw.send(put(2), 'ab');
+  t.equal((await raw.answer()).status, 200);
+  raw.socket.pause();
+  raw.send(get('/bucket/k'));
+  await setTimeout(500);
+  raw.socket.resume();
+  await t.rejects(raw.answer(), { message: /too early/ });
+});
+
+onBothReads('once an answer was read the client may wait as long as any', async (t) => {
+  const { raw } = await openUnread(t, { idleTimeoutMs: 400, keepAliveTimeoutMs: LONG_MS });
+  t.ok(await isWhole(raw));
+  await setTimeout(1200);
+  await goesOn(t, raw);
+});
+
+onBothReads('requests that were sent ahead are answered to a client that has closed its side', async (t) => {
+  const { port } = await startEndpoint(t);
+  const raw = openRaw(t, port);
+  raw.send(put(2), 'ab');
+  t.equal((await raw.answer()).status, 200);
+  raw.send(get('/bucket/k').repeat(3));
+  raw.socket.end();
+  for (let index = 0; index < 3; index++) t.equal((await raw.answer()).body.toString(), 'ab');
+  t.equal((await raw.ended()).length, 0);
+});
+
+onBothReads('metadata of the under-store cannot end a header early', async (t) => {
+  for (const [name, value] of [
+    ['a: b\r\nX-Evil', 'v'],
+    ['a', 'v\r\nX-Evil: v'],
+  ] as const) {
+    const { port } = await startEndpoint(t, {}, (inner) => ({
+      getObject: async (request) => {
+        const result = await inner.getObject(request);
+        const headers = { system: {}, user: { [name]: value } };
+        return { ...result, object: { ...result.object, headers } };
+      },
+    }));
+    const raw = openRaw(t, port);
+    raw.send(put(2), 'ab');
+    t.equal((await raw.answer()).status, 200);
+    raw.send(get('/bucket/k'));
+    t.equal((await raw.ended()).length, 0, 'nothing of it is sent');
+  }
+});
+
 onBothReads('closing lets an answer that was given go out', async (t) => {
   const { raw, server } = await openUnread(t, {});
   const closed = server.close(LONG_MS);
