@@ -178,7 +178,9 @@ export function addObjectHeaders(
   const { user, tags } = object.headers;
   const system = query.size === 0 ? object.headers.system : overridden(object.headers.system, query);
   if (system['content-type'] === undefined) into.push('Content-Type', 'binary/octet-stream');
-  for (const name in system) into.push(DISPLAY_NAMES[name] ?? name, system[name] ?? '');
+  // The under-store's records are files that anybody may have written: a length or a coding among them would break the answer.
+  for (const name in system)
+    if (isSystemHeader(name)) into.push(DISPLAY_NAMES[name] ?? name, system[name] ?? '');
   for (const name in user) if (name !== ACL_METADATA) into.push(USER_PREFIX + name, user[name] ?? '');
   if (tags !== undefined) {
     const count = Object.keys(tags).length;

@@ -167,6 +167,13 @@ void t.test('headers: a request may replace some of an answer', async (t) => {
   );
 });
 
+void t.test('headers: a record of the under-store cannot say how an answer is read', async (t) => {
+  const system = { 'transfer-encoding': 'chunked', 'content-length': '1', connection: 'close', expires: '0' };
+  const headers = answerHeaders({ ...OBJECT, headers: { system, user: {} } }, {});
+  t.notMatch(Object.keys(headers).join().toLowerCase(), /transfer-encoding|content-length|connection/);
+  t.equal(headers['Expires'], '0');
+});
+
 void t.test('headers: at most one checksum, well-formed and of a known kind', async (t) => {
   t.equal(planChecksum({}), undefined);
   t.same(planChecksum({ 'x-amz-checksum-crc32': 'AAAAAA==', 'x-amz-sdk-checksum-algorithm': 'CRC32' }), {
