@@ -17,7 +17,7 @@ export interface HttpRequest {
   readonly socket: Socket;
   /** Whether the whole body was handed out. */
   readonly complete: boolean;
-  /** Bytes are the listener's to keep. The first listener makes the body flow. */
+  /** Bytes stay as they are until the request is answered with a success, or for ever. The first listener makes the body flow. */
   on(event: 'data', listener: (bytes: Uint8Array) => void): unknown;
   on(event: 'end', listener: () => void): unknown;
   off(event: 'data', listener: (bytes: Uint8Array) => void): unknown;
