@@ -10,15 +10,11 @@ import { foldMultipartUploads } from '../../projections/multipart-uploads.js';
 import { foldObjectIndex } from '../../projections/object-index.js';
 import type { IndexRecord, RecordMap } from '../../projections/records.js';
 import { emptyUfsBases, foldUfsBases, type UfsBases } from '../../projections/ufs-bases.js';
-
-interface Entry {
-  readonly record: IndexRecord | undefined;
-  readonly offset: number;
-}
+import { OverlayEntries } from './overlay-entries.js';
 
 export class Overlay implements RecordMap {
   readonly #index: IndexStore<IndexRecord>;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new OverlayEntries();
   /** Of what is durable and what is decided. */
   #bases: UfsBases = emptyUfsBases();
   /** Offset of the event that is being folded into the overlay. */
@@ -49,17 +45,17 @@ export class Overlay implements RecordMap {
   }
 
   set(key: string, record: IndexRecord): void {
-    this.#entries.set(key, { record, offset: this.#offset });
+    this.#entries.set(key, record, this.#offset);
   }
 
   delete(key: string): void {
-    this.#entries.set(key, { record: undefined, offset: this.#offset });
+    this.#entries.set(key, undefined, this.#offset);
   }
 
   keys(from: string, to: string): string[] {
     const keys = new Set<string>();
     for (const [key] of this.#index.scan(from, to)) {
-      if (!this.#entries.has(key)) keys.add(key);
+      if (this.#entries.get(key) === undefined) keys.add(key);
     }
     for (const [key, entry] of this.#entries) {
       if (key >= from && key < to && entry.record !== undefined) keys.add(key);
@@ -69,7 +65,7 @@ export class Overlay implements RecordMap {
 
   /** The event at `offset` has been applied below: what it set here is no longer needed. */
   settle(key: string, offset: number): void {
-    if (this.#entries.get(key)?.offset === offset) this.#entries.delete(key);
+    this.#entries.settle(key, offset);
   }
 
   /** Nothing is decided beyond what is durable, which has these bases. */

@@ -20,7 +20,7 @@ export type Deleted = typeof DELETED;
 /** So many keys are sorted together: about a millisecond. */
 const SORTED_KEYS_MAX = 4096;
 /** Objects that live no longer than this many changes are gone before the garbage collector has moved most of them. */
-const RECENT_VALUES = 1024;
+const RECENT_VALUES = 256;
 const NO_ENTRY = -1;
 
 export class Memtable<Value> {
@@ -140,7 +140,7 @@ export class Memtable<Value> {
   #pack(recent: number): void {
     const entry = this.#recentEntries[recent]!;
     if (entry === NO_ENTRY) return;
-    this.#packed.setValue(entry, this.#codec.encode(this.#packed.key(entry), this.#recent[recent]!));
+    this.#packed.setValue(entry, this.#codec.encode(this.#recent[recent]!));
     this.#forget(recent, entry);
   }
 
