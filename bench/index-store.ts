@@ -52,7 +52,7 @@ interface BenchRecord {
 }
 
 const CODEC: IndexCodec<BenchRecord> = {
-  encode(_key, record) {
+  encode(record) {
     const bytes = Buffer.allocUnsafe(56 + record.contentType.length + 48);
     bytes.writeDoubleLE(record.size, 0);
     bytes.write(record.etag, 8, 'hex');

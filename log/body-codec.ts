@@ -45,12 +45,28 @@ export function bodyReadBy<Type extends EventType, Message>(
     encode(event, writer) {
       message.encode(toMessage(event), writer);
     },
-    decode(reader, length, atMs) {
-      const end = reader.pos + length;
-      const event = read(reader, end, atMs);
-      reader.endPart(end);
-      return event;
-    },
+    decode: decodeBy(read),
+  };
+}
+
+/** Builds a codec from a writer and a reader by hand: for the event of every write. */
+export function bodyByHand<Type extends EventType>(
+  type: Type,
+  field: number,
+  write: (event: EventOf<Type>, writer: NumberWriter) => void,
+  read: (reader: NumberReader, end: number, atMs: number) => EventOf<Type>,
+): BodyCodec<Type> {
+  return { type, field, encode: write, decode: decodeBy(read) };
+}
+
+function decodeBy<Type extends EventType>(
+  read: (reader: NumberReader, end: number, atMs: number) => EventOf<Type>,
+): BodyCodec<Type>['decode'] {
+  return (reader, length, atMs) => {
+    const end = reader.pos + length;
+    const event = read(reader, end, atMs);
+    reader.endPart(end);
+    return event;
   };
 }
 

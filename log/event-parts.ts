@@ -1,26 +1,12 @@
 /**
- * The parts that events share, to their protobuf messages: enums (these in both directions), checksums, object versions.
+ * The parts that events share, to their protobuf messages: enums (these in both directions), checksums, replaced versions.
  * `part-readers.ts` reads them.
  *
  * Invariant: an enum value that this version does not know is `UNSUPPORTED_FORMAT`, never guessed.
  */
 import { HeadraceError } from '../src/core/errors.js';
-import type {
-  ChecksumAlgorithm,
-  ObjectChecksum,
-  ObjectPart,
-  ObjectVersion,
-  PersistState,
-  PolicyMode,
-} from '../src/core/object.js';
-import type {
-  ChecksumMessage,
-  Count,
-  EnumValue,
-  ObjectVersionMessage,
-  PartMessage,
-  ReplacedMessage,
-} from './events.generated.js';
+import type { ChecksumAlgorithm, ObjectChecksum, PersistState, PolicyMode } from '../src/core/object.js';
+import type { ChecksumMessage, Count, EnumValue, ReplacedMessage } from './events.generated.js';
 import type { AbandonReason, ObjectCommitted, ObjectEvicted, Replaced } from './object-events.js';
 
 /** Names of an enum with their numbers in `events.proto`. */
@@ -109,25 +95,6 @@ export function encodeChecksum(checksum: ObjectChecksum | undefined): ChecksumMe
     algorithm: checksumAlgorithm.encode(checksum.algorithm),
     value: checksum.value,
     type: checksumType.encode(checksum.type),
-  };
-}
-
-function encodePart(part: ObjectPart): PartMessage {
-  return { number: part.number, size: part.size, checksum: encodeChecksum(part.checksum) };
-}
-
-export function encodeObject(object: ObjectVersion): ObjectVersionMessage {
-  return {
-    size: object.size,
-    etag: object.etag,
-    lastModifiedMs: object.lastModifiedMs,
-    extents: object.extents,
-    headers: object.headers,
-    policy: policyMode.encode(object.policy),
-    state: persistState.encode(object.state),
-    checksum: encodeChecksum(object.checksum),
-    parts: object.parts?.map(encodePart),
-    ufsEtag: object.ufsEtag,
   };
 }
 

@@ -1,39 +1,15 @@
 /** Codecs of the events with optional fields: those that build an object, replace it or move its bytes. */
-import { asIs, bodyReadBy } from './body-codec.js';
-import {
-  checksumAlgorithm,
-  checksumType,
-  commitOrigin,
-  encodeChecksum,
-  encodeObject,
-  encodeReplaced,
-} from './event-parts.js';
+import { asIs, bodyByHand, bodyReadBy } from './body-codec.js';
+import { checksumAlgorithm, checksumType, encodeChecksum, encodeReplaced } from './event-parts.js';
 import { headrace } from './events.generated.js';
 import { readObjectCommitted, readObjectDeleted } from './object-readers.js';
+import { writeObjectCommitted } from './object-writers.js';
 import { readExtentsMoved } from './space-readers.js';
 import { readPartStored, readUploadOpened } from './upload-readers.js';
 
 const { log } = headrace;
 
-export const OBJECT_COMMITTED = bodyReadBy(
-  'ObjectCommitted',
-  2,
-  log.ObjectCommitted,
-  (event) => ({
-    bucket: event.bucket,
-    key: event.key,
-    object: encodeObject(event.object),
-    origin: commitOrigin.encode(event.origin),
-    writeId: event.writeId,
-    reservedBytes: event.reservedBytes,
-    uploadId: event.uploadId,
-    uploadBytes: event.uploadBytes,
-    discarded: event.discarded,
-    replaced: encodeReplaced(event.replaced),
-    replacedDelete: event.replacedDelete,
-  }),
-  readObjectCommitted,
-);
+export const OBJECT_COMMITTED = bodyByHand('ObjectCommitted', 2, writeObjectCommitted, readObjectCommitted);
 
 export const OBJECT_DELETED = bodyReadBy(
   'ObjectDeleted',

@@ -51,7 +51,8 @@ const ReaderBase = protobuf.BufferReader as unknown as new (buffer: Uint8Array) 
 type WellFormedString = string & { isWellFormed(): boolean };
 
 const UINT32_MAX = 2 ** 32 - 1;
-/** Takes a bigint apart without making two more of them. */
+const BITS_28 = 2 ** 28;
+/** Takes a bigint apart, or puts it together, without making two more of them. */
 const scratch = new DataView(new ArrayBuffer(8));
 
 export class NumberWriter extends WriterBase {
@@ -59,7 +60,18 @@ export class NumberWriter extends WriterBase {
     // The message is made only when it is needed: this runs several times per event.
     if (!Number.isSafeInteger(value) || value < 0)
       assert(false, `${value} is not a whole number from 0 to 2^53 - 1`);
-    return value <= UINT32_MAX ? this.uint32(value) : super.uint64(value);
+    if (value <= UINT32_MAX) return this.uint32(value);
+    // Seven bits a byte, in two halves of whole numbers; room for the eight bytes that there are at most.
+    let at = this.pos;
+    this.fixed32(0).fixed32(0);
+    const { buf: bytes } = this;
+    let rest = Math.floor(value / BITS_28);
+    const low = value - rest * BITS_28;
+    for (let shift = 0; shift < 28; shift += 7) bytes[at++] = ((low >>> shift) & 127) | 128;
+    for (; rest > 127; rest >>>= 7) bytes[at++] = (rest & 127) | 128;
+    bytes[at++] = rest;
+    this.pos = at;
+    return this;
   }
 
   override fixed64(value: bigint): this {
@@ -92,14 +104,10 @@ const REPEATED_TEXTS = 256;
 const REPEATED_BYTES_MAX = 64;
 const repeatedTexts: string[] = Array.from({ length: REPEATED_TEXTS }, () => '');
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const BITS_28 = 2 ** 28;
 
 export class NumberReader extends ReaderBase {
-  readonly #view: DataView;
-
   constructor(bytes: Uint8Array) {
     super(bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** In two halves of 28 bits, which V8 has as small integers; 56 bits are more than a number may have. */
@@ -132,7 +140,9 @@ export class NumberReader extends ReaderBase {
     const position = this.pos;
     if (position + 8 > this.len) throw new RangeError(`no 8 bytes left at byte ${position}`);
     this.pos = position + 8;
-    return this.#view.getBigUint64(position, true);
+    scratch.setUint32(0, this.buf.readUInt32LE(position), true);
+    scratch.setUint32(4, this.buf.readUInt32LE(position + 4), true);
+    return scratch.getBigUint64(0, true);
   }
 
   /** UTF-8 text behind its length; what is not UTF-8 is refused. */

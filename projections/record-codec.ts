@@ -12,8 +12,7 @@
 import { HeadraceError } from '../src/core/errors.js';
 import type { IndexCodec } from '../src/core/index-store.js';
 import { KIB } from '../src/core/units.js';
-import { encodeObject } from '../log/event-parts.js';
-import { headrace } from '../log/events.generated.js';
+import { writeObject } from '../log/object-writers.js';
 import { readObjectTo } from '../log/part-readers.js';
 import { NumberReader, NumberWriter } from '../log/protobuf-scalars.js';
 import { objectRecord, type IndexRecord, type ObjectRecord, type QueueRecord } from './records.js';
@@ -36,12 +35,19 @@ const OBJECT_BODY_AT = 9;
 const OBJECT_HEADER = Uint8Array.of(OBJECT_KIND, 0, 0, 0, 0, 0, 0, 0, 0);
 /** Holds the object record that was encoded last: its memory is recycled. */
 const scratch = new NumberWriter();
-/** Holds the queue record that was encoded last, if it fits. */
+/** Holds the queue record that was encoded last, if it is a usual one. */
 const queuedBytes = Buffer.allocUnsafeSlow(4 * KIB);
-const UTF8_BYTES_PER_UNIT_MAX = 3;
+/** Everything but the names: two numbers of at most 16 digits, and what stands between. */
+const UNTRIED_REST_BYTES_MAX = 64;
+const TWO_TO_32 = 2 ** 32;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BACKSLASH = 0x5c;
+const TILDE = 0x7e;
 
 export const RECORD_CODEC: IndexCodec<IndexRecord> = {
-  encode: (_key, record) => (record.kind === 'object' ? encodeObjectRecord(record) : encodeOther(record)),
+  encode: (record) => (record.kind === 'object' ? encodeObjectRecord(record) : encodeOther(record)),
   decode: (_key, bytes) => (bytes[0] === OBJECT_KIND ? decodeObjectRecord(bytes) : decodeOther(bytes)),
 };
 
@@ -49,18 +55,27 @@ function encodeObjectRecord(record: ObjectRecord): Uint8Array {
   const { version } = record;
   scratch.rewind(0);
   scratch.raw(OBJECT_HEADER);
-  headrace.log.ObjectVersion.encode(encodeObject(record), scratch);
+  writeObject(record, scratch);
   const bytes = scratch.buf.subarray(0, scratch.pos);
-  for (let at = 1, rest = version; rest > 0; at++, rest = Math.floor(rest / 256)) bytes[at] = rest % 256;
+  writeUint32(bytes, 1, version);
+  writeUint32(bytes, 5, version / TWO_TO_32);
   return bytes;
 }
 
+/** The whole part of `value`, of which 32 bits count. */
+function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+}
+
 function decodeObjectRecord(bytes: Uint8Array): ObjectRecord {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const version = Number(buffer.readBigUInt64LE(1));
-  const reader = new NumberReader(buffer);
+  const reader = new NumberReader(bytes);
+  const { buf } = reader;
+  const version = buf.readUInt32LE(1) + buf.readUInt32LE(5) * TWO_TO_32;
   reader.pos = OBJECT_BODY_AT;
-  return objectRecord(version, readObjectTo(reader, buffer.length));
+  return objectRecord(version, readObjectTo(reader, bytes.length));
 }
 
 function encodeOther(record: Exclude<IndexRecord, ObjectRecord>): Uint8Array {
@@ -76,17 +91,45 @@ function encodeQueued(record: QueueRecord): Uint8Array {
   const { action, bucket, key, size, sinceMs, attempt, nextAttemptAtMs, cause, message, quarantined } =
     record;
   const { upload } = record;
+  const isNew = attempt === 0 && !quarantined && upload === undefined;
+  const untried = isNew ? writeUntried(record) : undefined;
+  if (untried !== undefined) return untried;
   const place = `${action === 'put' ? 1 : 0},${JSON.stringify(bucket)},${JSON.stringify(key)}`;
-  // Joined by hand, into recycled memory: one of these is written per dirty object at every checkpoint.
   let text = `${QUEUED_PREFIX}${place},${size},${sinceMs}`;
-  if (attempt > 0 || quarantined || upload !== undefined) {
+  if (!isNew) {
     const failure = `${JSON.stringify(cause)},${JSON.stringify(message)},${quarantined ? 1 : 0}`;
     text += `,${attempt},${nextAttemptAtMs},${failure}`;
     if (upload !== undefined) text += `,${JSON.stringify(upload.id)},${upload.sinceMs}`;
   }
-  text += ']';
-  if (text.length * UTF8_BYTES_PER_UNIT_MAX > queuedBytes.length) return Buffer.from(text);
-  return queuedBytes.subarray(0, queuedBytes.write(text));
+  return Buffer.from(`${text}]`);
+}
+
+/**
+ * The same, into recycled memory, of an entry without a failure whose names need no escapes: one of these is written per dirty object.
+ * Undefined for others.
+ */
+function writeUntried({ action, bucket, key, size, sinceMs }: QueueRecord): Uint8Array | undefined {
+  if (bucket.length + key.length + UNTRIED_REST_BYTES_MAX > queuedBytes.length) return undefined;
+  let at = queuedBytes.write(`${QUEUED_PREFIX}${action === 'put' ? 1 : 0},"`, 0, 'latin1');
+  at = writePlain(bucket, at);
+  if (at < 0) return undefined;
+  queuedBytes[at++] = QUOTE;
+  queuedBytes[at++] = COMMA;
+  queuedBytes[at++] = QUOTE;
+  at = writePlain(key, at);
+  if (at < 0) return undefined;
+  at += queuedBytes.write(`",${size},${sinceMs}]`, at, 'latin1');
+  return queuedBytes.subarray(0, at);
+}
+
+/** Returns where it ends in `queuedBytes`, or -1 when JSON or UTF-8 writes any of it in another way. */
+function writePlain(text: string, at: number): number {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < SPACE || unit > TILDE || unit === QUOTE || unit === BACKSLASH) return -1;
+    queuedBytes[at + i] = unit;
+  }
+  return at + text.length;
 }
 
 type QueuedList = [

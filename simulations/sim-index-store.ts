@@ -156,7 +156,7 @@ export class SimIndexStore<Value> implements IndexStore<Value> {
       for (const key of changed) {
         const entry = frozen.get(key);
         if (entry === undefined) entries.delete(key);
-        else entries.set(key, this.#bytesOf(key, entry));
+        else entries.set(key, this.#bytesOf(entry));
       }
       storage.keep({ offset, meta, entries });
     } catch (error) {
@@ -196,8 +196,8 @@ export class SimIndexStore<Value> implements IndexStore<Value> {
     return 'bytes' in entry ? this.#codec.decode(key, entry.bytes.slice()) : entry.value;
   }
 
-  #bytesOf(key: string, entry: Entry<Value>): Uint8Array {
-    return 'bytes' in entry ? entry.bytes : this.#codec.encode(key, entry.value).slice();
+  #bytesOf(entry: Entry<Value>): Uint8Array {
+    return 'bytes' in entry ? entry.bytes : this.#codec.encode(entry.value).slice();
   }
 
   #assertOpen(): void {

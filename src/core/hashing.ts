@@ -49,5 +49,7 @@ export function createMd5(): StreamHash<Uint8Array> {
 
 /** Lower-case hexadecimal digits of a digest, as in an ETag. */
 export function hexOf(digest: Uint8Array): string {
-  return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('hex');
+  const bytes =
+    digest instanceof Buffer ? digest : Buffer.from(digest.buffer, digest.byteOffset, digest.length);
+  return bytes.toString('hex');
 }

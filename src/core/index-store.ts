@@ -37,7 +37,7 @@ export interface IndexCheckpoint {
 
 export interface IndexCodec<Value> {
   /** The bytes are valid until the next call. */
-  encode(key: string, value: Value): Uint8Array;
+  encode(value: Value): Uint8Array;
   /** What it returns must not refer to `bytes`, whose memory is used again. */
   decode(key: string, bytes: Uint8Array): Value;
 }

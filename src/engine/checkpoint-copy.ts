@@ -86,7 +86,7 @@ export async function decodeCopy(
 }
 
 function encodeRecord(key: string, record: IndexRecord): Buffer {
-  const value = RECORD_CODEC.encode(key, record);
+  const value = RECORD_CODEC.encode(record);
   const bytes = Buffer.allocUnsafe(RECORD_HEADER_BYTES + key.length + value.length);
   bytes.writeUInt16LE(key.length, 0);
   bytes.writeUInt32LE(value.length, 2);

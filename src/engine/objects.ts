@@ -103,8 +103,16 @@ export class Objects implements ObjectService {
   }
 
   putObject(request: PutObjectRequest): Promise<WriteReceipt> {
-    return this.#parts.acks.run(request, () =>
-      this.#writing(request.bucket, () => this.#safely(request, () => this.#parts.writes.put(request))),
+    // The usual write waits for nothing else.
+    if (request.ack === undefined) return this.#put(request);
+    return this.#parts.acks.run(request, () => this.#put(request));
+  }
+
+  #put(request: PutObjectRequest): Promise<WriteReceipt> {
+    return this.#writing(request.bucket, () =>
+      this.#parts.safe.isNeeded
+        ? this.#safely(request, () => this.#parts.writes.put(request))
+        : this.#parts.writes.put(request),
     );
   }
 

@@ -36,6 +36,11 @@ export class SafePersist {
     this.#cutOff = cutOff;
   }
 
+  /** Whether any mount asks for it. */
+  get isNeeded(): boolean {
+    return this.#core.mounts.hasConditional;
+  }
+
   isConditional(bucket: string, key: string): boolean {
     const { mounts } = this.#core;
     return mounts.hasConditional && mounts.locate(bucket, key).conditional;
@@ -46,7 +51,7 @@ export class SafePersist {
    * ended.
    */
   writing<Result>(bucket: string, keys: readonly string[], write: () => Promise<Result>): Promise<Result> {
-    if (!this.#core.mounts.hasConditional) return write();
+    if (!this.isNeeded) return write();
     const conditional = keys.filter((key) => this.isConditional(bucket, key));
     return conditional.length === 0 ? write() : this.#writing(bucket, conditional, write);
   }

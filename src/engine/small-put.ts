@@ -2,11 +2,12 @@
  * The usual write: a small body into a WRITE_BACK path, without conditions. The same order as every cached write (bytes durable
  * → event durable → applied → acknowledged), with receivers where the others await.
  */
+import { hexOf } from '../core/hashing.js';
 import type { ObjectVersion, PolicyMode } from '../core/object.js';
 import { decideCommit } from './decide.js';
 import { partitionOf, type EngineCore } from './engine-core.js';
 import type { Body, PutObjectRequest, WriteReceipt } from './object-service.js';
-import type { DecisionView } from './decision.js';
+import type { Decision, DecisionView } from './decision.js';
 import type { StoredBody, StoredReceiver } from './small-body.js';
 
 export interface SmallPutRequest extends PutObjectRequest {
@@ -36,12 +37,15 @@ export class SmallPut implements StoredReceiver {
   stored(stored: StoredBody): void {
     const { bucket, key } = this.#request;
     const partition = partitionOf(this.#core, bucket, key);
-    const object = versionOf(this.#request, stored, 'WRITE_BACK', 'PENDING');
-    const decide = (view: DecisionView) => decideCommit(view, { bucket, key, object, origin: 'WRITE' });
+    const decide = (view: DecisionView): Decision<ObjectVersion> => {
+      const object = versionOf(this.#request, stored, 'WRITE_BACK', 'PENDING', view.nowMs);
+      const { events } = decideCommit(view, { bucket, key, object, origin: 'WRITE' });
+      return { events, result: object };
+    };
     partition.submit(decide).then(
       ({ result, offset }) => {
         void stored.settle('COMMITTED');
-        this.#resolve(receiptOf(result ?? object, `${partition.number}:${offset}`));
+        this.#resolve(receiptOf(result, `${partition.number}:${offset}`));
       },
       (error: unknown) => {
         void stored.settle('FAILED');
@@ -55,17 +59,18 @@ export class SmallPut implements StoredReceiver {
   }
 }
 
-/** The version that a stored body makes; its time is that of the decision. */
+/** The version that a stored body makes; its time is that of the decision, which sets it unless it is given. */
 export function versionOf(
   request: PutObjectRequest,
   stored: StoredBody,
   policy: PolicyMode,
   state: ObjectVersion['state'],
+  lastModifiedMs = 0,
 ): ObjectVersion {
   return {
     size: stored.size,
-    etag: Buffer.from(stored.md5).toString('hex'),
-    lastModifiedMs: 0,
+    etag: hexOf(stored.md5),
+    lastModifiedMs,
     extents: stored.extents,
     headers: request.headers,
     policy,

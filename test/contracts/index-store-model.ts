@@ -7,7 +7,7 @@ export interface Item {
 }
 
 export const ITEM_CODEC: IndexCodec<Item> = {
-  encode: (_key, item) => Buffer.from(item.text, 'latin1'),
+  encode: (item) => Buffer.from(item.text, 'latin1'),
   decode: (_key, bytes) => ({ text: Buffer.from(bytes).toString('latin1') }),
 };
 

@@ -104,14 +104,13 @@ export class RunBuilder<Value> {
     for (let top = heap.top; top !== undefined; top = heap.top) {
       const { key, table, entry } = top;
       hash.of(key);
-      const mayBeOld = (): boolean => olderRuns.some((run) => run.mayContain(hash));
       if (table.isDeleted(entry)) {
-        if (mayBeOld()) {
+        if (mayContain(olderRuns, hash)) {
           superseded++;
           writer.add(key, hash, undefined, 0, 0);
         }
       } else {
-        if (++count % SAMPLE_EVERY === 0 && mayBeOld()) superseded += SAMPLE_EVERY;
+        if (++count % SAMPLE_EVERY === 0 && mayContain(olderRuns, hash)) superseded += SAMPLE_EVERY;
         writer.add(key, hash, table.valueBytes(entry), table.valueStart(entry), table.valueEnd(entry));
       }
       if (top.advance()) heap.sink();
@@ -148,4 +147,8 @@ export class RunBuilder<Value> {
       if (pacer.isDue()) await pacer.rest();
     }
   }
+}
+
+function mayContain(runs: readonly Run[], hash: KeyHash): boolean {
+  return runs.some((run) => run.mayContain(hash));
 }

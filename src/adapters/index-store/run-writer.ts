@@ -68,11 +68,11 @@ export class RunWriter {
    */
   add(key: string, hash: KeyHash, source: Buffer | undefined, start: number, end: number): void {
     const valueBytes = source === undefined ? 0 : end - start;
-    assert(
-      key.length <= INDEX_KEY_BYTES_MAX,
-      `an index key has ${key.length} bytes, more than ${INDEX_KEY_BYTES_MAX}`,
-    );
-    assert(valueBytes <= INDEX_VALUE_BYTES_MAX, `an index value has ${valueBytes} bytes, more than allowed`);
+    // The messages are made only when they are needed: this runs for every entry.
+    if (key.length > INDEX_KEY_BYTES_MAX)
+      assert(false, `an index key has ${key.length} bytes, more than ${INDEX_KEY_BYTES_MAX}`);
+    if (valueBytes > INDEX_VALUE_BYTES_MAX)
+      assert(false, `an index value has ${valueBytes} bytes, more than allowed`);
     assert(hash.units <= 0xff, 'an index key has characters above 255: it is not a byte string');
     const shared = this.#sharedWithLast(key);
     const sizeMax = ENTRY_HEADER_BYTES_MAX + key.length + valueBytes + CHECKSUM_BYTES;
@@ -150,8 +150,9 @@ export class RunWriter {
   }
 
   #varint(value: number): void {
+    // Whole numbers below 2^32, as the limits of keys and values are.
     let rest = value;
-    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#buffer[this.#at++] = (rest & 0x7f) | 0x80;
+    for (; rest >= 0x80; rest >>>= 7) this.#buffer[this.#at++] = (rest & 0x7f) | 0x80;
     this.#buffer[this.#at++] = rest;
   }
 

@@ -154,7 +154,7 @@ export class StatePage {
   }
 
   add(key: string, record: IndexRecord): void {
-    const value = RECORD_CODEC.encode(key, record);
+    const value = RECORD_CODEC.encode(record);
     const entry = Buffer.allocUnsafe(ENTRY_HEADER_BYTES + key.length + value.length);
     entry.writeUInt16LE(key.length, 0);
     entry.writeUInt32LE(value.length, 2);

@@ -20,7 +20,7 @@ export class StateHash {
 
   /** The next record in the order of the keys. */
   add(key: string, record: IndexRecord): void {
-    const value = RECORD_CODEC.encode(key, record);
+    const value = RECORD_CODEC.encode(record);
     if (this.#heldBytes + key.length + value.length > HELD_BYTES) this.#flush();
     if (key.length + value.length > HELD_BYTES) {
       this.#hash.update(Buffer.from(key, 'latin1'));

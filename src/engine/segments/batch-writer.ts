@@ -149,7 +149,7 @@ export class BatchWriter {
     }
     if (end - start !== size) assert(false, `the chunks have ${end - start} bytes, not ${size}`);
     batch.used = alignUp(end, EXTENT_ALIGNMENT_BYTES);
-    buffer.fill(0, end, batch.used);
+    for (let i = end; i < batch.used; i++) buffer[i] = 0;
     const checksum = xxhash64(buffer.subarray(start, end));
     encodeExtentHeader(buffer, at, { headerBytes, owner, size, checksum });
     batch.bodies.push({ at, headerBytes, size, checksum, receiver });

@@ -9,12 +9,12 @@ import { XML_DECLARATION } from './xml-writer.js';
 export function answer<Value>(
   exchange: Exchange,
   promise: Promise<Value>,
-  render: (value: Value) => void,
+  render: (value: Value, exchange: Exchange) => void,
 ): void {
   promise.then(
     (value) => {
       try {
-        render(value);
+        render(value, exchange);
       } catch (error) {
         exchange.fail(error);
       }

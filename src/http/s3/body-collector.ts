@@ -1,25 +1,26 @@
 /**
  * A small body as the chunks it arrived in, without a copy; and the bound on what all of them together may hold.
  */
+import type { ObjectChecksum } from '../../core/object.js';
 import type { BodyReceiver } from './body-reader.js';
+import type { Exchange } from './exchange.js';
 import { S3Error } from './s3-error.js';
 
-/** Collects up to `sizeMax` bytes; more is an EntityTooLarge. */
+/** Gets a body that is whole, with the checksum that was verified. */
+export type UseOfBody = (chunks: Uint8Array[], size: number, checksum: ObjectChecksum | undefined) => void;
+
+/** Collects up to `sizeMax` bytes for `use`; more is an EntityTooLarge. What goes wrong ends the exchange. */
 export class BodyCollector implements BodyReceiver {
+  readonly #exchange: Exchange;
   readonly #sizeMax: number;
-  readonly #onEnd: (chunks: Uint8Array[], size: number) => void;
-  readonly #onFail: (error: unknown) => void;
+  readonly #use: UseOfBody;
   readonly #chunks: Uint8Array[] = [];
   #size = 0;
 
-  constructor(
-    sizeMax: number,
-    onEnd: (chunks: Uint8Array[], size: number) => void,
-    onFail: (error: unknown) => void,
-  ) {
+  constructor(exchange: Exchange, sizeMax: number, use: UseOfBody) {
+    this.#exchange = exchange;
     this.#sizeMax = sizeMax;
-    this.#onEnd = onEnd;
-    this.#onFail = onFail;
+    this.#use = use;
   }
 
   take(bytes: Uint8Array): void {
@@ -31,12 +32,17 @@ export class BodyCollector implements BodyReceiver {
     this.#chunks.push(bytes);
   }
 
-  end(): void {
-    this.#onEnd(this.#chunks, this.#size);
+  end(checksum: ObjectChecksum | undefined): void {
+    try {
+      this.#use(this.#chunks, this.#size, checksum);
+    } catch (error) {
+      this.#exchange.fail(error);
+    }
   }
 
   fail(error: unknown): void {
-    this.#onFail(error);
+    this.#exchange.bodyFailed(error);
+    this.#exchange.fail(error);
   }
 }
 

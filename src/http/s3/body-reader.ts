@@ -14,7 +14,8 @@ import { S3Error } from './s3-error.js';
 
 export interface BodyReceiver {
   take(bytes: Uint8Array): void;
-  end(): void;
+  /** The body is whole; with the checksum that was verified. */
+  end(checksum: ObjectChecksum | undefined): void;
   fail(error: unknown): void;
 }
 
@@ -26,6 +27,8 @@ export class BodyReader {
   readonly #receiver: BodyReceiver;
   readonly #verifier: BodyVerifier | undefined;
   readonly #decoder: AwsChunkedDecoder | undefined;
+  /** Listens for the end of a body whose length is not known. */
+  #onEnd: (() => void) | undefined;
   #wireBytes = 0;
   #settled = false;
   #drained = false;
@@ -50,8 +53,10 @@ export class BodyReader {
   start(): void {
     this.#request.on('data', this.#onData);
     // The last byte of a body of known length is its end; waiting for the event would cost a turn.
-    if (this.#plan.wireSize === undefined) this.#request.on('end', this.#onEnd);
-    else if (this.#plan.wireSize === 0) this.#finish();
+    if (this.#plan.wireSize === undefined) {
+      this.#onEnd = () => this.#finish();
+      this.#request.on('end', this.#onEnd);
+    } else if (this.#plan.wireSize === 0) this.#finish();
   }
 
   /** Whether every byte came, so that the connection can be used for the next request. */
@@ -98,10 +103,6 @@ export class BodyReader {
     if (this.#wireBytes === this.#plan.wireSize) this.#finish();
   };
 
-  readonly #onEnd = (): void => {
-    this.#finish();
-  };
-
   #deliver(bytes: Uint8Array): void {
     if (this.#wireBytes > PART_BYTES_MAX && this.#plan.size === undefined)
       throw new S3Error('EntityTooLarge');
@@ -120,12 +121,12 @@ export class BodyReader {
       return;
     }
     this.#stop();
-    this.#receiver.end();
+    this.#receiver.end(this.checksum);
   }
 
   #stop(): void {
     this.#settled = true;
     this.#request.off('data', this.#onData);
-    this.#request.off('end', this.#onEnd);
+    if (this.#onEnd !== undefined) this.#request.off('end', this.#onEnd);
   }
 }

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import type { ObjectChecksum } from '../../core/object.js';
 import { SMALL_BODY_BYTES_MAX } from '../../engine/object-service.js';
 import type { Body } from '../../engine/object-service.js';
-import { BodyCollector } from './body-collector.js';
+import { BodyCollector, type UseOfBody } from './body-collector.js';
 import { planBody } from './body-plan.js';
 import type { BodyPlan } from './body-plan.js';
 import { BodyReader } from './body-reader.js';
@@ -32,8 +32,9 @@ export function receiveBody(exchange: Exchange, use: (received: ReceivedBody) =>
   const plan = planBody(exchange.headers, { chunks, payload });
   const { size, md5 } = plan;
   if (size !== undefined && size <= SMALL_BODY_BYTES_MAX && exchange.context.bodies.tryTake(size)) {
-    collect(exchange, plan, size, SMALL_BODY_BYTES_MAX, (chunks, collected, reader) => {
-      use({ body: { kind: 'chunks', chunks, size: collected }, md5, checksum: checksumOf(plan, reader) });
+    collect(exchange, plan, size, SMALL_BODY_BYTES_MAX, (chunks, collected, verified) => {
+      const checksum = verified === undefined ? undefined : () => verified;
+      use({ body: { kind: 'chunks', chunks, size: collected }, md5, checksum });
     });
     return;
   }
@@ -41,11 +42,8 @@ export function receiveBody(exchange: Exchange, use: (received: ReceivedBody) =>
   const reader = new BodyReader(exchange.request, plan, stream);
   stream.attach(reader);
   exchange.acceptBody(reader, 0);
-  use({ body: { kind: 'stream', stream, size }, md5, checksum: checksumOf(plan, reader) });
-}
-
-function checksumOf(plan: BodyPlan, reader: BodyReader): ReceivedBody['checksum'] {
-  return plan.checksum === undefined ? undefined : () => reader.checksum;
+  const checksum = plan.checksum === undefined ? undefined : () => reader.checksum;
+  use({ body: { kind: 'stream', stream, size }, md5, checksum });
 }
 
 function collect(
@@ -53,21 +51,10 @@ function collect(
   plan: BodyPlan,
   heldBytes: number,
   sizeMax: number,
-  use: (chunks: Uint8Array[], size: number, reader: BodyReader) => void,
+  use: UseOfBody,
 ): void {
-  const onEnd = (chunks: Uint8Array[], size: number): void => {
-    try {
-      use(chunks, size, reader);
-    } catch (error) {
-      exchange.fail(error);
-    }
-  };
-  const collector = new BodyCollector(sizeMax, onEnd, (error) => {
-    exchange.bodyFailed(error);
-    exchange.fail(error);
-  });
-  const reader = new BodyReader(exchange.request, plan, collector);
-  exchange.acceptBody(reader, heldBytes);
+  const collector = new BodyCollector(exchange, sizeMax, use);
+  exchange.acceptBody(new BodyReader(exchange.request, plan, collector), heldBytes);
 }
 
 export interface DocumentOptions {

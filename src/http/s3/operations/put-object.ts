@@ -1,4 +1,5 @@
 /** PutObject: stores a body under a key. */
+import type { WriteReceipt } from '../../../engine/object-service.js';
 import { ackRequest, addAck, statusOfWrite } from '../acknowledgement.js';
 import { addOffset, answer } from '../answer.js';
 import { addChecksumHeaders } from '../checksum-headers.js';
@@ -14,17 +15,16 @@ export function putObject(exchange: Exchange): void {
   const ack = ackRequest(exchange);
   receiveBody(exchange, ({ body, md5, checksum }) => {
     const { objects } = exchange.context;
-    answer(
-      exchange,
-      objects.putObject({ bucket, key, body, headers, md5, checksum, conditions, ack }),
-      (receipt) => {
-        const answerHeaders = exchange.startHeaders();
-        answerHeaders.push('ETag', `"${receipt.etag}"`);
-        addChecksumHeaders(answerHeaders, receipt.checksum);
-        addOffset(answerHeaders, receipt);
-        addAck(answerHeaders, receipt.ack);
-        exchange.reply(statusOfWrite(receipt), answerHeaders);
-      },
-    );
+    const request = { bucket, key, body, headers, md5, checksum, conditions, ack };
+    answer(exchange, objects.putObject(request), answerWrite);
   });
+}
+
+function answerWrite(receipt: WriteReceipt, exchange: Exchange): void {
+  const headers = exchange.startHeaders();
+  headers.push('ETag', `"${receipt.etag}"`);
+  addChecksumHeaders(headers, receipt.checksum);
+  addOffset(headers, receipt);
+  addAck(headers, receipt.ack);
+  exchange.reply(statusOfWrite(receipt), headers);
 }
