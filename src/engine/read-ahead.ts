@@ -5,6 +5,7 @@
  * distance, as a file system's read-ahead does; any other begins a cursor without one, so that random reads fetch nothing that
  * nobody asked for. Bounded in objects and cursors.
  */
+import { forgetOldest } from '../core/bounded-map.js';
 import type { ByteRange } from '../core/object-store.js';
 import { KIB, MIB } from '../core/units.js';
 
@@ -34,10 +35,7 @@ export class ReadAhead {
     const object = this.#objects.get(id) ?? { cursors: [], readBytes: 0 };
     this.#objects.delete(id);
     this.#objects.set(id, object);
-    if (this.#objects.size > OBJECTS_MAX) {
-      const oldest = this.#objects.keys().next();
-      if (!oldest.done) this.#objects.delete(oldest.value);
-    }
+    if (this.#objects.size > OBJECTS_MAX) forgetOldest(this.#objects);
     object.readBytes += last - first + 1;
     const at = object.cursors.findIndex(({ next }) => first >= next && first - next <= GAP_BYTES_MAX);
     const cursor = object.cursors[at] ?? { next: 0, aheadBytes: 0 };

@@ -6,6 +6,7 @@
  * Only a copy that the UFS is said to hold is compared, and only that very version is given up, so that an own write in between
  * is never touched. A UFS that does not answer proves nothing. Bounded in memory and in questions at once.
  */
+import { BoundedMap } from '../core/bounded-map.js';
 import type { Clock } from '../core/ports.js';
 import type { ObjectRecord } from '../../projections/records.js';
 import { decideEvict, evictable } from './decide.js';
@@ -22,7 +23,7 @@ export class Revalidator {
   readonly #ufs: Pick<UfsKnowledge, 'head'>;
   readonly #intervalMs: number;
   /** When a version is to be compared next, by its offset, which is cheaper to look up than its name. */
-  readonly #dueMs = new Map<number, number>();
+  readonly #dueMs = new BoundedMap<number, number>(OBJECTS_MAX);
   #questions = 0;
 
   constructor(core: EngineCore, ufs: Pick<UfsKnowledge, 'head'>) {
@@ -40,15 +41,9 @@ export class Revalidator {
     if (dueMs !== undefined && nowMs < dueMs) return;
     if (dueMs !== undefined && this.#questions === QUESTIONS_MAX) return;
     this.#dueMs.set(record.version, nowMs + this.#intervalMs);
-    if (this.#dueMs.size > OBJECTS_MAX) this.#forgetOldest();
     // Seen for the first time: it was written, or fetched, not long ago, or nobody read it since the start.
     if (dueMs === undefined) return;
     void this.#compare(bucket, key, record);
-  }
-
-  #forgetOldest(): void {
-    const oldest = this.#dueMs.keys().next();
-    if (!oldest.done) this.#dueMs.delete(oldest.value);
   }
 
   async #compare(bucket: string, key: string, record: ObjectRecord): Promise<void> {

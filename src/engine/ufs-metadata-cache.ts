@@ -192,16 +192,20 @@ export class UfsMetadataCache {
     this.#groups.delete(key);
   }
 
+  /** Gives up an eighth at once, as `BoundedMap` does: the oldest is not found in a moment. */
   #shrink(): void {
-    const { bytesMax } = this.#options;
-    for (const [key, group] of this.#groups) {
-      if (this.#pageBytes <= bytesMax / 2) break;
-      this.#dropGroup(key, group);
-    }
-    for (const [indexKey, held] of this.#objects) {
-      if (this.#objectBytes <= bytesMax / 2) break;
-      this.#dropObject(indexKey, held);
-    }
+    const limitBytes = this.#options.bytesMax / 2;
+    const keptBytes = (limitBytes * 7) / 8;
+    if (this.#pageBytes > limitBytes)
+      for (const [key, group] of this.#groups) {
+        this.#dropGroup(key, group);
+        if (this.#pageBytes <= keptBytes) break;
+      }
+    if (this.#objectBytes > limitBytes)
+      for (const [indexKey, held] of this.#objects) {
+        this.#dropObject(indexKey, held);
+        if (this.#objectBytes <= keptBytes) break;
+      }
   }
 }
 
