@@ -63,10 +63,11 @@ export class SigningRoom {
       // A property that is named here is found faster, and presigned URLs sign no other.
       const stated = name === 'host' ? request.headers.host : request.headers[name];
       if (tidy !== undefined && stated === tidy) continue;
-      const value = headerValue(request, name);
+      const isStatedSo = typeof stated === 'string' && isTidy(stated);
+      const value = isStatedSo ? stated : headerValue(request, name);
       if (value === this.#headerValues[at]) continue;
       this.#headerValues[at] = value;
-      this.#tidyValues[at] = isTidy(value) ? value : undefined;
+      this.#tidyValues[at] = isStatedSo || isTidy(value) ? value : undefined;
       isSame = false;
     }
     this.#query = query;

@@ -52,18 +52,22 @@ export function planBody(headers: IncomingHttpHeaders, options: BodyPlanOptions 
   const wireSize = contentLength === undefined ? undefined : Number(contentLength);
   const payload = headers['x-amz-content-sha256'];
   const payloadText = typeof payload === 'string' ? payload : options.payload;
-  const awsChunked = isAwsChunked(headers, payloadText);
+  // A body whose own hash is known is not framed: its bytes are what was hashed.
+  const isHashed = payloadText !== undefined && SHA256.test(payloadText);
+  const awsChunked = !isHashed && isAwsChunked(headers, payloadText);
   const size = awsChunked ? decodedSize(headers) : wireSize;
   if (size !== undefined && size > sizeMax)
     throw new S3Error('EntityTooLarge', undefined, {
       elements: { ProposedSize: String(size), MaxSizeAllowed: String(sizeMax) },
     });
+  if (payloadText !== undefined && !isHashed && !awsChunked && payloadText !== 'UNSIGNED-PAYLOAD')
+    refusePayload(payloadText);
   return {
     framing: awsChunked ? 'aws-chunked' : 'identity',
     size,
     wireSize,
     checksum: checksumOfBody ? planChecksum(headers) : undefined,
-    sha256: awsChunked ? undefined : signedSha256(payloadText),
+    sha256: isHashed ? payloadText.toLowerCase() : undefined,
     md5: parseMd5(headers['content-md5']),
     chunks: awsChunked ? chunks : undefined,
   };
@@ -74,8 +78,6 @@ function isAwsChunked(headers: IncomingHttpHeaders, payload: string | undefined)
     if (!STREAMING.has(payload)) throw notImplemented(`The value ${payload} of x-amz-content-sha256`);
     return true;
   }
-  // A body whose own hash is known is not framed: its bytes are what was hashed.
-  if (payload !== undefined && SHA256.test(payload)) return false;
   // Clients without credentials sign nothing and say only this.
   return headers['content-encoding']?.includes('aws-chunked') === true;
 }
@@ -92,10 +94,7 @@ function decodedSize(headers: IncomingHttpHeaders): number {
   return Number(text);
 }
 
-/** Undefined when the body is not signed. */
-function signedSha256(payload: string | undefined): string | undefined {
-  if (payload === undefined || payload === 'UNSIGNED-PAYLOAD') return undefined;
-  if (SHA256.test(payload)) return payload.toLowerCase();
+function refusePayload(payload: string): never {
   throw invalidArgument(
     'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.',
     'x-amz-content-sha256',
