@@ -58,7 +58,8 @@ function writeExtents(writer: NumberWriter, tag: number, extents: readonly Exten
     writeNumber(writer, N1, segment);
     writeNumber(writer, N2, position);
     writeNumber(writer, N3, size);
-    if (checksum !== 0n) writer.uint32(F4).fixed64(checksum);
+    // Also a checksum of 0: the generated encoder does not take the bigint for a default.
+    writer.uint32(F4).fixed64(checksum);
     writer.ldelim();
   }
 }

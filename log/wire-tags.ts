@@ -1,6 +1,6 @@
 /**
- * What stands in front of a field in protobuf's wire format, for the decoders that are written by hand: the field's number and how
- * its value is written. Named by both, as `case`s can only be compared with what is known beforehand.
+ * What stands in front of a field in protobuf's wire format, for the decoders and encoders that are written by hand: the field's
+ * number and how its value is written. Named by both, as `case`s can only be compared with what is known beforehand.
  *
  * Source: protobuf's encoding guide, "Message structure".
  */

@@ -55,7 +55,7 @@ export class OverlayEntries {
       settle(entry);
       this.#currentLeft--;
     }
-    // What a burst leaves is not kept until the next one.
+    // The keys of a burst are not kept until the next one either.
     if (this.size === 0 && this.#current.size >= GENERATION_KEYS) this.clear();
   }
 
@@ -65,13 +65,15 @@ export class OverlayEntries {
   }
 
   clear(): void {
-    this.#begin();
+    this.#current = new Map();
     this.#previous = new Map();
+    this.#currentLeft = 0;
     this.#previousLeft = 0;
   }
 
+  /** The previous generation has no entry any more. */
   #begin(): void {
-    this.#previous = this.#current;
+    if (this.#currentLeft > 0) this.#previous = this.#current;
     this.#previousLeft = this.#currentLeft;
     this.#current = new Map();
     this.#currentLeft = 0;
@@ -83,6 +85,8 @@ export class OverlayEntries {
     if (entry === undefined || entry.offset === SETTLED || entry.offset !== (offset ?? entry.offset)) return;
     settle(entry);
     this.#previousLeft--;
+    // Its keys are not kept until the next generation, which may be long in coming.
+    if (this.#previousLeft === 0) this.#previous = new Map();
   }
 }
 

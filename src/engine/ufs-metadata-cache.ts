@@ -192,20 +192,18 @@ export class UfsMetadataCache {
     this.#groups.delete(key);
   }
 
-  /** Gives up an eighth at once, as `BoundedMap` does: the oldest is not found in a moment. */
+  /** Of the many objects an eighth goes at once, as `BoundedMap` does it: the oldest is not found in a moment. */
   #shrink(): void {
     const limitBytes = this.#options.bytesMax / 2;
-    const keptBytes = (limitBytes * 7) / 8;
-    if (this.#pageBytes > limitBytes)
-      for (const [key, group] of this.#groups) {
-        this.#dropGroup(key, group);
-        if (this.#pageBytes <= keptBytes) break;
-      }
-    if (this.#objectBytes > limitBytes)
-      for (const [indexKey, held] of this.#objects) {
-        this.#dropObject(indexKey, held);
-        if (this.#objectBytes <= keptBytes) break;
-      }
+    for (const [key, group] of this.#groups) {
+      if (this.#pageBytes <= limitBytes) break;
+      this.#dropGroup(key, group);
+    }
+    if (this.#objectBytes <= limitBytes) return;
+    for (const [indexKey, held] of this.#objects) {
+      this.#dropObject(indexKey, held);
+      if (this.#objectBytes <= (limitBytes * 7) / 8) break;
+    }
   }
 }
 

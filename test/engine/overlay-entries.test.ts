@@ -17,6 +17,7 @@ const STEPS = fc.array(
     key: fc.nat({ max: 600 }).map(String),
     isDelete: fc.boolean(),
     settles: fc.nat({ max: 3 }),
+    clears: fc.nat({ max: 500 }).map((value) => value === 0),
   }),
   { maxLength: STEPS_MAX, size: 'max' },
 );
@@ -26,7 +27,14 @@ void t.test('overlay entries: as a map whose entries are deleted when they are s
     const entries = new OverlayEntries();
     const model = new Map<string, { record: IndexRecord | undefined; offset: number }>();
     const pending: { key: string; offset: number }[] = [];
-    for (const [offset, { key, isDelete, settles }] of steps.entries()) {
+    let offset = 0;
+    for (const { key, isDelete, settles, clears } of steps) {
+      // After a failed append the offsets of what was queued are given again.
+      if (clears) {
+        entries.clear();
+        model.clear();
+        offset = pending.splice(0).at(0)?.offset ?? offset;
+      }
       const record = isDelete ? undefined : recordOf(offset);
       entries.set(key, record, offset);
       model.set(key, { record, offset });
@@ -35,6 +43,7 @@ void t.test('overlay entries: as a map whose entries are deleted when they are s
         entries.settle(settled.key, settled.offset);
         if (model.get(settled.key)?.offset === settled.offset) model.delete(settled.key);
       }
+      offset++;
       assert.equal(entries.size, model.size);
       assert.deepEqual(entries.get(key), model.get(key));
     }

@@ -19,7 +19,7 @@ const QUEUED: fc.Arbitrary<QueueRecord> = fc
     sinceMs: COUNT,
     failure: fc.option(
       fc.record({
-        attempt: fc.integer({ min: 1, max: 1000 }),
+        attempt: fc.nat({ max: 1000 }),
         nextAttemptAtMs: COUNT,
         cause: NAME,
         message: NAME,
@@ -27,11 +27,13 @@ const QUEUED: fc.Arbitrary<QueueRecord> = fc
       }),
       { nil: undefined },
     ),
+    upload: fc.option(fc.record({ id: NAME, sinceMs: COUNT }), { nil: undefined }),
   })
-  .map(({ failure, ...rest }) => ({
+  .map(({ failure, upload, ...rest }) => ({
     kind: 'queued',
     ...rest,
     ...(failure ?? { attempt: 0, nextAttemptAtMs: 0, cause: '', message: '', quarantined: false }),
+    ...(upload === undefined ? {} : { upload: { ...upload } }),
   }));
 
 void t.test(
@@ -41,9 +43,14 @@ void t.test(
       const bytes = Buffer.from(RECORD_CODEC.encode(record));
       const { action, bucket, key, size, sinceMs, attempt, nextAttemptAtMs, cause, message } = record;
       const list: unknown[] = [action === 'put' ? 1 : 0, bucket, key, size, sinceMs];
-      if (attempt > 0) list.push(attempt, nextAttemptAtMs, cause, message, record.quarantined ? 1 : 0);
+      const { upload, quarantined } = record;
+      const isNew = attempt === 0 && !quarantined && upload === undefined;
+      if (!isNew) list.push(attempt, nextAttemptAtMs, cause, message, quarantined ? 1 : 0);
+      if (upload !== undefined) list.push(upload.id, upload.sinceMs);
       assert.equal(bytes.toString('utf8'), `\x05${JSON.stringify(list)}`);
-      assert.deepEqual(RECORD_CODEC.decode('', bytes), record);
+      // What an entry without an attempt failed by is not kept.
+      const kept = isNew ? { ...record, nextAttemptAtMs: 0, cause: '', message: '' } : record;
+      assert.deepEqual(RECORD_CODEC.decode('', bytes), kept);
     });
     t.doesNotThrow(() => fc.assert(property, { numRuns: 1000 }));
   },

@@ -1,7 +1,7 @@
 /**
  * Changes that are only in memory: the newest value, or the deletion, of each changed key.
  *
- * The latest thousand values are held as the objects they are, which must not be changed by their owner afterwards: what is asked
+ * The latest few hundred values are held as the objects they are, which must not be changed by their owner afterwards: what is asked
  * for or changed again soon costs nothing, and is never encoded when it is deleted or replaced. An older value is encoded and held
  * as bytes (`packed-table.ts`), which has to be done once anyway. Keys are sorted a few thousand at a time, so that a set costs a
  * quarter of what an ordered tree takes, and no scan or checkpoint has to sort them all at once (bench/index-store.ts). A list of

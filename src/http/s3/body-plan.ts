@@ -60,13 +60,14 @@ export function planBody(headers: IncomingHttpHeaders, options: BodyPlanOptions 
     throw new S3Error('EntityTooLarge', undefined, {
       elements: { ProposedSize: String(size), MaxSizeAllowed: String(sizeMax) },
     });
+  const checksum = checksumOfBody ? planChecksum(headers) : undefined;
   if (payloadText !== undefined && !isHashed && !awsChunked && payloadText !== 'UNSIGNED-PAYLOAD')
     refusePayload(payloadText);
   return {
     framing: awsChunked ? 'aws-chunked' : 'identity',
     size,
     wireSize,
-    checksum: checksumOfBody ? planChecksum(headers) : undefined,
+    checksum,
     sha256: isHashed ? payloadText.toLowerCase() : undefined,
     md5: parseMd5(headers['content-md5']),
     chunks: awsChunked ? chunks : undefined,
