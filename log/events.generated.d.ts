@@ -234,7 +234,6 @@ export const headrace: {
   readonly log: {
     /** For tests: the whole event as protobufjs sees it. */
     readonly FramePayload: MessageType<{ events: readonly Readonly<Record<string, unknown>>[] }>;
-    readonly ObjectVersion: MessageType<ObjectVersionMessage>;
     readonly ObjectCommitted: MessageType<ObjectCommittedMessage>;
     readonly ObjectPersisted: MessageType<ObjectPersistedMessage>;
     readonly ObjectEvicted: MessageType<ObjectEvictedMessage>;

@@ -12,6 +12,7 @@
 import { HeadraceError } from '../core/errors.js';
 import type { StoredObject, StorePutRequest } from '../core/object-store.js';
 import { KEY_BYTES_MAX, type ObjectVersion, type PolicyMode } from '../core/object.js';
+import { hexOf } from '../core/hashing.js';
 import { byteLength } from '../core/key.js';
 import { objectKey } from '../../projections/records.js';
 import type { CacheWriter } from './cache-writer.js';
@@ -222,7 +223,7 @@ export class WritePath {
           open: () => (bytes === undefined ? checkedBody(this.#core.digests, request) : once(bytes)),
           bytes,
           headers: request.headers,
-          etag: digest === undefined ? undefined : Buffer.from(digest).toString('hex'),
+          etag: digest === undefined ? undefined : hexOf(digest),
           lastModifiedMs: this.#core.clock.wallTimeMs(),
         }),
       );

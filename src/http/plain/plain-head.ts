@@ -7,6 +7,7 @@
  * That is all there is to an error here.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { TARGET, TOKEN, VALUE, skip } from './characters.js';
 
 export interface PlainHead {
   readonly method: string;
@@ -57,19 +58,6 @@ const TAB = 9;
 const SPACE = 32;
 const SLASH = 47;
 const COLON = 58;
-
-/** What a byte may be a part of: bits. */
-const TOKEN = 1;
-const TARGET = 2;
-const VALUE = 4;
-const CLASSES = Uint8Array.from({ length: 256 }, (_, byte) => classesOf(String.fromCharCode(byte)));
-
-function classesOf(character: string): number {
-  const token = /[\w!#$%&'*+\-.^`|~]/.test(character) ? TOKEN : 0;
-  const target = /[\x21-\x7e]/.test(character) ? TARGET : 0;
-  const value = /[\t\x20-\x7e\x80-\xff]/.test(character) ? VALUE : 0;
-  return token | target | value;
-}
 
 function spellings(lines: readonly string[]): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
@@ -131,13 +119,6 @@ export function parsePlainHead(bytes: Buffer, start: number, end: number): Plain
     expectsContinue: headers['expect'] !== undefined,
     end: endLines + 2,
   };
-}
-
-/** The first byte from `at` on that is not of the class. The head's end is of none. */
-function skip(bytes: Uint8Array, at: number, of: number): number {
-  let index = at;
-  while ((CLASSES[bytes[index] ?? 0]! & of) !== 0) index++;
-  return index;
 }
 
 function skipSpaces(bytes: Uint8Array, at: number): number {
